@@ -1,0 +1,1 @@
+"""Sources, manifest, splits, the pack."""

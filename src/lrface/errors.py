@@ -1,0 +1,47 @@
+"""The named errors of the package.
+
+Each message is one line: what was got, what was expected, what to do. The jobs print it and leave with a
+code that is not 0; a traceback is shown only when it is asked for.
+"""
+
+
+class LrfaceError(Exception):
+    """Something a user can mend.
+
+    Args:
+        what: What was being done or read, with its name ("manifest of /data/pack").
+        got: What was found.
+        expected: What would have been right.
+        remedy: What to do about it.
+    """
+
+    def __init__(self, what: str, *, got: str, expected: str, remedy: str) -> None:
+        super().__init__(f"{what}: got {got}; expected {expected}; {remedy}")
+        self.what = what
+        self.got = got
+        self.expected = expected
+        self.remedy = remedy
+
+
+class ConfigError(LrfaceError):
+    """A parameter, a config key or a value that cannot be used."""
+
+
+class DataError(LrfaceError):
+    """A source, an image, a pack or a split that cannot be used."""
+
+
+class WeightsError(LrfaceError):
+    """A checkpoint that cannot be read, or does not fit the network it is meant for."""
+
+
+class RegistryError(LrfaceError):
+    """A run, a model version or an alias that is missing, stale or refused."""
+
+
+class TrainingError(LrfaceError):
+    """A training that was stopped because going on would have made things worse."""
+
+
+class EvaluationError(LrfaceError):
+    """A question that the given faces, probes or pairs cannot answer."""

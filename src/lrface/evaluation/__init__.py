@@ -1,0 +1,1 @@
+"""Arms, protocols, threshold sweep, resolution curve, figures."""

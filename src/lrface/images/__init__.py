@@ -1,0 +1,1 @@
+"""Ranges and colour, resampling, alignment, degradation, procedural faces."""

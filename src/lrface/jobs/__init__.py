@@ -1,0 +1,1 @@
+"""One module per entry point: compose, never compute."""

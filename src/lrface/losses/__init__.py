@@ -1,0 +1,1 @@
+"""The loss terms, each with its paper and equation, and their weighted sum."""

@@ -1,0 +1,1 @@
+"""Verification, identification, fidelity, diversity, the statistics of a comparison."""

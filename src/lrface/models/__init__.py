@@ -1,0 +1,1 @@
+"""EdgeFace, DSR, checkpoints, what is saved of them."""

@@ -1,0 +1,1 @@
+"""Runs, registry, the served pipeline: the only room that knows MLflow."""

@@ -1,0 +1,1 @@
+"""The two training modules and their callbacks."""
