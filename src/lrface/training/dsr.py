@@ -28,6 +28,8 @@ from lrface.training.settings import LoopSettings
 from lrface.training.source import Batch, EpochSource, epoch_order
 from lrface.training.validation import ValidationSet, recognition_metrics
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 class DsrOptimSettings(Settings):
     """The optimiser of the super-resolver."""
@@ -101,7 +103,7 @@ class DsrTraining(TrainingModule):
         super().__init__(recipe.loop, seed, report, folder)
         self.recipe = recipe
         self.data = data
-        self.dsr = dsr.to(device=device, memory_format=torch.channels_last)
+        self.dsr = dsr.to(device).to(memory_format=torch.channels_last)
         ema = recipe.optim.ema
         self.mean = AveragedModel(self.dsr, multi_avg_fn=_warm_mean(ema)) if ema else None
         self.bf16 = pick_bf16(recipe.loop.precision, device)
@@ -123,8 +125,7 @@ class DsrTraining(TrainingModule):
         """The running mean of the weights where there is one."""
         if self.mean is None:
             return self.dsr
-        network: nn.Module = self.mean.module
-        return network
+        return self.mean.module
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """One group."""
@@ -249,11 +250,11 @@ def _pixelated(bicubic: Tensor, sizes: Int64[np.ndarray, " n"]) -> Tensor:
     return torch.cat(shown)
 
 
-def _warm_mean(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+def _warm_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """A running mean whose memory grows with the steps, so that its start is soon forgotten."""
 
     @torch.no_grad()
-    def update(means: list[Tensor], currents: list[Tensor], averaged: Tensor | int) -> None:
+    def update(means: Tensors, currents: Tensors, averaged: Tensor | int) -> None:
         steps = float(averaged)
         torch._foreach_lerp_(means, currents, 1 - min(decay, (1 + steps) / (10 + steps)))
 
