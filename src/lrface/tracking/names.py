@@ -55,6 +55,7 @@ class VersionTag(StrEnum):
     DSR = "dsr"
     EDGEFACE_SHA256 = "edgeface_sha256"
     DSR_SHA256 = "dsr_sha256"
+    FILES = "files"
 
 
 _BRACKETED = re.compile(r"\[([^\]]*)\]")

@@ -13,5 +13,7 @@ def quieten() -> None:
         logger = logging.getLogger(name)
         if logger.level < logging.WARNING:
             logger.setLevel(logging.WARNING)
+    # It misses a version of pip where there is none, and none is asked for.
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     # The registry warns of its stages, which nothing here uses, from inside its own calls.
     warnings.filterwarnings("ignore", message=".*model registry stages.*", category=FutureWarning)
