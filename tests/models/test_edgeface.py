@@ -95,9 +95,7 @@ def test_images_of_another_shape_are_refused(xxs, shape):
         xxs(torch.zeros(shape))
 
 
-@pytest.mark.parametrize(
-    "options", [{"variant": "xl"}, {"drop_path": 1.0}, {"drop_path": -0.1}, {"layer_scale": 0.0}]
-)
+@pytest.mark.parametrize("options", [{"variant": "xl"}, {"drop_path": 1.0}, {"drop_path": -0.1}, {"layer_scale": 0.0}])
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ConfigError):
         EdgeFace(**options)
