@@ -17,7 +17,7 @@ def dsr_signature() -> ModelSignature:
 
 
 def pair_signature() -> ModelSignature:
-    """Rows with an ``image`` (base64 of PNG, JPEG or WebP) to rows with ``embedding`` and ``sr`` (base64 PNG)."""
+    """Rows with ``image`` (base64 of PNG, JPEG, WebP) to rows with ``embedding`` and ``sr`` (base64 PNG)."""
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "image")]),
         outputs=Schema([ColSpec(Array(DataType.float), "embedding"), ColSpec(DataType.string, "sr")]),
