@@ -27,11 +27,7 @@ def _branch(path: str, value: object) -> dict[str, str]:
     if isinstance(value, Mapping) and value:
         return flatten(value, f"{path}.")
     if isinstance(value, (list, tuple)) and any(isinstance(item, (Mapping, list, tuple)) for item in value):
-        return {
-            key: text
-            for index, item in enumerate(value)
-            for key, text in _branch(f"{path}.{index}", item).items()
-        }
+        return {key: text for index, item in enumerate(value) for key, text in _branch(f"{path}.{index}", item).items()}
     return {clean_key(path): str(value)}
 
 
@@ -67,7 +63,5 @@ def log_params(client: MlflowClient, run_id: str, params: Mapping[str, str]) -> 
 def _cut(key: str, text: str) -> str:
     if len(text) <= PARAM_LENGTH:
         return text
-    _log.warning(
-        "param %s is cut from %d to %d characters; config.json holds all of it", key, len(text), PARAM_LENGTH
-    )
+    _log.warning("param %s is cut from %d to %d characters; config.json holds all of it", key, len(text), PARAM_LENGTH)
     return text[: PARAM_LENGTH - 1] + "…"

@@ -13,9 +13,7 @@ FOLDER = "images"
 _PREVIEW = 256
 
 
-def write_picture(
-    folder: Path, key: str, image: UInt8[np.ndarray, "h w 3"], step: int, time: int
-) -> list[Path]:
+def write_picture(folder: Path, key: str, image: UInt8[np.ndarray, "h w 3"], step: int, time: int) -> list[Path]:
     """Write a picture and its preview as ``MlflowClient.log_image`` names them.
 
     The names are fixed here, and not made anew at each upload, so that an upload that is repeated after a

@@ -137,9 +137,7 @@ def _begin(run: Run, name: str, tags: Mapping[str, str]) -> LoggedModel:
     client = run.store.client
     try:
         experiment_id = client.get_run(run.run_id).info.experiment_id
-        model = client.create_logged_model(
-            experiment_id, name=name, source_run_id=run.run_id, tags=dict(tags)
-        )
+        model = client.create_logged_model(experiment_id, name=name, source_run_id=run.run_id, tags=dict(tags))
         client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
     except MlflowException as error:
         raise refusal(
@@ -184,9 +182,7 @@ def _upload(
         store.client.log_model_artifacts(model.model_id, str(local))
 
 
-def _create(
-    store: Store, name: str, model: LoggedModel, run_id: str, tags: Mapping[str, str]
-) -> ModelVersion:
+def _create(store: Store, name: str, model: LoggedModel, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
     client = store.client
     try:
         client.create_registered_model(name)
@@ -210,9 +206,7 @@ def _undo(store: Store, model: LoggedModel) -> None:
     try:
         store.client.delete_logged_model(model.model_id)
     except Exception as error:  # noqa: BLE001 - the failure that led here is the one to report
-        _log.warning(
-            "model %s was begun and could not be deleted (no version refers to it): %s", model.model_id, error
-        )
+        _log.warning("model %s was begun and could not be deleted (no version refers to it): %s", model.model_id, error)
 
 
 def _clear_begun(store: Store, name: str, run_id: str) -> None:

@@ -89,11 +89,7 @@ def start_run(
 
 def _sampling(run: Run) -> "SystemSampler | nullcontext[None]":
     seconds = run.store.settings.system_seconds
-    return (
-        nullcontext()
-        if seconds is None or run.parent is not None
-        else SystemSampler(run.log_metrics, seconds)
-    )
+    return nullcontext() if seconds is None or run.parent is not None else SystemSampler(run.log_metrics, seconds)
 
 
 def _obtain(store: Store, name: str, parent: Run | None, resume: str | None) -> tuple[str, bool]:

@@ -39,9 +39,7 @@ class TrackingSettings(Settings):
     experiment: str = Field(
         default=EXPERIMENT, description="name of the MLflow experiment", min_length=1, max_length=250
     )
-    uri: str | None = Field(
-        default=None, description="tracking URI; none: SQLite at mlruns/mlflow.db in the project"
-    )
+    uri: str | None = Field(default=None, description="tracking URI; none: SQLite at mlruns/mlflow.db in the project")
     artifacts: str | None = Field(
         default=None,
         description="artifact location of a new experiment; none: mlruns/artifacts, or the server's own",
@@ -49,9 +47,7 @@ class TrackingSettings(Settings):
     retries: int = Field(
         default=2, description="repeats of one call to a server before it counts as failed", ge=0, le=10
     )
-    timeout_seconds: int = Field(
-        default=30, description="longest wait for one answer of a server [s]", ge=1, le=3600
-    )
+    timeout_seconds: int = Field(default=30, description="longest wait for one answer of a server [s]", ge=1, le=3600)
     flush_seconds: float = Field(
         default=1.0, description="time between two deliveries of what was logged [s]", gt=0, le=600
     )
@@ -175,9 +171,7 @@ def connect(root: Path, settings: TrackingSettings | None = None) -> Store:
         database_of(root).parent.mkdir(parents=True, exist_ok=True)
         moved = follow_move(root, settings.artifacts)
         if moved:
-            _log.info(
-                "the project has moved: %d artifact locations now point into %s", moved, artifacts_of(root)
-            )
+            _log.info("the project has moved: %d artifact locations now point into %s", moved, artifacts_of(root))
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     try:

@@ -42,9 +42,7 @@ def replay_spool(folder: Path, uri: str | None = None) -> None:
     quieten()
     spool = Spool(folder)
     try:
-        client = MlflowClient(
-            tracking_uri=uri or os.environ.get("MLFLOW_TRACKING_URI") or spool.target["uri"]
-        )
+        client = MlflowClient(tracking_uri=uri or os.environ.get("MLFLOW_TRACKING_URI") or spool.target["uri"])
         deliver(client, spool)
     except Exception as error:
         spool.close()

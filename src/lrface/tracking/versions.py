@@ -90,16 +90,12 @@ def resolve(store: Store, uri: str) -> ModelVersion:
     return as_version(store, found)
 
 
-def champion_or_none(store: Store, name: str, alias: str) -> ModelVersion | None:
-    """Return the version an alias points at, or None where nothing has the alias yet."""
-    return next((version for version in versions_of(store, name) if alias in version.aliases), None)
-
-
 def versions_of(store: Store, name: str) -> list[ModelVersion]:
     """Return all versions of a registered model, the newest first; none if the model is not there."""
     try:
         found = store.client.search_model_versions(f"name = '{name}'", max_results=10_000)
-        versions = [as_version(store, item) for item in found]
+        aliases = _aliases(store, name) if found else {}
+        versions = [_version(item, aliases) for item in found]
     except MlflowException as error:
         raise unanswered(store, name, error) from error
     return sorted(versions, key=lambda version: -version.version)
@@ -107,8 +103,16 @@ def versions_of(store: Store, name: str) -> list[ModelVersion]:
 
 def as_version(store: Store, found: MlflowVersion) -> ModelVersion:
     """Turn MLflow's version into ours."""
+    return _version(found, _aliases(store, str(found.name)))
+
+
+def _aliases(store: Store, name: str) -> dict[str, str]:
+    aliases = store.client.get_registered_model(name).aliases
+    return {str(alias): str(number) for alias, number in aliases.items()}
+
+
+def _version(found: MlflowVersion, aliases: Mapping[str, str]) -> ModelVersion:
     tags = {str(key): str(value) for key, value in dict(found.tags).items()}
-    aliases = store.client.get_registered_model(found.name).aliases
     return ModelVersion(
         name=str(found.name),
         version=int(found.version),
@@ -116,9 +120,7 @@ def as_version(store: Store, found: MlflowVersion) -> ModelVersion:
         sha256=tags.get(VersionTag.SHA256, ""),
         tags=MappingProxyType(tags),
         run_id=str(found.run_id or ""),
-        aliases=tuple(
-            sorted(alias for alias, number in aliases.items() if str(number) == str(found.version))
-        ),
+        aliases=tuple(sorted(alias for alias, number in aliases.items() if number == str(found.version))),
     )
 
 
@@ -154,9 +156,7 @@ def download(store: Store, version: ModelVersion, to: Path) -> Path:
 def fetch(store: Store, uri: str, scratch: Path) -> Path:
     """Download the model folder below a model URI into ``scratch`` and return where it lies."""
     try:
-        got = mlflow.artifacts.download_artifacts(
-            artifact_uri=uri, dst_path=str(scratch), tracking_uri=store.uri
-        )
+        got = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(scratch), tracking_uri=store.uri)
     except Exception as error:
         raise refusal(
             f"download of {uri}",
