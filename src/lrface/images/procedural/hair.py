@@ -46,7 +46,7 @@ def paint_brows(identity: Identity, head: Head) -> tuple[Map, Map]:
     soft = np.zeros_like(head.x)
     for sign in (-1.0, 1.0):
         along = generator.beta(0.95, 1.15, count)
-        taper = np.minimum(1.0, 0.55 + 3.0 * along) * (1.0 - 0.72 * along**2.2)
+        taper = np.minimum(1.0, 0.6 + 2.0 * along) * (1.0 - 0.78 * along**1.8)
         across = generator.uniform(-1.0, 1.0, count) * taper * brows.thickness
         x = brows.inner + along * brows.length
         lift = brows.arch * np.sin(np.pi * np.clip(along * 0.93, 0, 1) ** 1.35) + brows.tilt * (x - 17.0)
@@ -65,15 +65,15 @@ def paint_brows(identity: Identity, head: Head) -> tuple[Map, Map]:
         all_heights.append(hair_y.astype(np.float32))
         place = np.clip((sign * head.x - brows.inner) / brows.length, 0.0, 1.0)
         lift_map = brows.arch * np.sin(np.pi * (place * 0.93) ** 1.35) + brows.tilt * (sign * head.x - 17.0)
-        taper_map = np.minimum(1.0, 0.55 + 3.0 * place) * (1.0 - 0.72 * place**2.2)
+        taper_map = np.minimum(1.0, 0.6 + 2.0 * place) * (1.0 - 0.78 * place**1.8)
         off = (head.y - (eyes.height - brows.height - lift_map)) / (brows.thickness * taper_map)
-        ends = smoothstep(brows.inner - 2.2, brows.inner + 1.8, sign * head.x)
+        ends = smoothstep(brows.inner - 2.5, brows.inner + 5.0, sign * head.x)
         ends = ends * smoothstep(
             brows.inner + brows.length + 1.2, brows.inner + brows.length - 1.5, sign * head.x
         )
-        soft = soft + np.exp(-(np.abs(off) ** 2.6)) * ends
+        soft = soft + np.exp(-0.8 * (off * off)) * ends
     cover, shade = draw_hairs(np.concatenate(all_angles), np.concatenate(all_heights), generator)
-    cover = np.clip(0.85 * cover + 0.62 * soft * brows.density, 0.0, 1.0) * min(
+    cover = np.clip(0.62 * blur(cover, 0.6) + 0.68 * soft * brows.density, 0.0, 1.0) * min(
         1.0, 0.35 + 0.72 * brows.density
     )
     return np.asarray(cover, dtype=np.float32), shade
@@ -180,10 +180,13 @@ def paint_hair(identity: Identity) -> tuple[Map, Map, Map]:
     line = _hairline(identity)
     y = np.broadcast_to(HEIGHTS[:, None], (ROWS, COLUMNS))
     inside = np.asarray(line[None] - y, dtype=np.float32)
-    ragged = inside + 1.5 * grain(generator, 5.0, 0.8) + (0.8 + 1.5 * hair.curl) * waves(generator, 46, 40)
-    cover = smoothstep(-1.6, 1.8, ragged)
+    # Ends of hair fray at the hairline; cut ends further down do not show theirs.
+    fray = smoothstep(90.0, 40.0, HEIGHTS)[:, None]
+    ragged = inside + fray * (1.35 * grain(generator, 5.0, 0.9) + (0.8 + 1.5 * hair.curl) * waves(generator, 46, 40))
+    soft = 5.5 - 3.0 * min(1.0, hair.fringe * 2.0)
+    cover = smoothstep(-soft, 0.75 * soft, ragged)
     lock = 1.0 + 0.09 * waves(generator, 30, 5) + 0.12 * hair.curl * waves(generator, 34, 36)
-    body = smoothstep(-1.0, 9.0 + 0.8 * hair.volume, inside) * hair.volume
+    body = smoothstep(0.0, 10.0 + 1.0 * hair.volume, inside) * hair.volume
     if hair.length >= 90:
         turn = np.abs(ANGLES)[None]
         body = (

@@ -36,12 +36,12 @@ TEMPLATE_EYE_X = 17.62
 
 @dataclass(frozen=True)
 class Head:
-    """The bare head on the map, all `ROWS` x `COLUMNS`.
+    """The bare head on the map, `ROWS` x `COLUMNS`.
 
     Attributes:
         radius: Distance of the skin from the head's axis, pixels.
         x: Where the skin is seen from straight ahead, pixels right of the middle of the face.
-        y: Height, pixels down.
+        y: Height, pixels down; one column, as it is the same all around.
     """
 
     radius: Map
@@ -106,7 +106,7 @@ def _nose(nose: NoseShape, x: Map, y: Map) -> Map:
     along = np.clip((y - start) / (tip - start), 0.0, 1.0)
     ridge = nose.bridge_depth + (nose.tip_depth - 2.2 - nose.bridge_depth) * along**1.25
     ridge += nose.hump * bump(along, 0.45, 0.25) - 1.1 * bump(along, 0.05, 0.16)
-    ridge *= smoothstep(34.0, 51.0, y) * smoothstep(tip + 6.8 - nose.upturn, tip + 1.0, y)
+    ridge *= smoothstep(34.0, 51.0, y) * smoothstep(tip + 8.3 - nose.upturn, tip + 0.2, y)
     width = nose.bridge_width + (nose.tip_width - nose.bridge_width) * along**1.5
     relief = ridge * np.exp(-((side / width) ** 2.3))
     relief += (
@@ -183,7 +183,7 @@ def _wrinkles(identity: Identity, x: Map, y: Map) -> Map:
 def build_head(identity: Identity) -> Head:
     """Builds the bare head of one person."""
     radius = _skull(identity.head)
-    y = np.ascontiguousarray(np.broadcast_to(HEIGHTS[:, None], (ROWS, COLUMNS)))
+    y = HEIGHTS[:, None]
     sine = np.sin(ANGLES)[None]
     x = np.asarray(radius * sine, dtype=np.float32)
     front = smoothstep(-0.05, 0.5, np.cos(ANGLES))[None]
