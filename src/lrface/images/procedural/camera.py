@@ -13,7 +13,7 @@ def background(generator: np.random.Generator) -> Map:
     """An out-of-focus place, linear RGB, `DRAWN` x `DRAWN` x 3."""
     kind = generator.random()
     base = np.exp(generator.uniform(np.log(0.03), np.log(0.9)))
-    hue = np.exp(generator.normal(0.0, 0.22, 3))
+    hue = np.exp(generator.normal(0.0, 0.17, 3))
     colour = (base * hue / hue.mean()).astype(np.float32)
     if kind < 0.35:
         cells, depth = 2, 0.15

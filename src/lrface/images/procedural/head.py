@@ -154,6 +154,7 @@ def nasolabial(identity: Identity, x: Map, y: Map) -> tuple[Map, Map]:
 def _wrinkles(identity: Identity, x: Map, y: Map) -> Map:
     """Lines of age: across the forehead, between the brows, beside the eyes and from nose to mouth."""
     age = identity.skin.wrinkles
+    deep = age * min(1.0, 0.25 + age)
     generator = np.random.default_rng((identity.detail_seed, 3))
     side = np.abs(x)
     relief = np.zeros_like(x)
@@ -166,10 +167,10 @@ def _wrinkles(identity: Identity, x: Map, y: Map) -> Map:
     for index in range(int(generator.integers(2, 5))):
         phase, bend, reach = generator.uniform(0, 6), generator.uniform(-0.6, 1.2), generator.uniform(10, 20)
         line = brow - 5.5 - 4.3 * index + bend * np.cos(x * 0.14 + phase) - 0.003 * x * x
-        relief -= 0.42 * age * bump(y - line, 0.0, 0.65) * bump(x, float(generator.normal(0, 3)), reach)
+        relief -= 0.42 * deep * bump(y - line, 0.0, 0.65) * bump(x, float(generator.normal(0, 3)), reach)
     for spread in (-1.0, 1.0):
         line = spread * (2.2 + 0.5 * float(generator.random()))
-        relief -= 0.4 * age * bump(x - 0.1 * (y - brow), line, 0.6) * bump(y, brow + 1.0, 4.0)
+        relief -= 0.4 * deep * bump(x - 0.1 * (y - brow), line, 0.6) * bump(y, brow + 1.0, 4.0)
     corner_x = identity.eyes.half_distance + identity.eyes.half_width
     for slope in (-0.55, -0.2, 0.15, 0.5):
         away = side - corner_x

@@ -91,7 +91,7 @@ def shade(
     glint = np.clip(against(half), 0.0, 1.0)
     glint_16 = _squared(glint, 4)
     glint_32 = glint_16 * glint_16
-    broad = glint_16 * 0.12 + glint_32 * 0.14
+    broad = glint_16 * 0.09 + glint_32 * 0.12
     sharp = _squared(glint_32, 2) * 0.9 + 0.4 * broad
     rim = _squared(1.0 - np.clip(seen, 0.0, 1.0), 2) * 0.06
     skin_shine = layers.shine * ((broad + (sharp - broad) * layers.polish) * arrives)
