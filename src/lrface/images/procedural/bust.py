@@ -72,10 +72,10 @@ def build_bust(identity: Identity) -> Bust:
     colour += (brow_colour * (0.35 + 1.3 * brow_shade[..., None]) - colour) * (0.94 * brow[..., None])
 
     strokes = generator.standard_normal(beard.shape, dtype=np.float32)
-    strokes = blur(strokes, 2.6, 0.55)
+    strokes = blur(strokes, 1.7, 0.6)
     strokes *= np.float32(1.0 / strokes.std())
     # Short hair leaves skin between its stubs; a long beard covers all of it.
-    closed = np.clip(beard * (0.62 + 0.16 * identity.beard.length) + 0.3 * beard * strokes, 0.0, 0.97)[
+    closed = np.clip(beard * (0.62 + 0.16 * identity.beard.length) + 0.2 * beard * strokes, 0.0, 0.97)[
         ..., None
     ]
     beard_colour = np.asarray(identity.beard.colour, dtype=np.float32) * (1.0 + 0.45 * strokes[..., None])

@@ -13,14 +13,14 @@ def background(generator: np.random.Generator) -> Map:
     """An out-of-focus place, linear RGB, `DRAWN` x `DRAWN` x 3."""
     kind = generator.random()
     base = np.exp(generator.uniform(np.log(0.03), np.log(0.9)))
-    hue = np.exp(generator.normal(0.0, 0.22, 3))
+    hue = np.exp(generator.normal(0.0, 0.17, 3))
     colour = (base * hue / hue.mean()).astype(np.float32)
-    if kind < 0.3:
-        cells, depth = 2, 0.12
-    elif kind < 0.7:
-        cells, depth = int(generator.integers(3, 7)), 0.55
+    if kind < 0.35:
+        cells, depth = 2, 0.15
+    elif kind < 0.75:
+        cells, depth = int(generator.integers(2, 5)), 0.5
     else:
-        cells, depth = int(generator.integers(7, 13)), 0.6
+        cells, depth = int(generator.integers(5, 9)), 0.6
     field = generator.normal(0.0, 1.0, (cells, cells, 3)).astype(np.float32)
     field = 0.8 * field[..., :1] + 0.22 * field
     small = np.asarray(cv2.resize(field, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), dtype=np.float32)

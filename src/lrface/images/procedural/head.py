@@ -36,12 +36,12 @@ TEMPLATE_EYE_X = 17.62
 
 @dataclass(frozen=True)
 class Head:
-    """The bare head on the map, all `ROWS` x `COLUMNS`.
+    """The bare head on the map, `ROWS` x `COLUMNS`.
 
     Attributes:
         radius: Distance of the skin from the head's axis, pixels.
         x: Where the skin is seen from straight ahead, pixels right of the middle of the face.
-        y: Height, pixels down.
+        y: Height, pixels down; one column, as it is the same all around.
     """
 
     radius: Map
@@ -106,7 +106,7 @@ def _nose(nose: NoseShape, x: Map, y: Map) -> Map:
     along = np.clip((y - start) / (tip - start), 0.0, 1.0)
     ridge = nose.bridge_depth + (nose.tip_depth - 2.2 - nose.bridge_depth) * along**1.25
     ridge += nose.hump * bump(along, 0.45, 0.25) - 1.1 * bump(along, 0.05, 0.16)
-    ridge *= smoothstep(34.0, 51.0, y) * smoothstep(tip + 6.8 - nose.upturn, tip + 1.0, y)
+    ridge *= smoothstep(34.0, 51.0, y) * smoothstep(tip + 8.3 - nose.upturn, tip + 0.2, y)
     width = nose.bridge_width + (nose.tip_width - nose.bridge_width) * along**1.5
     relief = ridge * np.exp(-((side / width) ** 2.3))
     relief += (
@@ -154,6 +154,7 @@ def nasolabial(identity: Identity, x: Map, y: Map) -> tuple[Map, Map]:
 def _wrinkles(identity: Identity, x: Map, y: Map) -> Map:
     """Lines of age: across the forehead, between the brows, beside the eyes and from nose to mouth."""
     age = identity.skin.wrinkles
+    deep = age * min(1.0, 0.25 + age)
     generator = np.random.default_rng((identity.detail_seed, 3))
     side = np.abs(x)
     relief = np.zeros_like(x)
@@ -166,10 +167,10 @@ def _wrinkles(identity: Identity, x: Map, y: Map) -> Map:
     for index in range(int(generator.integers(2, 5))):
         phase, bend, reach = generator.uniform(0, 6), generator.uniform(-0.6, 1.2), generator.uniform(10, 20)
         line = brow - 5.5 - 4.3 * index + bend * np.cos(x * 0.14 + phase) - 0.003 * x * x
-        relief -= 0.42 * age * bump(y - line, 0.0, 0.65) * bump(x, float(generator.normal(0, 3)), reach)
+        relief -= 0.42 * deep * bump(y - line, 0.0, 0.65) * bump(x, float(generator.normal(0, 3)), reach)
     for spread in (-1.0, 1.0):
         line = spread * (2.2 + 0.5 * float(generator.random()))
-        relief -= 0.4 * age * bump(x - 0.1 * (y - brow), line, 0.6) * bump(y, brow + 1.0, 4.0)
+        relief -= 0.4 * deep * bump(x - 0.1 * (y - brow), line, 0.6) * bump(y, brow + 1.0, 4.0)
     corner_x = identity.eyes.half_distance + identity.eyes.half_width
     for slope in (-0.55, -0.2, 0.15, 0.5):
         away = side - corner_x
@@ -183,7 +184,7 @@ def _wrinkles(identity: Identity, x: Map, y: Map) -> Map:
 def build_head(identity: Identity) -> Head:
     """Builds the bare head of one person."""
     radius = _skull(identity.head)
-    y = np.ascontiguousarray(np.broadcast_to(HEIGHTS[:, None], (ROWS, COLUMNS)))
+    y = HEIGHTS[:, None]
     sine = np.sin(ANGLES)[None]
     x = np.asarray(radius * sine, dtype=np.float32)
     front = smoothstep(-0.05, 0.5, np.cos(ANGLES))[None]

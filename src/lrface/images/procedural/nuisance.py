@@ -73,7 +73,7 @@ class Nuisance:
 
 def _tint(generator: np.random.Generator, strength: float) -> tuple[float, float, float]:
     """A light's colour: warm to cold above all, a little green to magenta; the mean is 1."""
-    warm = float(np.clip(generator.standard_normal(), -2.2, 2.2)) * 0.16 * strength
+    warm = float(np.clip(generator.standard_normal(), -2.2, 2.2)) * 0.12 * strength
     green = float(np.clip(generator.standard_normal(), -2.2, 2.2)) * 0.04 * strength
     colour = np.exp(np.array([warm - green, green, -warm - green]))
     colour /= colour.mean()

@@ -26,7 +26,7 @@ def skin_tone(melanin: float, undertone: float) -> Map:
     spots = np.linspace(0.0, 1.0, len(TONES))
     colour = np.array([np.interp(melanin, spots, TONES[:, channel]) for channel in range(3)])
     linear = (colour / 255.0) ** 2.2
-    linear = linear + (linear.mean() - linear) * 0.16
+    linear = linear + (linear.mean() - linear) * 0.2
     linear *= np.array([1.0 + 0.02 * undertone, 1.0 - 0.03 * undertone, 1.0 - 0.14 * undertone])
     return np.asarray(linear, dtype=np.float32)
 
@@ -97,8 +97,8 @@ def paint_skin(identity: Identity, head: Head) -> tuple[Map, Map, Map]:
     across, runs = nasolabial(identity, head.x, y)
     light -= (0.02 + 0.1 * skin.wrinkles) * bump(across, -0.3, 1.2) * runs
     nostril_y = identity.nose.tip_height + 4.9 - 0.35 * identity.nose.upturn
-    nostril = ((side - 0.52 * identity.nose.wings) / 2.1) ** 2 + ((y - nostril_y - 0.1 * side) / 1.05) ** 2
-    light *= 1.0 - 0.83 * np.exp(-(nostril**1.5))
+    nostril = ((side - 0.52 * identity.nose.wings) / 1.75) ** 2 + ((y - nostril_y - 0.1 * side) / 0.95) ** 2
+    light *= 1.0 - 0.78 * np.exp(-(nostril**1.5))
     light *= 1.0 - 0.16 * smoothstep(108.0, 122.0, y)
     blood = _blood(identity, head, generator)[..., None]
     pigment = _marks(identity, head)[..., None]

@@ -1,0 +1,107 @@
+"""Colour, tone and geometry of HR faces in training: drawn once, applied on whole batches.
+
+A network that has seen only grey studio portraits fails on colour photographs. So luminance is recoloured by a tone
+curve of its own for each channel, smooth fields of coloured light are laid over the face, and the geometry varies
+more than an aligner's errors do.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Bool, Float
+from kornia.geometry.transform import warp_affine
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from lrface.settings import Settings
+
+FIELD_SIZE = 4
+"""Cells along a side of a field of light."""
+
+
+class AugmentationSettings(Settings):
+    """How far a training face may move away from the stored one; 0 switches an effect off."""
+
+    flip: float = Field(0.5, ge=0, le=1, description="probability of a mirror image")
+    rotation: float = Field(6.0, ge=0, le=45, description="largest rotation, degrees")
+    scale: float = Field(0.08, ge=0, lt=0.5, description="largest relative change of size")
+    shift: float = Field(4.0, ge=0, le=28, description="largest shift, pixels of the 112-pixel face")
+    geometry: float = Field(0.7, ge=0, le=1, description="probability of another geometry")
+    colour: float = Field(0.6, ge=0, le=1, description="probability of another colour")
+    tone: float = Field(0.35, ge=0, le=1, description="spread (sigma) of the log gamma of each channel")
+    cast: float = Field(0.12, ge=0, le=1, description="spread (sigma) of the log gain of each channel")
+    field: float = Field(0.25, ge=0, le=1, description="spread (sigma) of the log gain of a field of light")
+    saturation: float = Field(0.4, ge=0, le=1, description="largest relative change of saturation")
+    contrast: float = Field(0.25, ge=0, lt=1, description="largest relative change of contrast")
+
+
+@dataclass(frozen=True)
+class AugmentationDraw:
+    """Every random choice for `n` faces."""
+
+    flip: Bool[Tensor, " n"]
+    affine: Float[Tensor, "n 2 3"]
+    moved: Bool[Tensor, " n"]
+    gamma: Float[Tensor, "n 3"]
+    gain: Float[Tensor, "n 3"]
+    light: Float[Tensor, "n 3 4 4"]
+    saturation: Float[Tensor, " n"]
+    contrast: Float[Tensor, " n"]
+
+    def to(self, device: torch.device) -> "AugmentationDraw":
+        """The same draw on another device."""
+        return AugmentationDraw(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+def draw_augmentation(settings: AugmentationSettings, count: int, generator: torch.Generator) -> AugmentationDraw:
+    """Draw for `count` faces. The generator lives on the CPU, so that every device sees the same draw."""
+
+    def uniform(spread: float) -> Tensor:
+        return (torch.rand(count, generator=generator) * 2 - 1) * spread
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(count, *shape, generator=generator)
+
+    def chosen(probability: float) -> Tensor:
+        return torch.rand(count, generator=generator) < probability
+
+    coloured = chosen(settings.colour).float()
+    per_channel = coloured.view(-1, 1)
+    shared_tone = normal(1) * settings.tone
+    gamma = torch.exp(per_channel * (shared_tone + normal(3) * settings.tone / 2).clamp(-1.2, 1.2))
+    gain = torch.exp(per_channel * (normal(3) * settings.cast).clamp(-0.7, 0.7))
+    light = per_channel.view(-1, 1, 1, 1) * normal(3, FIELD_SIZE, FIELD_SIZE) * settings.field
+    angle, size = torch.deg2rad(uniform(settings.rotation)), 1 + uniform(settings.scale)
+    cosine, sine = torch.cos(angle) * size, torch.sin(angle) * size
+    centre = 55.5
+    shift_x = centre - cosine * centre + sine * centre + uniform(settings.shift)
+    shift_y = centre - sine * centre - cosine * centre + uniform(settings.shift)
+    affine = torch.stack([cosine, -sine, shift_x, sine, cosine, shift_y], dim=1).view(-1, 2, 3)
+    return AugmentationDraw(
+        flip=chosen(settings.flip),
+        affine=affine,
+        moved=chosen(settings.geometry),
+        gamma=gamma,
+        gain=gain,
+        light=light,
+        saturation=1 + coloured * uniform(settings.saturation),
+        contrast=1 + coloured * uniform(settings.contrast),
+    )
+
+
+def augment(images: Float[Tensor, "n 3 112 112"], draw: AugmentationDraw) -> Float[Tensor, "n 3 112 112"]:
+    """Apply a draw to HR faces in [0, 1]; the result stays in [0, 1]."""
+    draw = draw.to(images.device)
+    images = torch.where(draw.flip.view(-1, 1, 1, 1), images.flip(-1), images)
+    rows = draw.moved.nonzero().squeeze(1)
+    if rows.numel():
+        warped = warp_affine(images[rows], draw.affine[rows], images.shape[-2:], padding_mode="reflection")
+        images = images.index_copy(0, rows, warped)
+    toned = images.clamp(1e-4, 1.0).pow(draw.gamma.view(-1, 3, 1, 1)) * draw.gain.view(-1, 3, 1, 1)
+    light = F.interpolate(draw.light, size=images.shape[-2:], mode="bicubic", align_corners=False)
+    lit = toned * light.exp()
+    grey = lit.mean(1, keepdim=True)
+    lit = grey + (lit - grey) * draw.saturation.view(-1, 1, 1, 1)
+    middle = lit.mean((1, 2, 3), keepdim=True)
+    return (middle + (lit - middle) * draw.contrast.view(-1, 1, 1, 1)).clamp(0.0, 1.0)

@@ -1,0 +1,240 @@
+"""How a face becomes very small: drawn once, applied as often as wanted.
+
+A draw holds every random choice for a batch, the noise field included, so that applying it twice gives the same
+VLR faces and a validation set stays fixed. Order of effects: optics (defocus, motion), sampling, exposure, sensor
+noise, JPEG, 8-bit storage.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Self
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from kornia.enhance import jpeg_codec_differentiable
+from kornia.filters import filter2d, get_gaussian_kernel2d, get_motion_kernel2d
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from lrface.errors import ConfigError
+from lrface.images.ranges import VLR_MAX, VLR_MIN, round_to_8_bit
+from lrface.images.resample import KERNELS, Kernel, enlarge_matrices, shrink_matrices
+from lrface.settings import Settings
+
+OPTICS_WINDOW = 15
+"""Side of the defocus and motion kernels, in HR pixels."""
+
+
+class DegradationSettings(Settings):
+    """What may happen to a face on its way to VLR, with probabilities and bounds."""
+
+    size_min: int = Field(8, ge=VLR_MIN, le=VLR_MAX, description="smallest side, in pixels")
+    size_max: int = Field(32, ge=VLR_MIN, le=VLR_MAX, description="largest side, in pixels")
+    small_bias: float = Field(
+        0.7, ge=0, le=2, description="0 draws sizes evenly, 1 evenly in log size, more prefers small ones"
+    )
+    kernels: tuple[Kernel, ...] = Field(
+        ("bicubic", "bicubic", "bicubic", "area", "bilinear", "bicubic_aliased", "bilinear_aliased"),
+        min_length=1,
+        description="resampling kernels to draw from; a repeated name is drawn more often",
+    )
+    clean: float = Field(0.5, ge=0, le=1, description="share of faces that are only resized")
+    blur: float = Field(0.4, ge=0, le=1, description="probability of defocus")
+    blur_sigma: float = Field(2.5, ge=0.05, le=5, description="largest defocus, sigma in HR pixels")
+    motion: float = Field(0.2, ge=0, le=1, description="probability of motion blur")
+    noise: float = Field(0.4, ge=0, le=1, description="probability of sensor noise")
+    noise_sigma: float = Field(0.05, ge=0, le=0.5, description="largest noise, sigma on the range [0, 1]")
+    jpeg: float = Field(0.3, ge=0, le=1, description="probability of JPEG")
+    jpeg_quality_min: int = Field(30, ge=1, le=100, description="lowest JPEG quality")
+    brightness: float = Field(0.3, ge=0, le=1, description="probability of another exposure")
+    brightness_range: float = Field(0.3, ge=0, lt=1, description="largest relative change of exposure")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.size_min > self.size_max:
+            raise ValueError(f"size_min {self.size_min} exceeds size_max {self.size_max}")
+        return self
+
+
+@dataclass(frozen=True)
+class DegradationDraw:
+    """Every random choice for `n` faces. Zero strength or quality means that the effect is absent."""
+
+    size: Int64[Tensor, " n"]
+    kernel: Int64[Tensor, " n"]
+    blur_sigma: Float[Tensor, " n"]
+    motion_angle: Float[Tensor, " n"]
+    motion: Bool[Tensor, " n"]
+    gain: Float[Tensor, " n"]
+    noise: Float[Tensor, "n 3 32 32"]
+    jpeg_quality: Float[Tensor, " n"]
+    stored: Bool[Tensor, " n"]
+
+    def __len__(self) -> int:
+        """Number of faces."""
+        return self.size.shape[0]
+
+    def to(self, device: torch.device) -> "DegradationDraw":
+        """The same draw on another device."""
+        return DegradationDraw(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def take(self, rows: slice | Int64[Tensor, " m"]) -> "DegradationDraw":
+        """The draw of some of its faces."""
+        return DegradationDraw(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class SmallFaces:
+    """A batch of VLR faces of mixed sizes.
+
+    Attributes:
+        enlarged: Their bicubic enlargement to 112, overshoots kept; it holds all that the VLR pixels hold.
+        size: The side of each, in pixels.
+    """
+
+    enlarged: Float[Tensor, "n 3 112 112"]
+    size: Int64[Tensor, " n"]
+
+
+def draw_degradation(settings: DegradationSettings, count: int, generator: torch.Generator) -> DegradationDraw:
+    """Draw for `count` faces. The generator lives on the CPU, so that every device sees the same draw."""
+
+    def uniform(low: float = 0.0, high: float = 1.0) -> Tensor:
+        return torch.rand(count, generator=generator) * (high - low) + low
+
+    def happens(probability: float) -> Tensor:
+        return (uniform() < probability) & dirty
+
+    dirty = uniform() >= settings.clean
+    sizes = torch.arange(settings.size_min, settings.size_max + 1)
+    weights = sizes.double().pow(-settings.small_bias)
+    size = sizes[torch.multinomial(weights, count, replacement=True, generator=generator)]
+    choices = torch.tensor([KERNELS.index(kernel) for kernel in settings.kernels])
+    kernel = choices[torch.randint(len(choices), (count,), generator=generator)]
+    noise_sigma = uniform(0.0, settings.noise_sigma) * happens(settings.noise)
+    noise = torch.randn(count, 3, VLR_MAX, VLR_MAX, generator=generator) * noise_sigma.view(-1, 1, 1, 1)
+    return DegradationDraw(
+        size=size,
+        kernel=kernel,
+        blur_sigma=uniform(0.05, settings.blur_sigma) * happens(settings.blur),
+        motion_angle=uniform(0.0, 360.0),
+        motion=happens(settings.motion),
+        gain=1 + uniform(-settings.brightness_range, settings.brightness_range) * happens(settings.brightness),
+        noise=noise,
+        jpeg_quality=uniform(settings.jpeg_quality_min, 100.0) * happens(settings.jpeg),
+        stored=dirty,
+    )
+
+
+def fixed_draw(size: int, count: int, kernel: Kernel = "bicubic") -> DegradationDraw:
+    """The draw that only resizes, all faces to one size."""
+    zeros = torch.zeros(count)
+    return DegradationDraw(
+        size=torch.full((count,), size),
+        kernel=torch.full((count,), KERNELS.index(kernel)),
+        blur_sigma=zeros,
+        motion_angle=zeros,
+        motion=zeros.bool(),
+        gain=torch.ones(count),
+        noise=torch.zeros(count, 3, VLR_MAX, VLR_MAX),
+        jpeg_quality=zeros,
+        stored=zeros.bool(),
+    )
+
+
+def degrade(images: Float[Tensor, "n 3 112 112"], draw: DegradationDraw) -> SmallFaces:
+    """Apply a draw to HR faces in [0, 1], on the device of the images.
+
+    Raises:
+        ConfigError: The draw is for another number of faces.
+    """
+    if len(draw) != images.shape[0]:
+        raise ConfigError(
+            "degradation",
+            got=f"a draw for {len(draw)} faces",
+            expected=f"{images.shape[0]}",
+            remedy="draw again",
+        )
+    draw = draw.to(images.device)
+    bank = _bank(images)
+    row = draw.size - VLR_MIN
+    down = bank.down[draw.kernel, row].unsqueeze(1)
+    small = down @ _optics(images, draw) @ down.mT
+    small = small * draw.gain.view(-1, 1, 1, 1) + draw.noise
+    small = _jpeg(small.clamp(0.0, 1.0), draw)
+    small = torch.where(draw.stored.view(-1, 1, 1, 1), round_to_8_bit(small), small)
+    up = bank.up[row].unsqueeze(1)
+    return SmallFaces(enlarged=up @ small @ up.mT, size=draw.size)
+
+
+def small_faces(vlr: Float[Tensor, "n 3 s s"]) -> SmallFaces:
+    """VLR faces of one size, given as pixels in [0, 1], in the form that `degrade` returns.
+
+    Raises:
+        ConfigError: They are not square, or not 8 to 32 pixels.
+    """
+    count, _, height, width = vlr.shape
+    if height != width or not VLR_MIN <= height <= VLR_MAX:
+        raise ConfigError(
+            "VLR faces",
+            got=f"{height} x {width} pixels",
+            expected=f"square, {VLR_MIN} to {VLR_MAX} pixels",
+            remedy="shrink or crop them first",
+        )
+    up = enlarge_matrices()[height - VLR_MIN, :, :height].to(vlr)
+    return SmallFaces(enlarged=up @ vlr @ up.mT, size=torch.full((count,), height, device=vlr.device))
+
+
+@dataclass(frozen=True)
+class _Bank:
+    down: Float[Tensor, "kernels sizes 32 112"]
+    up: Float[Tensor, "sizes 112 32"]
+
+
+_BANKS: dict[torch.device, _Bank] = {}
+
+
+def _bank(images: Tensor) -> _Bank:
+    """The matrices on the device of the images, made once for each device."""
+    if images.device not in _BANKS:
+        down = torch.stack([shrink_matrices(kernel) for kernel in KERNELS])
+        _BANKS[images.device] = _Bank(down.to(images.device), enlarge_matrices().to(images.device))
+    return _BANKS[images.device]
+
+
+def _optics(images: Tensor, draw: DegradationDraw) -> Tensor:
+    """Defocus and motion, for those faces that have them."""
+    images = _filtered(images, draw.blur_sigma > 0, lambda rows: _defocus_kernel(draw.blur_sigma[rows]))
+    return _filtered(images, draw.motion, lambda rows: _motion_kernel(draw.motion_angle[rows]))
+
+
+def _defocus_kernel(sigma: Tensor) -> Tensor:
+    kernel: Tensor = get_gaussian_kernel2d((OPTICS_WINDOW, OPTICS_WINDOW), sigma.unsqueeze(1).expand(-1, 2))
+    return kernel
+
+
+def _motion_kernel(angle: Tensor) -> Tensor:
+    kernel: Tensor = get_motion_kernel2d(OPTICS_WINDOW, angle, torch.zeros_like(angle))
+    return kernel
+
+
+def _filtered(images: Tensor, chosen: Tensor, kernel_of: Callable[[Tensor], Tensor]) -> Tensor:
+    rows = chosen.nonzero().squeeze(1)
+    if rows.numel() == 0:
+        return images
+    filtered = filter2d(images[rows], kernel_of(rows), border_type="reflect")
+    return images.index_copy(0, rows, filtered)
+
+
+def _jpeg(small: Tensor, draw: DegradationDraw) -> Tensor:
+    """Compress at VLR size. The empty border is filled from the image, so that it adds no false edge."""
+    rows = (draw.jpeg_quality > 0).nonzero().squeeze(1)
+    if rows.numel() == 0:
+        return small
+    inside = torch.arange(VLR_MAX, device=small.device).expand(rows.numel(), -1)
+    nearest = torch.minimum(inside, draw.size[rows].unsqueeze(1) - 1)
+    index = nearest[:, None, :, None].expand(-1, 3, -1, VLR_MAX)
+    filled = small[rows].gather(2, index).gather(3, nearest[:, None, None, :].expand(-1, 3, VLR_MAX, -1))
+    coded = jpeg_codec_differentiable(filled, draw.jpeg_quality[rows].contiguous())
+    mask = (inside < draw.size[rows].unsqueeze(1)).to(small)
+    return small.index_copy(0, rows, coded * mask[:, None, :, None] * mask[:, None, None, :])

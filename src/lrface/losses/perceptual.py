@@ -1,0 +1,128 @@
+"""Perceptual loss: distance of VGG19 features.
+
+Johnson, Alahi and Fei-Fei, Perceptual losses for real-time style transfer and super-resolution, ECCV 2016, eq. 2,
+with four weighted layers and the L1 norm.
+"""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models import VGG19_Weights, vgg19
+
+from lrface.errors import WeightsError
+from lrface.settings import Settings
+
+LAYERS: dict[str, int] = {"relu1_2": 3, "relu2_2": 8, "relu3_4": 17, "relu4_4": 26}
+"""Where each layer ends in torchvision's list of VGG19 layers."""
+
+SHA256_PREFIX = "dcbb9e9d"
+"""First digits of the sha256 of torchvision's ImageNet weights, which are part of their file name."""
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+class PerceptualSettings(Settings):
+    """Which weights, and how much each layer counts."""
+
+    weights: str = Field(
+        "imagenet", description="`imagenet` (torchvision's download), a path to that file, or `none` for no such term"
+    )
+    layers: dict[str, float] = Field(
+        {"relu1_2": 0.4, "relu2_2": 0.3, "relu3_4": 0.2, "relu4_4": 0.1}, description="weight of each layer"
+    )
+
+
+class PerceptualLoss(nn.Module):
+    """`L_p = sum_l w_l * mean |phi_l(sr) - phi_l(hr)|`, no deeper than the last layer that counts.
+
+    Args:
+        settings: Weights and layers; `weights` must not be `none`.
+
+    Raises:
+        WeightsError: The weights cannot be had, or are not torchvision's; a layer is not known.
+    """
+
+    def __init__(self, settings: PerceptualSettings) -> None:
+        super().__init__()
+        unknown = sorted(set(settings.layers) - set(LAYERS))
+        if unknown or not settings.layers:
+            raise WeightsError(
+                "layers of the perceptual loss",
+                got=", ".join(unknown) or "none",
+                expected=", ".join(LAYERS),
+                remedy="name layers from this list in loss.perceptual.layers",
+            )
+        self.layer_weights = {LAYERS[name]: weight for name, weight in settings.layers.items()}
+        network = vgg19()
+        network.load_state_dict(_imagenet_state(settings.weights))
+        self.features = network.features[: max(self.layer_weights) + 1]
+        for module in self.features:
+            if isinstance(module, nn.ReLU):
+                module.inplace = False  # an in-place ReLU would change a feature that is still compared
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False).eval()
+
+    def forward(self, restored: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"]) -> Float[Tensor, ""]:
+        """Compare two batches in [0, 1]; no gradient goes into `target`."""
+        with torch.no_grad():
+            wanted = self._layers(target)
+        losses = [
+            weight * F.l1_loss(ours.float(), theirs.float())
+            for (ours, theirs), weight in zip(
+                zip(self._layers(restored), wanted, strict=True),
+                (self.layer_weights[index] for index in sorted(self.layer_weights)),
+                strict=True,
+            )
+        ]
+        return torch.stack(losses).sum()
+
+    def _layers(self, images: Tensor) -> list[Tensor]:
+        features, kept = (images - self.mean) / self.std, []  # type: ignore[operator]
+        for index, module in enumerate(self.features):
+            features = module(features)
+            if index in self.layer_weights:
+                kept.append(features)
+        return kept
+
+    def train(self, mode: bool = True) -> "PerceptualLoss":  # noqa: ARG002
+        """Stay in evaluation: this network judges and never learns."""
+        return super().train(False)
+
+
+def _imagenet_state(weights: str) -> dict[str, Tensor]:
+    if weights == "imagenet":
+        try:
+            return dict(VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True))
+        except (OSError, RuntimeError) as error:
+            raise WeightsError(
+                "VGG19 weights",
+                got=f"no download ({error})",
+                expected=f"{VGG19_Weights.IMAGENET1K_V1.url}",
+                remedy="fetch that file by hand and give its path as loss.perceptual.weights=PATH, "
+                "or switch the term off with loss.perceptual.weights=none",
+            ) from error
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise WeightsError(
+            "VGG19 weights",
+            got=f"no file {path}",
+            expected="`imagenet`, `none` or the path of torchvision's vgg19-dcbb9e9d.pth",
+            remedy="correct loss.perceptual.weights",
+        )
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if not digest.startswith(SHA256_PREFIX):
+        raise WeightsError(
+            f"VGG19 weights {path}",
+            got=f"sha256 {digest[:8]}...",
+            expected=f"sha256 {SHA256_PREFIX}... (torchvision's IMAGENET1K_V1)",
+            remedy="fetch the file again",
+        )
+    return dict(torch.load(path, map_location="cpu", weights_only=True))

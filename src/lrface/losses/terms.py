@@ -1,0 +1,52 @@
+"""The loss terms of the super-resolver. Each is zero, or at its minimum, on identical images."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from kornia.losses import total_variation
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def pixel_loss(restored: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"]) -> Float[Tensor, ""]:
+    """Mean absolute error of pixels: `L_1 = mean |sr - hr|`.
+
+    Zhao et al., Loss functions for image restoration with neural networks, TCI 2017, eq. 2.
+    """
+    return F.l1_loss(restored, target)
+
+
+def identity_loss(restored: Float[Tensor, "n d"], target: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
+    """Distance of embeddings: `L_id = mean (1 - cos(e_sr, e_hr))`.
+
+    Zhang et al., Super-identity convolutional neural network for face hallucination, ECCV 2018, eq. 3, which compares
+    unit-length embeddings; for these the squared distance is twice this value.
+    """
+    return (1 - F.cosine_similarity(restored, target, dim=1)).mean()
+
+
+def feature_matching_loss(
+    restored: Sequence[Float[Tensor, "n c h w"]], target: Sequence[Float[Tensor, "n c h w"]]
+) -> Float[Tensor, ""]:
+    """Distance of a recogniser's intermediate features.
+
+    `L_fm = mean over stages and places of |u_sr - u_hr|^2`, where `u` is the feature vector of a place, divided by
+    its length, so that no stage outweighs another by its scale. Feature matching as in Wang et al., pix2pixHD, CVPR
+    2018, eq. 3, with the unit-length channels of Zhang et al., LPIPS, CVPR 2018, eq. 1, in place of the L1 norm.
+    """
+    stages = [
+        (F.normalize(ours.float(), dim=1) - F.normalize(theirs.float(), dim=1)).square().sum(1).mean()
+        for ours, theirs in zip(restored, target, strict=True)
+    ]
+    return torch.stack(stages).mean()
+
+
+def total_variation_loss(restored: Float[Tensor, "n 3 h w"]) -> Float[Tensor, ""]:
+    """Anisotropic total variation, summed over an image, mean over images: `L_tv = sum |dx| + |dy|`.
+
+    Rudin, Osher and Fatemi, Nonlinear total variation based noise removal, Physica D 1992. The sum, not the mean over
+    pixels, is what a weight of 3e-6 belongs to.
+    """
+    variation: Tensor = total_variation(restored, reduction="sum")
+    return variation.mean()

@@ -1,0 +1,65 @@
+"""The named, weighted sum of loss terms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from lrface.losses.perceptual import PerceptualSettings
+from lrface.settings import Settings
+
+
+class DsrLossSettings(Settings):
+    """Weights of the super-resolver's loss; a weight of 0 switches a term off."""
+
+    l1: float = Field(1.0, ge=0, description="weight of the pixel term")
+    perceptual: float = Field(0.02, ge=0, description="weight of the perceptual term")
+    identity: float = Field(0.50, ge=0, description="weight of the identity term")
+    feature: float = Field(0.15, ge=0, description="weight of feature matching")
+    tv: float = Field(3e-6, ge=0, description="weight of total variation")
+    perceptual_network: PerceptualSettings = PerceptualSettings()
+
+    def weights(self) -> dict[str, float]:
+        """Weight by term; without a perceptual network that term counts nothing."""
+        perceptual = 0.0 if self.perceptual_network.weights == "none" else self.perceptual
+        return {
+            "l1": self.l1,
+            "perceptual": perceptual,
+            "identity": self.identity,
+            "feature": self.feature,
+            "tv": self.tv,
+        }
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """Values of the terms before weighting, and their weights."""
+
+    values: Mapping[str, Float[Tensor, ""]]
+    weights: Mapping[str, float]
+
+    @property
+    def total(self) -> Float[Tensor, ""]:
+        """The weighted sum."""
+        return torch.stack([self.weights[name] * value for name, value in self.values.items()]).sum()
+
+    def detached(self) -> dict[str, Tensor]:
+        """Values for the log, without their graph: `loss` and `loss_<term>`."""
+        named = {f"loss_{name}": value.detach() for name, value in self.values.items()}
+        return {"loss": self.total.detach(), **named}
+
+
+def gradient_shares(terms: LossTerms, image: Float[Tensor, "n 3 h w"]) -> dict[str, float]:
+    """How much each weighted term pulls at the SR image: norm of its gradient over the sum of these norms.
+
+    Costs one backward pass a term, so it is for a batch now and then. The graph is kept.
+    """
+    norms = {}
+    for name, value in terms.values.items():
+        (gradient,) = torch.autograd.grad(terms.weights[name] * value, image, retain_graph=True)
+        norms[name] = float(gradient.norm())
+    whole = sum(norms.values())
+    return {name: norm / whole if whole > 0 else 0.0 for name, norm in norms.items()}
