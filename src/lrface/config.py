@@ -42,7 +42,7 @@ class JobSettings(Settings):
 class DataJobSettings(JobSettings):
     """What every job on faces has."""
 
-    data: DataSettings = Field(default_factory=ProceduralData, discriminator="kind")
+    data: DataSettings = Field(default_factory=ProceduralData)
 
 
 class PrepareSettings(DataJobSettings):
