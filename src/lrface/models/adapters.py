@@ -105,8 +105,7 @@ def choose_trainable(model: EdgeFace, settings: TrainableSettings, *, seed: int 
         case "all":
             model.requires_grad_()
         case "head":
-            chosen = list(model.head_parameters())
-            _enable(chosen)
+            _enable(list(model.head_parameters()))
         case "last_stage":
             _enable([*model.last_stage_parameters(), *model.head_parameters()])
         case "adapters":
@@ -132,18 +131,18 @@ def add_adapters(model: nn.Module, *, rank: int = 8, alpha: float = 16.0, seed: 
         raise ConfigError(
             "adapters", got="a network that has some", expected="one without", remedy="merge them first"
         )
-    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and name]
-    if not names:
+    linears = {
+        name: module for name, module in model.named_modules() if isinstance(module, nn.Linear) and name
+    }
+    if not linears:
         raise ConfigError(
             "adapters", got="a network without linear layers", expected="some", remedy="train other layers"
         )
     generator = torch.Generator().manual_seed(seed)
-    for name in names:
-        linear = model.get_submodule(name)
-        assert isinstance(linear, nn.Linear)  # noqa: S101 - the list above holds nothing else
+    for name, linear in linears.items():
         adapted = AdaptedLinear(linear, rank=rank, alpha=alpha, generator=generator)
         model.set_submodule(name, adapted.train(linear.training))
-    return names
+    return list(linears)
 
 
 def adapter_parameters(model: nn.Module) -> Iterator[nn.Parameter]:

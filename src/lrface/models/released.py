@@ -15,7 +15,7 @@ from typing import BinaryIO
 from lrface.errors import WeightsError
 
 BASE_URL = "https://gitlab.idiap.ch/bob/bob.paper.tbiom2023_edgeface/-/raw/master/checkpoints"
-LICENCE = "CC-BY-NC-SA-4.0"
+LICENCE = "CC BY-NC-SA (non-commercial)"
 _LIMIT_BYTES = 256 * 2**20
 _CHUNK = 2**18
 
