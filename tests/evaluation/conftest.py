@@ -54,7 +54,11 @@ def protocol_of(names, paths, **settings):
 @pytest.fixture(scope="session")
 def world():
     """The helpers above, for tests of this folder."""
-    return SimpleNamespace(coarse=coarse, fine=fine, make_faces=make_faces, protocol_of=protocol_of)
+
+    def arm(name, embedder):
+        return Arm(name, embedder, bicubic)
+
+    return SimpleNamespace(arm=arm, coarse=coarse, fine=fine, make_faces=make_faces, protocol_of=protocol_of)
 
 
 @pytest.fixture(scope="session")

@@ -119,6 +119,7 @@ def test_two_thousand_replicates_of_ten_thousand_probes_are_one_product():
     assert interval.low < 0.8 < interval.high
 
 
-def test_rates_are_read_between_the_points():
+def test_rates_are_read_at_the_last_step_within_them():
     false, true = np.array([[0.0, 0.1, 1.0]]), np.array([[0.0, 0.5, 1.0]])
-    np.testing.assert_allclose(rates_at(false, true, np.array([0.05, 0.1, 0.55])), [[0.25, 0.5, 0.75]])
+    np.testing.assert_allclose(rates_at(false, true, np.array([0.05, 0.1, 0.55, 1.0])), [[0.0, 0.5, 0.5, 1.0]])
+    assert np.isnan(rates_at(np.array([[0.0, np.nan]]), true[:, :2], np.array([0.1]))).all()
