@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +49,16 @@ def make_faces(subjects=6, images=4, seed=0, noise=40.0):
 
 def protocol_of(names, paths, **settings):
     return draw_protocol(range(len(names)), names, paths, ProtocolSettings(**settings), "a" * 64)
+
+
+@pytest.fixture(scope="session")
+def world():
+    """The helpers above, for tests of this folder."""
+
+    def arm(name, embedder):
+        return Arm(name, embedder, bicubic)
+
+    return SimpleNamespace(arm=arm, coarse=coarse, fine=fine, make_faces=make_faces, protocol_of=protocol_of)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """All pairs of HR faces and probes: verification figures and their bootstrap over subjects.
 
 The threshold of a rate such as TAR at FAR 0.001 is found anew in each replicate, from that replicate's impostors.
-For that the scores are put into some hundred classes at the sample's own quantiles; a replicate's counts are then
+For that the scores are put into some two hundred classes at the sample's own quantiles; a replicate's counts are then
 sums of the subjects' counts, weighted.
 """
 
@@ -17,8 +17,8 @@ from lrface.errors import EvaluationError
 from lrface.metrics.statistics import rates_at
 from lrface.metrics.verification import checked_scores, threshold_at_far
 
-CLASSES = 96
-EXACT_SUBJECTS = 256  # up to here impostor counts are kept for each two subjects: 256 x 256 x 100 x 4 bytes
+CLASSES = 192
+EXACT_SUBJECTS = 200  # up to here impostor counts are kept for each two subjects: 200 x 200 x 200 x 4 bytes
 
 
 @dataclass(frozen=True)

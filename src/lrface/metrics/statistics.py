@@ -223,12 +223,17 @@ def rates_at(
     true_rates: Float[np.ndarray, "b k"],
     wanted: Float[np.ndarray, " f"],
 ) -> Float[np.ndarray, "b f"]:
-    """Reads each replicate's curve at wanted rates of errors, between its points by straight lines.
+    """Reads each replicate's curve at wanted rates of errors: the last point that does not exceed them.
 
     Args:
-        false_rates: Rising along k.
+        false_rates: Rising along k, from 0.
         true_rates: Rising along k.
         wanted: Rates of false accepts.
     """
-    pairs = zip(false_rates, true_rates, strict=True)
-    return np.stack([np.interp(wanted, false, true) for false, true in pairs])
+    return np.stack([_last_within(false_rates, true_rates, rate) for rate in wanted], axis=1)
+
+
+def _last_within(false_rates: np.ndarray, true_rates: np.ndarray, rate: float) -> np.ndarray:
+    within = np.maximum((false_rates <= rate + LIMIT).sum(axis=1) - 1, 0)
+    found = np.take_along_axis(true_rates, within[:, None], axis=1)[:, 0]
+    return np.where(np.isnan(false_rates[:, -1]), np.nan, found)
