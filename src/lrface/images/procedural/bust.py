@@ -81,7 +81,9 @@ def build_bust(identity: Identity) -> Bust:
     beard_colour = np.asarray(identity.beard.colour, dtype=np.float32) * (1.0 + 0.45 * strokes[..., None])
     colour += (np.maximum(beard_colour, 0.004) - colour) * closed
 
-    tone = 0.42 + 1.1 * strands + 0.15 * blur(strands, 9.0, 5.0)
+    fair = float(hair_colour.max())
+    depth = 1.75 - 1.2 * min(1.0, 2.0 * fair)
+    tone = 1.0 + depth * (strands - 0.46) + 0.5 * (blur(strands, 7.0, 3.0) - 0.46)
     colour += (hair_colour * tone[..., None] - colour) * cover[..., None]
 
     bulk = np.maximum(hair_off * cover, beard_off)

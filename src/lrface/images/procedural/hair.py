@@ -152,7 +152,7 @@ def _hairline(identity: Identity) -> Map:
 def _strands(identity: Identity, generator: np.random.Generator) -> Map:
     """How light each strand is (0 to 1), flowing from the parting down."""
     hair = identity.hair
-    count, points = 1300, 6
+    count, points = 1900, 6
     start = generator.uniform(-1.95, 1.95, count)
     top = generator.uniform(TOP, 100.0 if hair.length >= LONG or hair.curl > 0.5 else 70.0, count)
     steps = np.linspace(0.0, 1.0, points)[None]
@@ -205,12 +205,12 @@ def paint_hair(identity: Identity) -> tuple[Map, Map, Map]:
     generator = np.random.default_rng((identity.detail_seed, 8))
     inside = np.asarray(_hairline(identity)[None] - HEIGHTS[:, None], dtype=np.float32)
     # Ends of hair fray at the hairline; cut ends further down do not show theirs.
-    fray = (0.9 + 0.6 * hair.fringe) * grain(generator, 5.0, 0.9)
-    fray += (0.8 + 1.5 * hair.curl) * waves(generator, 46, 40)
+    fray = (0.9 + 0.4 * hair.fringe) * grain(generator, 5.0, 0.9)
+    fray += (0.7 + 0.9 * hair.curl) * waves(generator, 46, 40)
     ragged = inside + fray * smoothstep(90.0, 40.0, HEIGHTS)[:, None]
     soft = 5.5 - 3.0 * min(1.0, hair.fringe * 2.0)
     cover = smoothstep(-soft, 0.75 * soft, ragged)
-    lock = 1.0 + 0.09 * waves(generator, 30, 5) + 0.12 * hair.curl * waves(generator, 34, 36)
+    lock = 1.0 + 0.09 * waves(generator, 30, 5) + hair.curl * (0.06 * waves(generator, 34, 36) + 0.05 * waves(generator, 80, 90))
     bulk = _bulk(hair, inside, cover)
     if hair.bald:
         cover = cover * smoothstep(26.0, 40.0, HEIGHTS)[:, None]

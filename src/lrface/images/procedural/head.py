@@ -125,7 +125,8 @@ def _lower_face(identity: Identity, x: Map, y: Map) -> Map:
     head, mouth = identity.head, identity.mouth
     side = np.abs(x)
     relief = 2.0 * head.cheek_fullness * bump(side, 22.0, 9.5) * bump(y, 74.0, 12.5)
-    relief += 1.3 * bump(side, 24.5, 8.0) * bump(y, 62.5, 6.5)
+    relief += 1.6 * bump(side, 24.5, 8.0) * bump(y, 62.5, 6.5)
+    relief -= (1.5 - 0.9 * head.cheek_fullness) * bump(side, 28.0, 7.0) * bump(y, 83.0, 9.0)
     relief += 1.7 * bump(x, 0.0, 15.5) * bump(y, mouth.height - 3.5, 11.0)
     relief -= (
         0.7 * bump(x, 0.0, 1.7) * bump(y, (identity.nose.tip_height + 7.5 + mouth.height - 4.5) / 2, 4.0)
@@ -219,5 +220,5 @@ def hollows(radius: Map) -> Map:
     small = cv2.resize(radius, (COLUMNS // 4, ROWS // 4), interpolation=cv2.INTER_AREA)
     wide_small = cv2.GaussianBlur(small, (0, 0), 3.2, borderType=cv2.BORDER_REPLICATE)
     wide = cv2.resize(wide_small, (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR) - radius
-    open_share = 1.0 - 0.45 * np.clip(near, -0.15, 1.2) - 0.085 * np.clip(wide, -1.5, 6.0)
+    open_share = 1.0 - 0.55 * np.clip(near, -0.15, 1.2) - 0.105 * np.clip(wide, -1.5, 6.0)
     return np.asarray(np.clip(open_share, 0.25, 1.12), dtype=np.float32)

@@ -206,7 +206,7 @@ def _hair_colour(generator: np.random.Generator, melanin: float, age: float) -> 
     )
     shade = float(np.exp(_bell(generator, 0.0, 0.22)))
     red, green, blue = HAIR_COLOURS[name]
-    grey = float(np.clip((age - 0.55) * 2.4 + _bell(generator, 0.0, 0.22), 0.0, 0.95)) if age > 0.45 else 0.0
+    grey = float(np.clip((age - 0.62) * 2.4 + _bell(generator, 0.0, 0.22), 0.0, 0.95)) if age > 0.45 else 0.0
     return _blend((red * shade, green * shade, blue * shade), (0.26, 0.26, 0.255), grey)
 
 
@@ -226,7 +226,7 @@ def _hair(generator: np.random.Generator, male: bool, age: float, melanin: float
     bald = male and generator.random() < 0.06 + 0.18 * age
     long_hair = generator.random() < (0.05 if male else 0.68)
     fringe = generator.random() < (0.16 if male else 0.24)
-    curl = float(generator.random() ** 2) if melanin < 0.6 else float(generator.uniform(0.35, 1.0))
+    curl = float(generator.random() ** 3) if melanin < 0.6 else float(generator.uniform(0.35, 1.0))
     return Hair(
         colour=colour,
         bald=bool(bald),
@@ -306,7 +306,7 @@ def draw_identity(seed: int, subject: int) -> Identity:
         chin_length=_bell(generator, 1.8 * man - 4.2, 3.25),
         chin_forward=_bell(generator, 0.6 + 1.2 * man, 1.375),
         forehead_slope=_bell(generator, 1.5 * man, 2.0),
-        squareness=_bell(generator, 2.34 + 0.05 * weight, 0.163),
+        squareness=_bell(generator, 2.12 + 0.05 * weight, 0.13),
         cheek_fullness=_bell(generator, 0.2 + 0.55 * weight, 0.938),
         brow_ridge=max(0.0, _bell(generator, 0.5 + 1.1 * man, 0.688)),
         ear_size=_bell(generator, 1.0 + 0.12 * age, 0.16),

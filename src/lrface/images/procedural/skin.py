@@ -26,7 +26,7 @@ def skin_tone(melanin: float, undertone: float) -> Map:
     spots = np.linspace(0.0, 1.0, len(TONES))
     colour = np.array([np.interp(melanin, spots, TONES[:, channel]) for channel in range(3)])
     linear = (colour / 255.0) ** 2.2
-    linear = linear + (linear.mean() - linear) * 0.2
+    linear = linear + (linear.mean() - linear) * 0.12
     linear *= np.array([1.0 + 0.02 * undertone, 1.0 - 0.03 * undertone, 1.0 - 0.14 * undertone])
     return np.asarray(linear, dtype=np.float32)
 
