@@ -10,12 +10,12 @@ from lrface.models.checkpoint import load_edgeface
 from lrface.models.dsr import DSR
 from lrface.models.dsr_folder import load_dsr
 from lrface.models.edgeface import EdgeFace
-from lrface.models.released import RELEASED, fetch_released
+from lrface.models.released import LICENCE, RELEASED, fetch_released
 from lrface.models.store import ModelSpec, read_spec
-from lrface.tracking.names import VersionTag
+from lrface.tracking.names import DSR as DSR_NAME
+from lrface.tracking.names import EDGEFACE, VersionTag
 from lrface.tracking.versions import ModelVersion, download, is_registry_uri, resolve
 
-RELEASED_LICENCE = "CC BY-NC-SA 4.0"
 NONE = "none"
 
 
@@ -97,7 +97,7 @@ def load_recogniser(
             remedy="correct edgeface",
         )
     network, loaded = load_edgeface(path, variant, allow_missing)
-    recorded = read_spec(path).licence if path.is_dir() else (RELEASED_LICENCE if released else "unknown")
+    recorded = read_spec(path).licence if path.is_dir() else (LICENCE if released else "unknown")
     return Recogniser(
         network=_frozen(network, context),
         origin=str(reference),
@@ -158,3 +158,21 @@ def _label(reference: str) -> str:
         return f"v{reference.rpartition('/')[2]}"
     stem = Path(reference).stem
     return "".join(sign if sign.isalnum() or sign in "_-." else "_" for sign in stem)
+
+
+def load_pair(version: ModelVersion, context: Context) -> tuple[Recogniser, SuperResolver]:
+    """Load both halves of a version of `lrface`, from the copies inside it.
+
+    Raises:
+        RegistryError: Its files are not the recorded ones.
+        WeightsError: They do not load.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = download(context.store, version, Path(scratch) / "pair")
+        network, loaded = load_edgeface(folder / EDGEFACE)
+        resolver, spec = load_dsr(folder / DSR_NAME)
+    recogniser = Recogniser(
+        _frozen(network, context), version.uri, "champion", loaded.sha256, version.licence, 0, version
+    )
+    resolver = resolver.to(context.device).requires_grad_(False).eval()
+    return recogniser, SuperResolver(resolver, version.uri, "champion", spec.sha256, version.licence, 0, version)
