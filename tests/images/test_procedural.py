@@ -1,12 +1,13 @@
-import multiprocessing
+import threading
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 from pydantic import ValidationError
 from skimage.transform import SimilarityTransform
 
-from lrface.errors import ConfigError
+from lrface.errors import ConfigError, DataError
 from lrface.images.procedural import (
     ProceduralSettings,
     draw_identity,
@@ -57,12 +58,26 @@ def test_the_number_of_workers_changes_nothing(people):
     assert np.array_equal(np.stack([face for _, _, face in pooled]).reshape(people.shape), people)
 
 
-def test_stopping_early_leaves_no_process_behind():
+def test_stopping_early_leaves_no_process_and_no_thread_behind():
+    before = {child.pid for child in psutil.Process().children()}
     settings = ProceduralSettings(subjects=40, images_per_subject=1, seed=7)
     faces = render_faces(settings, workers=2)
     next(faces)
+    assert len({child.pid for child in psutil.Process().children()} - before) == 2
     faces.close()
-    assert multiprocessing.active_children() == []
+    assert {child.pid for child in psutil.Process().children()} <= before
+    assert not [thread for thread in threading.enumerate() if "listen" in thread.name]
+
+
+def test_a_worker_that_dies_is_an_error_that_names_the_person():
+    before = {child.pid for child in psutil.Process().children()}
+    faces = render_faces(ProceduralSettings(subjects=400, images_per_subject=1, seed=7), workers=2)
+    next(faces)
+    for child in psutil.Process().children():
+        if child.pid not in before:
+            child.kill()
+    with pytest.raises(DataError, match=r"p\d{4}.*ended with code -9"):
+        list(faces)
 
 
 def test_progress_counts_every_picture():
@@ -132,8 +147,8 @@ def test_detail_is_really_lost_at_16_pixels(people):
     grey = people.reshape(-1, 112, 112, 3).mean(axis=3)[:, 10:102, 14:98]
     faces = people.reshape(-1, 112, 112, 3)
     back = np.stack([
-        cv2.resize(cv2.resize(face, (16, 16), interpolation=cv2.INTER_AREA), (112, 112), interpolation=cv2.INTER_CUBIC)
-        for face in faces
+        cv2.resize(small, (112, 112), interpolation=cv2.INTER_CUBIC)
+        for small in (cv2.resize(face, (16, 16), interpolation=cv2.INTER_AREA) for face in faces)
     ])  # fmt: skip
     lost = back.mean(axis=3)[:, 10:102, 14:98]
 

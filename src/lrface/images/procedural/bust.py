@@ -64,7 +64,7 @@ def build_bust(identity: Identity) -> Bust:
     colour, pores, shine = paint_skin(identity, head)
     brow, brow_shade = paint_brows(identity, head)
     beard, beard_off = paint_beard(identity, head)
-    cover, hair_off, strands = paint_hair(identity)
+    cover, hair_off, strands = paint_hair(identity, head)
     generator = np.random.default_rng((identity.detail_seed, 9))
 
     hair_colour = np.asarray(identity.hair.colour, dtype=np.float32)

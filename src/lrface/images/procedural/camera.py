@@ -75,7 +75,7 @@ def photograph(
     over = np.maximum(linear - 0.62, 0.0)
     linear = np.minimum(linear, 0.62) + 0.38 * (1.0 - np.exp(-over / 0.38))
     encoded = np.power(np.maximum(linear, 1e-5), 1.0 / 2.2)
-    encoded = 0.46 + (encoded - 0.46) * (1.14 + camera.contrast)
+    encoded = 0.46 + (encoded - 0.46) * (1.09 + camera.contrast)
     encoded += np.float32(camera.sharpening) * (encoded - cv2.GaussianBlur(encoded, (0, 0), 0.9))
     grey = encoded @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     encoded = grey[..., None] + (encoded - grey[..., None]) * camera.saturation

@@ -23,6 +23,7 @@ from lrface.images.procedural.strokes import draw_hairs
 
 # Hair that reaches below this height hangs beside the face.
 LONG = 90.0
+FALLS_FROM = 76.0
 
 
 def _angles_of(head: Head, x: Map, y: Map) -> Map:
@@ -127,7 +128,7 @@ def _hairline(identity: Identity) -> Map:
     hair = identity.hair
     turn = np.abs(ANGLES)
     if hair.bald:
-        return np.interp(turn, [0.0, 1.25, 1.4, 1.7, 1.9], [-40.0, -40.0, 38.0, 80.0, 95.0]).astype(
+        return np.interp(turn, [0.0, 1.25, 1.4, 1.7, 1.9], [-40.0, -40.0, 38.0, 66.0, 80.0]).astype(
             np.float32
         )
     front = hair.line + hair.peak * np.exp(-((turn / 0.16) ** 2))
@@ -135,7 +136,7 @@ def _hairline(identity: Identity) -> Map:
     temple = 0.84 - 0.05 * hair.recession
     knots = [0.0, temple, temple + 0.2, temple + 0.32, 1.3, 1.42, 1.52, 1.66, 1.95]
     side_end = hair.length if hair.length < LONG else 66.0
-    drop = np.interp(turn, knots, [0.0, 0.0, 12.0, 24.0, 40.0, side_end - 13.0, 40.0, 66.0, 90.0])
+    drop = np.interp(turn, knots, [0.0, 0.0, 12.0, 24.0, 40.0, side_end - 13.0, 40.0, 54.0, 72.0])
     line = front + drop
     if hair.fringe > 0.0:
         swing = 1.0 + 0.22 * hair.parting * ANGLES / 0.8
@@ -145,7 +146,7 @@ def _hairline(identity: Identity) -> Map:
         edge = _hang_edge(hair)
         hang = smoothstep(edge - 0.05, edge + 0.13, np.asarray(turn, dtype=np.float32))
         line = line * (1.0 - hang) + hang * hair.length
-    line = line + 3.0 * hair.parting * np.sign(hair.parting) * np.tanh(ANGLES * 2.0) * 0.6
+    line = line + 1.8 * hair.parting * np.tanh(2.0 * ANGLES)
     return np.asarray(cv2.GaussianBlur(line[None].astype(np.float32), (0, 0), 2.0)[0], dtype=np.float32)
 
 
@@ -176,8 +177,8 @@ def _strands(identity: Identity, generator: np.random.Generator) -> Map:
     return shade
 
 
-def _bulk(hair: Hair, inside: Map, cover: Map) -> Map:
-    """How far hair stands off the skin, before its locks; `inside` is how far above its lower edge a place is."""
+def _bulk(hair: Hair, head: Head, inside: Map, cover: Map) -> Map:
+    """How far hair stands off the skin, before its locks; `inside` is how far above its edge a place is."""
     bulk = smoothstep(0.0, 10.0 + hair.volume, inside) * hair.volume
     turn = np.abs(ANGLES)[None]
     if hair.bald:
@@ -190,11 +191,14 @@ def _bulk(hair: Hair, inside: Map, cover: Map) -> Map:
     away = smoothstep(edge - 0.05, edge + 0.4, turn)
     low = smoothstep(24.0, 50.0, HEIGHTS)[:, None]
     bulk = bulk * (1.0 - 0.85 * (1.0 - away) * low) + 5.0 * away * low
-    # It falls straight where the jaw and the neck draw back.
-    return np.asarray(bulk + 12.0 * away * cover * smoothstep(80.0, 112.0, HEIGHTS)[:, None], dtype=np.float32)
+    # It falls straight, and a little outwards, where the jaw and the neck draw back.
+    jaw = round((FALLS_FROM - TOP) * ROWS_PER_PIXEL)
+    drawn_back = np.maximum(head.radius[jaw] - head.radius, 0.0) * (np.arange(ROWS) > jaw)[:, None]
+    fall = drawn_back + 3.0 * smoothstep(FALLS_FROM, 125.0, HEIGHTS)[:, None]
+    return np.asarray(bulk + fall * away * cover, dtype=np.float32)
 
 
-def paint_hair(identity: Identity) -> tuple[Map, Map, Map]:
+def paint_hair(identity: Identity, head: Head) -> tuple[Map, Map, Map]:
     """Paints the hair of the head.
 
     Returns:
@@ -210,8 +214,12 @@ def paint_hair(identity: Identity) -> tuple[Map, Map, Map]:
     ragged = inside + fray * smoothstep(90.0, 40.0, HEIGHTS)[:, None]
     soft = 5.5 - 3.0 * min(1.0, hair.fringe * 2.0)
     cover = smoothstep(-soft, 0.75 * soft, ragged)
-    lock = 1.0 + 0.09 * waves(generator, 30, 5) + hair.curl * (0.06 * waves(generator, 34, 36) + 0.05 * waves(generator, 80, 90))
-    bulk = _bulk(hair, inside, cover)
+    lock = (
+        1.0
+        + 0.09 * waves(generator, 30, 5)
+        + hair.curl * (0.06 * waves(generator, 34, 36) + 0.025 * waves(generator, 80, 90))
+    )
+    bulk = _bulk(hair, head, inside, cover)
     if hair.bald:
         cover = cover * smoothstep(26.0, 40.0, HEIGHTS)[:, None]
     return cover, np.asarray(bulk * lock, dtype=np.float32), _strands(identity, generator)

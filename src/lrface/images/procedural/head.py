@@ -106,7 +106,9 @@ def _nose(nose: NoseShape, x: Map, y: Map) -> Map:
     along = np.clip((y - start) / (tip - start), 0.0, 1.0)
     ridge = nose.bridge_depth + (nose.tip_depth - 2.2 - nose.bridge_depth) * along**1.25
     ridge += nose.hump * bump(along, 0.45, 0.25) - 1.1 * bump(along, 0.05, 0.16)
-    ridge *= smoothstep(34.0, 51.0, y) * smoothstep(tip + 8.3 - nose.upturn, tip + 0.2, y)
+    # The base of the nose is lowest in the middle.
+    base = np.asarray(y + 0.17 * side, dtype=np.float32)
+    ridge = ridge * smoothstep(34.0, 51.0, y) * smoothstep(tip + 8.8 - nose.upturn, tip + 0.4, base)
     width = nose.bridge_width + (nose.tip_width - nose.bridge_width) * along**1.5
     relief = ridge * np.exp(-((side / width) ** 2.3))
     relief += (

@@ -318,7 +318,7 @@ def draw_identity(seed: int, subject: int) -> Identity:
         half_width=_bell(generator, 8.3, 0.75),
         upper_lid=_bell(generator, 3.75 - 0.35 * man - (0.7 if eastern else 0.0), 0.625),
         lower_lid=_bell(generator, 2.05, 0.4),
-        tilt=_bell(generator, 0.05 + (0.06 if eastern else 0.0), 0.055),
+        tilt=_bell(generator, 0.085 + (0.05 if eastern else 0.0), 0.055),
         depth=_bell(generator, 0.4 if eastern else 1.5, 0.875),
         crease=float(np.clip(_bell(generator, 0.6 if eastern else 2.4, 0.8), 0.15, 5.625)),
         hooding=float(np.clip(_bell(generator, 0.35 + 0.4 * age, 0.25), 0.0, 1.0)),
@@ -333,7 +333,7 @@ def draw_identity(seed: int, subject: int) -> Identity:
         length=_bell(generator, 20.0, 2.25),
         thickness=max(0.8, _bell(generator, 1.45 + 0.85 * man, 0.625)),
         arch=_bell(generator, 2.1 - 1.0 * man, 1.375),
-        tilt=_bell(generator, 0.03, 0.09),
+        tilt=_bell(generator, 0.075, 0.08),
         density=float(np.clip(_bell(generator, 0.72 + 0.12 * man, 0.2), 0.25, 1.375)),
     )
     nose = NoseShape(

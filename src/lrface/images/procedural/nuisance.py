@@ -48,7 +48,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Camera:
-    """Lens and sensor: blur in pixels of the crop, sharpening as a share, noise in steps of 1/255, exposure in stops."""
+    """Lens and sensor: blur in pixels, sharpening as a share, noise in steps of 1/255, exposure in stops."""
 
     blur: float
     motion: float
@@ -141,7 +141,7 @@ def draw_nuisance(seed: int, subject: int, image: int, strength: float = 1.0) ->
         blur=0.1 + strength * 0.55 * float(generator.beta(0.9, 3.2)),
         motion=strength * (float(generator.uniform(0.3, 1.3)) if generator.random() < 0.12 else 0.0),
         motion_angle=float(generator.uniform(0.0, np.pi)),
-        sharpening=float(generator.uniform(0.1, 0.9)),
+        sharpening=float(generator.uniform(0.0, 0.65)),
         noise=0.4 + strength * 3.2 * float(generator.beta(1.1, 4.0)),
         exposure=bell(0.3),
         contrast=bell(0.1),

@@ -26,7 +26,8 @@ def skin_tone(melanin: float, undertone: float) -> Map:
     spots = np.linspace(0.0, 1.0, len(TONES))
     colour = np.array([np.interp(melanin, spots, TONES[:, channel]) for channel in range(3)])
     linear = (colour / 255.0) ** 2.2
-    linear = linear + (linear.mean() - linear) * 0.12
+    # Tanned skin is less orange than the blood above it will make it.
+    linear = linear + (linear.mean() - linear) * 0.2 * min(1.0, melanin / 0.4)
     linear *= np.array([1.0 + 0.02 * undertone, 1.0 - 0.03 * undertone, 1.0 - 0.14 * undertone])
     return np.asarray(linear, dtype=np.float32)
 
