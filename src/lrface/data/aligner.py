@@ -24,9 +24,7 @@ class AlignSettings(Settings):
         description="auto: 112x112 as it is, others by landmarks, else YuNet, else centre;"
         " none: aligned already, only resized; yunet; landmarks: from a file; centre: the middle square.",
     )
-    detector: DetectorSettings = Field(
-        DetectorSettings(), description="How YuNet looks for faces."
-    )
+    detector: DetectorSettings = Field(DetectorSettings(), description="How YuNet looks for faces.")
     robust: bool = Field(
         True, description="Fit by least median of squares: a misplaced landmark does not turn the face."
     )
@@ -96,9 +94,7 @@ class Aligner:
             return Aligned(image, "as_is")
         if mode == "landmarks" or (mode == "auto" and points is not None):
             if points is None:
-                raise _refuse(
-                    "no_landmarks", name, "no landmarks for this file", "five landmarks", "add them"
-                )
+                raise _refuse("no_landmarks", name, "no landmarks for this file", "five landmarks", "add them")
             return self._by_landmarks(image, points, name, "landmarks")
         if self._detector is None:
             return _centred(image)
@@ -135,9 +131,7 @@ def _resized(image: np.ndarray, name: str) -> Aligned:
         return Aligned(image, "as_is")
     if abs(height - width) > _SQUARE_WITHIN * max(height, width):
         remedy = "set align=centre or align=yunet"
-        raise _refuse(
-            "not_square", name, f"{width}x{height} pixels", "a square image with align=none", remedy
-        )
+        raise _refuse("not_square", name, f"{width}x{height} pixels", "a square image with align=none", remedy)
     return Aligned(alignment.resize(image), "resized")
 
 

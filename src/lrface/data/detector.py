@@ -16,8 +16,7 @@ from lrface.errors import ConfigError, DataError
 from lrface.settings import Settings
 
 YUNET_URL = (
-    "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/"
-    "face_detection_yunet_2023mar.onnx"
+    "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx"
 )
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 _DOWNLOAD_SECONDS = 60
@@ -27,9 +26,7 @@ _DOWNLOAD_LIMIT = 16 << 20
 class DetectorSettings(Settings):
     """How faces are looked for."""
 
-    weights: str = Field(
-        "", description="Path of the YuNet weights (.onnx); empty where there is no detector."
-    )
+    weights: str = Field("", description="Path of the YuNet weights (.onnx); empty where there is no detector.")
     sha256: str = Field("", description="What the weights must hash to; not checked where empty.")
     score: float = Field(0.6, description="Least score of a face.", gt=0, lt=1)
     overlap: float = Field(0.3, description="Overlap (IoU) from which on two boxes are one face.", gt=0, lt=1)
@@ -230,9 +227,7 @@ def download_yunet(target: Path, url: str = YUNET_URL, sha256: str = YUNET_SHA25
         raise DataError("face detector", got=f"no answer ({error})", expected=url, remedy=remedy) from error
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise DataError(
-            "face detector", got=f"sha256 {found[:12]}", expected=f"sha256 {sha256[:12]}", remedy=remedy
-        )
+        raise DataError("face detector", got=f"sha256 {found[:12]}", expected=f"sha256 {sha256[:12]}", remedy=remedy)
     partial = target.with_suffix(target.suffix + ".partial")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial.write_bytes(content)

@@ -1,7 +1,7 @@
 """What all sources made of files share: read, align, and write down what gave no face."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +35,7 @@ class ReadSettings(Settings):
     )
     min_side: int = Field(8, description="Smallest side of an image that is taken, pixels.", ge=1)
     workers: int = Field(0, description="Threads that decode; 0 takes one per core.", ge=0)
-    align: AlignSettings = Field(
-        AlignSettings(), description="How an image becomes an aligned face."
-    )
+    align: AlignSettings = Field(AlignSettings(), description="How an image becomes an aligned face.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +77,7 @@ class FileReader:
         self._aligner = Aligner(settings.align)
         self._budget = _Budget(_PIXELS_IN_FLIGHT)
 
-    def read(self, files: Iterable[ImageFile], report: Report) -> Iterator[SourceFace]:
+    def read(self, files: Iterable[ImageFile], report: Report) -> Generator[SourceFace, None, None]:
         """Reads files and yields their faces in the same order.
 
         Args:

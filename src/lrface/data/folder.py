@@ -10,7 +10,7 @@ Example::
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,12 +66,10 @@ class FolderSource:
         """Counts the image files."""
         return len(self.listing)
 
-    def items(self, report: Report) -> Iterator[SourceFace]:
+    def items(self, report: Report) -> Generator[SourceFace, None, None]:
         """Yields the faces subject by subject, both in natural order."""
         if self.listing.ignored:
-            report.notes.append(
-                f"{self.listing.ignored} files are no images by their suffix and were not read"
-            )
+            report.notes.append(f"{self.listing.ignored} files are no images by their suffix and were not read")
         files = (
             ImageFile(path.relative_to(self.root).as_posix(), subject, path)
             for subject, paths in self.listing.images.items()
@@ -92,9 +90,7 @@ def list_subjects(root: Path) -> Listing:
     Raises:
         DataError: No subjects, a subject twice in different case, or a subject without images.
     """
-    folders = sorted(
-        (path for path in visible(root) if path.is_dir()), key=lambda path: natural_key(path.name)
-    )
+    folders = sorted((path for path in visible(root) if path.is_dir()), key=lambda path: natural_key(path.name))
     loose = sum(path.is_file() for path in visible(root))
     if not folders:
         raise DataError(

@@ -38,14 +38,10 @@ class PackInfo(Settings):
     rows: int = Field(description="Number of faces.", ge=1)
     subjects: int = Field(description="Number of subjects.", ge=1)
     digest: str = Field(description="sha256 over the sorted rows.", pattern="^[0-9a-f]{64}$")
-    vlr_size: int | None = Field(
-        None, description="Side of the real VLR images, pixels, where there are any."
-    )
+    vlr_size: int | None = Field(None, description="Side of the real VLR images, pixels, where there are any.")
     licence: str = Field("", description="Licence of the faces.")
     terms: str = Field("", description="What the faces may be used for.")
-    made: dict[str, Any] = Field(
-        default_factory=dict, description="How the pack was made: source, settings, summary."
-    )
+    made: dict[str, Any] = Field(default_factory=dict, description="How the pack was made: source, settings, summary.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,9 +177,7 @@ def open_pack(path: Path | str) -> Pack:
         raise DataError(what, got="manifest and pack.json that disagree", expected=expected, remedy=_REMEDY)
     digest = manifest_digest(manifest)
     if digest != info.digest:
-        raise DataError(
-            what, got=f"digest {digest[:12]}", expected=f"digest {info.digest[:12]}", remedy=_REMEDY
-        )
+        raise DataError(what, got=f"digest {digest[:12]}", expected=f"digest {info.digest[:12]}", remedy=_REMEDY)
     faces = _map_images(root / FACES_FILE, (info.rows, FACE_SIZE, FACE_SIZE, 3))
     vlr = None
     if info.vlr_size is not None:

@@ -86,9 +86,7 @@ class PackWriter:
         source = clean_name(face.source, f"path {face.source!r}")
         subject = self._names.get(face.subject)
         if subject is None:
-            subject = self._names.setdefault(
-                face.subject, clean_name(face.subject, f"subject of {face.source}")
-            )
+            subject = self._names.setdefault(face.subject, clean_name(face.subject, f"subject of {face.source}"))
         if face.pixels.shape != _FACE_SHAPE or face.pixels.dtype != np.uint8:
             got = f"{face.pixels.dtype} {face.pixels.shape}"
             raise DataError(source, got=got, expected=f"uint8 {_FACE_SHAPE}", remedy="align the face first")
@@ -148,9 +146,7 @@ class PackWriter:
             DataError: There are no faces, a split has no such name, or another pack is there.
         """
         if self._folder is None or self._faces is None:
-            raise DataError(
-                f"pack {self.target}", got="no faces", expected="one or more", remedy="check the source"
-            )
+            raise DataError(f"pack {self.target}", got="no faces", expected="one or more", remedy="check the source")
         _check_splits(superres, recognition, len(self))
         manifest = self._manifest(superres, recognition)
         info = PackInfo(
@@ -321,9 +317,7 @@ def _check_splits(superres: Sequence[str], recognition: Sequence[str], rows: int
         strange = set(values) - set(allowed)
         if strange or len(values) != rows:
             got = (
-                f"{len(values)} values, among them {sorted(map(str, strange))}"
-                if strange
-                else f"{len(values)} values"
+                f"{len(values)} values, among them {sorted(map(str, strange))}" if strange else f"{len(values)} values"
             )
             expected = f"{rows} values out of {', '.join(allowed)}"
             raise DataError(f"split {name}", got=got, expected=expected, remedy="assign each row a split")

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -24,7 +24,7 @@ def cores() -> int:
 
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int = 0
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Applies a function to each item and yields the results in the order of the items.
 
     Threads, because decoding, warping and hashing let go of the interpreter; so nothing is pickled and no

@@ -1,6 +1,6 @@
 """The source ``procedural``: faces of people who do not exist, drawn from a seed."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class ProceduralSource:
         """Counts the faces to be drawn."""
         return self.settings.subjects * self.settings.images_per_subject
 
-    def items(self, report: Report) -> Iterator[SourceFace]:
+    def items(self, report: Report) -> Generator[SourceFace, None, None]:
         """Yields the faces, person by person."""
         for subject, image, pixels in render_faces(self.settings, workers=self.workers):
             name = subject_name(subject)

@@ -12,9 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lrface.errors import DataError
 
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm", ".webp", ".bmp", ".tif", ".tiff"}
-)
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm", ".webp", ".bmp", ".tif", ".tiff"})
 
 _FORMATS = ("PNG", "JPEG", "PPM", "WEBP", "BMP", "TIFF")
 _WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I")

@@ -1,7 +1,7 @@
 """What every source of faces yields, and what it says about those that it could not yield."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,6 +96,6 @@ class Source(Protocol):
         """Gives the number of files to come where that is known beforehand."""
         ...
 
-    def items(self, report: Report) -> Iterator[SourceFace]:
+    def items(self, report: Report) -> Generator[SourceFace, None, None]:
         """Yields every face in a fixed order and writes down in ``report`` what gave none."""
         ...

@@ -26,24 +26,16 @@ class SplitSettings(Settings):
     """How subjects and images are dealt out. Counts of subjects go before fractions."""
 
     seed: int = Field(0, description="Seed of both splits.", ge=0)
-    all_test: bool = Field(
-        False, description="Every subject is a test subject, as for a source that is only judged."
-    )
+    all_test: bool = Field(False, description="Every subject is a test subject, as for a source that is only judged.")
     keep_given: bool = Field(True, description="Keep splits that the source prescribes, if they are sound.")
     val_fraction: float = Field(0.15, description="Share of the subjects for validation.", ge=0, lt=1)
     test_fraction: float = Field(0.15, description="Share of the subjects for the test.", ge=0, lt=1)
-    val_subjects: int | None = Field(
-        None, description="Number of validation subjects, in place of the share.", ge=0
-    )
-    test_subjects: int | None = Field(
-        None, description="Number of test subjects, in place of the share.", ge=0
-    )
+    val_subjects: int | None = Field(None, description="Number of validation subjects, in place of the share.", ge=0)
+    test_subjects: int | None = Field(None, description="Number of test subjects, in place of the share.", ge=0)
     recognition_val_fraction: float = Field(
         0.2, description="Share of each subject's images for validation.", gt=0, lt=1
     )
-    recognition_min_images: int = Field(
-        5, description="Subjects with fewer images are left out of recognition.", ge=2
-    )
+    recognition_min_images: int = Field(5, description="Subjects with fewer images are left out of recognition.", ge=2)
 
 
 @dataclass(frozen=True)
@@ -118,13 +110,10 @@ class SplitSummary:
             for part, counts in split.items():
                 share = f"{100 * counts['ratio']:.1f} %"
                 lines.append(
-                    f"{name} {part}: {counts['subjects']:.0f} subjects,"
-                    f" {counts['images']:.0f} images, {share}"
+                    f"{name} {part}: {counts['subjects']:.0f} subjects, {counts['images']:.0f} images, {share}"
                 )
         if self.left_out:
-            lines.append(
-                f"left out of recognition: {len(self.left_out)} subjects with {self.left_out_images} images"
-            )
+            lines.append(f"left out of recognition: {len(self.left_out)} subjects with {self.left_out_images} images")
             lines.extend(f"  {subject}: {reason}" for subject, reason in self.left_out.items())
         return lines
 
@@ -165,9 +154,7 @@ def split_superres(rows: Sequence[Row], settings: SplitSettings) -> tuple[str, .
     if settings.all_test:
         return ("test",) * len(rows)
     place = _given_superres(rows) if settings.keep_given else {}
-    free = sorted(
-        {row.subject for row in rows} - place.keys(), key=lambda name: _draw(settings.seed, "superres", name)
-    )
+    free = sorted({row.subject for row in rows} - place.keys(), key=lambda name: _draw(settings.seed, "superres", name))
     test, val = _superres_counts(len(free), settings, bool(place))
     for rank, subject in enumerate(free):
         place[subject] = "test" if rank < test else "val" if rank < test + val else "train"
@@ -240,9 +227,7 @@ def summarize(subjects: Sequence[str], splits: Splits) -> SplitSummary:
     )
 
 
-def _counts(
-    subjects: Sequence[str], split: Sequence[str], names: Sequence[str]
-) -> dict[str, dict[str, float]]:
+def _counts(subjects: Sequence[str], split: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, float]]:
     images = Counter(split)
     people: defaultdict[str, set[str]] = defaultdict(set)
     for subject, part in zip(subjects, split, strict=True):
@@ -304,15 +289,11 @@ def _check_given_recognition(rows: Sequence[Row], superres: Sequence[str]) -> No
         if row.recognition not in RECOGNITION_SPLITS:
             raise _unsound(f"{row.recognition!r} for {row.name}", f"one of {', '.join(RECOGNITION_SPLITS)}")
         if part == "test" and row.recognition != "none":
-            raise _unsound(
-                f"test subject {row.subject} in recognition {row.recognition}", "test subjects in none"
-            )
+            raise _unsound(f"test subject {row.subject} in recognition {row.recognition}", "test subjects in none")
         if row.recognition == "none":
             continue
         if place.setdefault((row.subject, row.group), row.recognition) != row.recognition:
-            raise _unsound(
-                f"the picture {row.name} in recognition train and val", "each picture in one split"
-            )
+            raise _unsound(f"the picture {row.name} in recognition train and val", "each picture in one split")
 
 
 def _validation_images(rows: Sequence[Row], indices: Sequence[int], settings: SplitSettings) -> set[int]:
@@ -345,6 +326,4 @@ def _draw(seed: int, kind: str, name: str) -> str:
 
 
 def _unsound(got: str, expected: str) -> DataError:
-    return DataError(
-        "prescribed split", got=got, expected=expected, remedy="mend the source, or set keep_given=false"
-    )
+    return DataError("prescribed split", got=got, expected=expected, remedy="mend the source, or set keep_given=false")
