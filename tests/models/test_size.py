@@ -16,6 +16,12 @@ def test_a_convolution_counts_its_positions():
     assert count_mflops(convolution, torch.zeros(1, 4, 10, 10)) == pytest.approx(2 * 8 * 2 * 9 * 100 / 1e6)
 
 
+def test_the_bias_of_a_convolution_counts_once_per_output():
+    bare, biased = nn.Conv2d(4, 8, 3, bias=False), nn.Conv2d(4, 8, 3)
+    inputs = torch.zeros(2, 4, 10, 10)
+    assert count_mflops(biased, inputs) - count_mflops(bare, inputs) == pytest.approx(2 * 8 * 64 / 1e6)
+
+
 def test_a_shared_parameter_counts_once():
     network = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3, bias=False))
     network[1].weight = network[0].weight
