@@ -1,5 +1,6 @@
 """Failures of MLflow and its stores: which pass by themselves, and how they are told in one line."""
 
+import re
 from typing import Final
 
 import requests
@@ -7,6 +8,7 @@ from mlflow.exceptions import MlflowException
 
 from lrface.errors import RegistryError
 
+_CREDENTIALS: Final = re.compile(r"://[^/\s@]+@")
 # 401 and 403 are kept for later as well: the points are good, only the credentials are not.
 _PASSING_CODES: Final = frozenset({401, 403, 408, 425, 429})
 
@@ -28,10 +30,13 @@ def passes_by_itself(error: Exception) -> bool:
 
 
 def first_line(error: BaseException, length: int = 500) -> str:
-    """Return the first line of an error's message that says something, else the name of its kind."""
+    """Return the first line of an error's message that says something, without credentials in it.
+
+    Where no line says anything it is the name of the error's kind.
+    """
     for line in str(error).splitlines():
         if line.strip():
-            return line.strip()[:length]
+            return _CREDENTIALS.sub("://", line.strip())[:length]
     return type(error).__name__
 
 

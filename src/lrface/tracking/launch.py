@@ -61,9 +61,12 @@ def read_launch() -> Launch:
     return launch
 
 
-def forget_launch() -> None:
-    """Take the run of ``mlflow run`` out of the environment: it is used once, by the first run."""
-    for name in (_RUN_ID, _EXPERIMENT_ID):
+def forget_launch(launch: Launch) -> None:
+    """Take the run of ``mlflow run`` out of the environment: it is used once, by the first run.
+
+    A store that nobody chose goes with it, so that nothing later takes it for a choice.
+    """
+    for name in (_RUN_ID, _EXPERIMENT_ID) if launch.chosen else (_RUN_ID, _EXPERIMENT_ID, _URI):
         os.environ.pop(name, None)
 
 

@@ -8,7 +8,6 @@ import json
 import logging
 import shutil
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 LOADER: Final = "lrface.tracking.served"
-_NO_EXAMPLE: Final = r"[\s\S]*input example was not provided"
 _IN_FILES: Final = (VersionTag.SHA256.value, VersionTag.LICENCE.value)
 
 
@@ -161,24 +159,21 @@ def _upload(
         staged = Path(scratch) / Path(DATA).name
         shutil.copytree(folder, staged)
         local = Path(scratch) / "served"
-        with warnings.catch_warnings():
-            # A model without an example is asked for here on purpose; the signature is given.
-            warnings.filterwarnings("ignore", message=_NO_EXAMPLE, category=UserWarning)
-            mlflow.pyfunc.save_model(
-                path=str(local),
-                loader_module=LOADER,
-                data_path=str(staged),
-                mlflow_model=Model(
-                    artifact_path=model.artifact_location,
-                    run_id=model.source_run_id,
-                    model_uuid=model.model_id,
-                    model_id=model.model_id,
-                    metadata={key: model.tags[key] for key in _IN_FILES if key in model.tags},
-                ),
-                signature=signature,
-                input_example=input_example,
-                pip_requirements=list(pip_requirements),
-            )
+        mlflow.pyfunc.save_model(
+            path=str(local),
+            loader_module=LOADER,
+            data_path=str(staged),
+            mlflow_model=Model(
+                artifact_path=model.artifact_location,
+                run_id=model.source_run_id,
+                model_uuid=model.model_id,
+                model_id=model.model_id,
+                metadata={key: model.tags[key] for key in _IN_FILES if key in model.tags},
+            ),
+            signature=signature,
+            input_example=input_example,
+            pip_requirements=list(pip_requirements),
+        )
         store.client.log_model_artifacts(model.model_id, str(local))
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, UInt8
-from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -6,7 +6,6 @@ files to upload), ``sent`` (the number of bytes of ``records.jsonl`` that the st
 which is cut off when the spool is opened again.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lrface.errors import RegistryError
+from lrface.tracking.locks import take
 
 Record = dict[str, Any]
 
@@ -46,19 +46,11 @@ class Spool:
         self._guard = threading.Lock()
         try:
             (folder / "blobs").mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / "lock").open("a")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = take(folder / "lock", f"spool {folder}")
             if target is not None and not (folder / "target.json").exists():
                 write_atomically(folder / "target.json", json.dumps(dict(target)))
             self._written = _cut_torn_line(folder / "records.jsonl")
             self._records = (folder / "records.jsonl").open("ab", buffering=0)
-        except BlockingIOError as error:
-            raise RegistryError(
-                f"spool {folder}",
-                got="a spool that another process holds",
-                expected="one process per run",
-                remedy="wait for the other process to end",
-            ) from error
         except OSError as error:
             raise _unwritable(folder, error) from error
         self._sent = _read_sent(folder / "sent", self._written)

@@ -111,7 +111,7 @@ class Store:
         """Return the id of the run that ``mlflow run`` has made, to the first caller in this process only."""
         if self.launch.run_id is None or os.environ.get("MLFLOW_RUN_ID") != self.launch.run_id:
             return None
-        launching.forget_launch()
+        launching.forget_launch(self.launch)
         return self.launch.run_id
 
     def has_run(self, run_id: str) -> bool:
@@ -172,8 +172,7 @@ def connect(root: Path, settings: TrackingSettings | None = None) -> Store:
         moved = follow_move(root, settings.artifacts)
         if moved:
             _log.info("the project has moved: %d artifact locations now point into %s", moved, artifacts_of(root))
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
+    _use(uri)
     try:
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         experiment_id = _experiment(
@@ -190,6 +189,22 @@ def connect(root: Path, settings: TrackingSettings | None = None) -> Store:
             remedy="start the server, or correct MLFLOW_TRACKING_URI or tracking.uri",
         ) from error
     return Store(root, uri, experiment_id, embedded, settings, client, launch)
+
+
+def _use(uri: str) -> None:
+    """Make ``uri`` the current one of this process, without writing it into the environment.
+
+    MLflow writes it there too; a later ``connect`` and every child would then take it for a person's choice.
+    """
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+    before = {name: os.environ.get(name) for name in names}
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _choose(launch: Launch, settings: TrackingSettings, own: str) -> str:

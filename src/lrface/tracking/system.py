@@ -1,6 +1,7 @@
 """Samples of processor, memory and GPU while a run is written."""
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -65,9 +66,9 @@ class SystemSampler:
 
 
 def _gpu() -> dict[str, float]:
-    import torch
-
-    if not torch.cuda.is_available():
+    # A job that does not compute has not loaded torch, and does not load it for this.
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
         return {}
     figures = {}
     for index in range(torch.cuda.device_count()):
