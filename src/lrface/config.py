@@ -66,7 +66,9 @@ class PretrainSettings(DataJobSettings):
     """`pretrain`: a recogniser to start from, loaded or trained on HR faces."""
 
     edgeface: EdgeFaceSource = EdgeFaceSource()
-    layer_scale: float = Field(0.1, gt=0, le=1, description="start of EdgeNeXt's layer scale, when trained from nothing")
+    layer_scale: float = Field(
+        0.1, gt=0, le=1, description="start of EdgeNeXt's layer scale, when trained from nothing"
+    )
     loop: LoopSettings = LoopSettings(epochs=30, batch_size=64, warmup_epochs=1)
     images_per_epoch: int = Field(0, ge=0, description="faces in an epoch, 0 for each face once")
     optim: EdgeFaceOptimSettings = EdgeFaceOptimSettings(
@@ -182,6 +184,7 @@ class ExportSettings(JobSettings):
 
     edgeface: str = Field(FINETUNED, description="recogniser: models:/ URI, path, released name, or none")
     dsr: str = Field(CYCLE, description="super-resolver: models:/ URI, model folder, or none")
+    sizes: tuple[int, ...] = Field((8, 12, 16, 24, 32), description="sides for which a DSR graph is written, in pixels")
 
 
 class MainSettings(JobSettings):
@@ -190,6 +193,9 @@ class MainSettings(JobSettings):
     cycles: int = Field(1, ge=1, le=5, description="cycles; more than one only with allow_second_cycle")
     allow_second_cycle: bool = Field(False, description="go round more than once")
     edgeface: str = Field("none", description="weights of the first recogniser; none: it is trained on the data")
+    warm_start: bool = Field(
+        True, description="the cycle's super-resolver starts from the baseline's weights, not from nothing"
+    )
 
     @model_validator(mode="after")
     def _one_cycle(self) -> Self:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from lrface.data.checks import CheckSettings
 from lrface.data.files import ReadSettings
 from lrface.data.splits import SplitSettings
 from lrface.images.procedural import ProceduralSettings
@@ -16,6 +17,7 @@ class ProceduralData(Settings):
     kind: Literal["procedural"] = "procedural"
     faces: ProceduralSettings = ProceduralSettings()
     splits: SplitSettings = SplitSettings()
+    checks: CheckSettings = CheckSettings()
 
 
 class FolderData(Settings):
@@ -25,6 +27,7 @@ class FolderData(Settings):
     source: str = Field(min_length=1, description="the folder")
     read: ReadSettings = ReadSettings()
     splits: SplitSettings = SplitSettings()
+    checks: CheckSettings = CheckSettings()
     licence: str = Field("unknown", description="licence of the faces")
     terms: str = Field("", description="what the faces may be used for")
 

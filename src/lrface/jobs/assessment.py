@@ -94,9 +94,7 @@ def measure(
     known = conditions()
     unknown = sorted(set(settings.degradations) - set(known))
     if unknown:
-        raise ConfigError(
-            "degradations", got=", ".join(unknown), expected=", ".join(known), remedy="choose from these"
-        )
+        raise ConfigError("degradations", got=", ".join(unknown), expected=", ".join(known), remedy="choose from these")
     with context.terminal.progress("evaluate") as progress:
         return evaluate(
             pack.faces,

@@ -78,9 +78,7 @@ def _train(
     generator = torch.Generator().manual_seed(settings.seed)
     head = MarginHead(settings.margin, data.classes, generator)
     with context.terminal.progress("finetune stage 1") as progress:
-        embeddings, labels = cached_embeddings(
-            anchor, restore, data, recipe, generator, context.device, progress
-        )
+        embeddings, labels = cached_embeddings(anchor, restore, data, recipe, generator, context.device, progress)
     if settings.margin.start == "centres":
         head.start_at_centres(embeddings, labels, generator)
     for epoch, values in enumerate(

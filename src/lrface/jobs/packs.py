@@ -8,11 +8,10 @@ import numpy as np
 
 from lrface.data.folder import FolderSource
 from lrface.data.pack import Pack, open_pack
-from lrface.data.pack_writer import PackWriter
+from lrface.data.prepare import Summary, prepare
 from lrface.data.procedural import ProceduralSource
 from lrface.data.settings import DataSettings, FolderData, PackData, ProceduralData
-from lrface.data.source import Report, Source
-from lrface.data.splits import Row, SplitSettings, make_splits, summarize
+from lrface.data.source import Source
 from lrface.errors import DataError
 from lrface.jobs.command import Context
 from lrface.training.dsr import DsrData
@@ -22,41 +21,34 @@ from lrface.training.validation import validation_set
 
 def pack_for(data: DataSettings, context: Context) -> Pack:
     """Open the pack of a source, and make it first where it is not there yet."""
+    return make_pack(data, context)[0]
+
+
+def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | None]:
+    """As `pack_for`, with the summary where the pack was made just now.
+
+    Raises:
+        DataError: The source is bad, a check found an error, or the pack cannot be read or written.
+    """
     if isinstance(data, PackData):
-        return open_pack(Path(data.source))
+        return open_pack(Path(data.source).expanduser()), None
+    source, licence, terms = _source(data)
     target = context.packs / _name(data)
     if (target / "pack.json").is_file():
-        return open_pack(target)
-    source: Source
-    if isinstance(data, FolderData):
-        source, splits, licence, terms = FolderSource(data.source, data.read), data.splits, data.licence, data.terms
-    else:
-        source, splits, licence, terms = ProceduralSource(data.faces), data.splits, "CC0-1.0", "none: nobody is shown"
-    return _write(source, splits, target, licence, terms, context)
-
-
-def _write(
-    source: Source, splits: SplitSettings, target: Path, licence: str, terms: str, context: Context
-) -> Pack:
-    report = Report()
-    with PackWriter(target) as writer, context.terminal.progress("prepare") as progress:
-        total = source.count() or 0
-        for face in source.items(report):
-            writer.append(face)
-            progress(len(writer), total)
-        table = writer.table()
-        rows = [
-            Row(subject=row.subject, group=row.sha256, superres=row.superres, recognition=row.recognition)
-            for row in table.itertuples()
-        ]
-        dealt = make_splits(rows, splits)
-        for line in summarize(list(table["subject"]), dealt).lines():
-            context.terminal.line(line)
-        for problem in report.problems:
-            context.terminal.line(f"skipped {problem.source}: {problem.reason}")
-        return writer.commit(
-            dealt.superres, dealt.recognition, made={"source": source.describe()}, licence=licence, terms=terms
+        return open_pack(target), None
+    with context.terminal.progress("prepare") as progress:
+        pack, summary = prepare(
+            source, target, data.splits, data.checks, licence=licence, terms=terms, progress=progress
         )
+    for line in summary.lines():
+        context.terminal.line(line)
+    return pack, summary
+
+
+def _source(data: ProceduralData | FolderData) -> tuple[Source, str, str]:
+    if isinstance(data, FolderData):
+        return FolderSource(Path(data.source).expanduser(), data.read), data.licence, data.terms
+    return ProceduralSource(data.faces), "CC0-1.0", "nobody is shown"
 
 
 def pack_for_test(data: DataSettings, context: Context) -> Pack:

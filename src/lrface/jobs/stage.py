@@ -98,7 +98,13 @@ def log_pack(run: Run, pack: Pack, context: str, rows: int) -> None:
 
 
 def register_network(
-    run: Run, network: nn.Module, *, alias: Alias, licence: str, tags: Mapping[VersionTag | str, object], out: str | None
+    run: Run,
+    network: nn.Module,
+    *,
+    alias: Alias,
+    licence: str,
+    tags: Mapping[VersionTag | str, object],
+    out: str | None,
 ) -> ModelVersion:
     """Register a network as a version of `edgeface` or `dsr`, alias last; copy its folder to `out` where asked for.
 
