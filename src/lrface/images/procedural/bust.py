@@ -78,7 +78,7 @@ def build_bust(identity: Identity) -> Bust:
     closed = np.clip(beard * (0.62 + 0.16 * identity.beard.length) + 0.2 * beard * strokes, 0.0, 0.97)[
         ..., None
     ]
-    beard_colour = np.asarray(identity.beard.colour, dtype=np.float32) * (1.0 + 0.45 * strokes[..., None])
+    beard_colour = np.asarray(identity.beard.colour, dtype=np.float32) * (1.0 + 0.32 * strokes[..., None])
     colour += (np.maximum(beard_colour, 0.004) - colour) * closed
 
     fair = float(hair_colour.max())
@@ -91,7 +91,7 @@ def build_bust(identity: Identity) -> Bust:
     rough = (
         pores * (1.0 - cover) * (1.0 - beard)
         + 0.5 * (strands - 0.5) * cover
-        + 0.16 * strokes * beard * min(1.0, identity.beard.length)
+        + 0.1 * strokes * beard * min(1.0, identity.beard.length)
         + 0.25 * brow * (0.6 + 0.6 * brow_shade)
     )
     around, down = _slopes(np.asarray(radius + rough, dtype=np.float32), radius)

@@ -195,7 +195,7 @@ def _bulk(hair: Hair, head: Head, inside: Map, cover: Map) -> Map:
     jaw = round((FALLS_FROM - TOP) * ROWS_PER_PIXEL)
     drawn_back = np.maximum(head.radius[jaw] - head.radius, 0.0) * (np.arange(ROWS) > jaw)[:, None]
     fall = drawn_back + 3.0 * smoothstep(FALLS_FROM, 125.0, HEIGHTS)[:, None]
-    return np.asarray(bulk + fall * away * cover, dtype=np.float32)
+    return np.asarray(bulk + fall * smoothstep(edge - 0.08, edge + 0.14, turn) * cover, dtype=np.float32)
 
 
 def paint_hair(identity: Identity, head: Head) -> tuple[Map, Map, Map]:

@@ -16,6 +16,7 @@ from lrface.images.procedural.grid import (
     blur,
     bump,
     smoothstep,
+    waves,
 )
 from lrface.images.procedural.identity import EyeShape, HeadShape, Identity, NoseShape
 
@@ -196,6 +197,9 @@ def build_head(identity: Identity) -> Head:
     lean = np.asarray(x + identity.head.asymmetry * bump(y, 76.0, 24.0), dtype=np.float32)
     relief = _sockets(identity.eyes, identity.head.brow_ridge, side, y) + _nose(identity.nose, lean, y)
     relief += _lower_face(identity, x, y) + _wrinkles(identity, x, y)
+    # Flesh is no formula: everybody has unevenness of their own.
+    generator = np.random.default_rng((identity.detail_seed, 2))
+    relief += 0.7 * waves(generator, 9, 9) + 0.35 * waves(generator, 17, 17)
     radius = radius + relief * front
     ear_y = 0.14 * (np.abs(ANGLES) - 1.5)[None] * 40.0 + y
     ear = np.exp(-(((np.abs(ANGLES) - 1.56) / 0.125) ** 4))[None] * smoothstep(47.0, 52.0, ear_y)
