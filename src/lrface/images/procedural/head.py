@@ -18,7 +18,7 @@ from lrface.images.procedural.grid import (
     smoothstep,
     waves,
 )
-from lrface.images.procedural.identity import EyeShape, HeadShape, Identity, NoseShape
+from lrface.images.procedural.identity import LONG_HAIR, EyeShape, HeadShape, Identity, NoseShape
 
 # y, half width, depth in front of the axis: a plain skull seen from the front and from the side.
 PROFILE = np.array(
@@ -32,7 +32,6 @@ PROFILE = np.array(
 )  # fmt: skip
 NECK_WIDTH = 27.0
 NECK_DEPTH = 17.0
-TEMPLATE_EYE_X = 17.62
 
 
 @dataclass(frozen=True)
@@ -205,7 +204,9 @@ def build_head(identity: Identity) -> Head:
     ear = np.exp(-(((np.abs(ANGLES) - 1.56) / 0.125) ** 4))[None] * smoothstep(47.0, 52.0, ear_y)
     ear = ear * smoothstep(76.0 + 4.0 * identity.head.ear_size, 68.0, ear_y)
     hollow = np.exp(-(((np.abs(ANGLES) - 1.5) / 0.07) ** 2))[None] * bump(y, 62.0, 6.0)
-    radius = radius + identity.head.ear_size * (5.2 * ear - 2.4 * hollow)
+    # Long hair lies over the ears and keeps them flat.
+    free = 1.0 if identity.hair.length < LONG_HAIR else 0.1
+    radius = radius + free * identity.head.ear_size * (5.2 * ear - 2.4 * hollow)
     radius = np.asarray(radius, dtype=np.float32)
     return Head(radius=radius, x=np.asarray(radius * sine, dtype=np.float32), y=y)
 

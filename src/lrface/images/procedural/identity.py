@@ -6,6 +6,8 @@ import numpy as np
 
 IDENTITY_STREAM = 11
 MASCULINE_FROM = 0.5
+# Hair that reaches below this height hangs beside the face.
+LONG_HAIR = 90.0
 
 
 @dataclass(frozen=True)
