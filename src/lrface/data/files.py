@@ -92,11 +92,10 @@ class FileReader:
         """
         for file, result in ordered_map(self._try, files, self.settings.workers):
             if isinstance(result, SourceFace):
-                report.faces += 1
-                report.alignment[result.alignment] += 1
+                report.took(result)
                 yield result
             elif self._skips(result):
-                report.problems.append(Problem(file.name, file.subject, result.kind, str(result)))
+                report.skip(Problem(file.name, file.subject, result.kind, str(result)))
             else:
                 raise result
 

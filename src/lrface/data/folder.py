@@ -69,7 +69,7 @@ class FolderSource:
     def items(self, report: Report) -> Generator[SourceFace, None, None]:
         """Yields the faces subject by subject, both in natural order."""
         if self.listing.ignored:
-            report.notes.append(f"{self.listing.ignored} files are no images by their suffix and were not read")
+            report.note(f"{self.listing.ignored} files are no images by their suffix and were not read")
         files = (
             ImageFile(path.relative_to(self.root).as_posix(), subject, path)
             for subject, paths in self.listing.images.items()

@@ -36,6 +36,6 @@ class ProceduralSource:
         """Yields the faces, person by person."""
         for subject, image, pixels in render_faces(self.settings, workers=self.workers):
             name = subject_name(subject)
-            report.faces += 1
-            report.alignment["as_is"] += 1
-            yield SourceFace(f"{name}/{image + 1:03d}.png", name, pixels, FACE_SIZE, FACE_SIZE)
+            face = SourceFace(f"{name}/{image + 1:03d}.png", name, pixels, FACE_SIZE, FACE_SIZE)
+            report.took(face)
+            yield face

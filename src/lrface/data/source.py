@@ -72,6 +72,19 @@ class Report:
     alignment: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
+    def took(self, face: SourceFace) -> None:
+        """Writes down a face that was yielded."""
+        self.faces += 1
+        self.alignment[face.alignment] += 1
+
+    def skip(self, problem: Problem) -> None:
+        """Writes down a file that gave no face."""
+        self.problems.append(problem)
+
+    def note(self, text: str) -> None:
+        """Writes down something that a person should see."""
+        self.notes.append(text)
+
     def skipped(self) -> dict[str, int]:
         """Counts the skipped files by kind."""
         return dict(sorted(Counter(problem.kind for problem in self.problems).items()))

@@ -155,7 +155,7 @@ def split_superres(rows: Sequence[Row], settings: SplitSettings) -> tuple[str, .
         return ("test",) * len(rows)
     place = _given_superres(rows) if settings.keep_given else {}
     free = sorted({row.subject for row in rows} - place.keys(), key=lambda name: _draw(settings.seed, "superres", name))
-    test, val = _superres_counts(len(free), settings, bool(place))
+    test, val = _superres_counts(len(free), settings, set(place.values()))
     for rank, subject in enumerate(free):
         place[subject] = "test" if rank < test else "val" if rank < test + val else "train"
     return tuple(place[row.subject] for row in rows)
@@ -242,27 +242,40 @@ def _counts(subjects: Sequence[str], split: Sequence[str], names: Sequence[str])
     }
 
 
-def _superres_counts(subjects: int, settings: SplitSettings, some_given: bool) -> tuple[int, int]:
-    """Says how many subjects go to test and to val. From three subjects on, each split gets one at least."""
-    least = 1 if subjects >= len(SUPERRES_SPLITS) and not some_given else 0
+def _superres_counts(subjects: int, settings: SplitSettings, given: set[str]) -> tuple[int, int]:
+    """Says how many subjects go to test and to val.
 
-    def number(count: int | None, fraction: float) -> int:
+    From three subjects on, each split gets one at least, unless prescribed subjects are in it already.
+    """
+    if not subjects:
+        return 0, 0
+    enough = subjects >= len(SUPERRES_SPLITS)
+
+    def number(part: str, count: int | None, fraction: float) -> int:
         if count is not None:
             return count
-        return max(round(subjects * fraction), least if fraction else 0)
+        least = 1 if enough and fraction and part not in given else 0
+        return max(round(subjects * fraction), least)
 
-    test = number(settings.test_subjects, settings.test_fraction)
-    val = number(settings.val_subjects, settings.val_fraction)
+    test = number("test", settings.test_subjects, settings.test_fraction)
+    val = number("val", settings.val_subjects, settings.val_fraction)
     asked = settings.test_subjects is not None or settings.val_subjects is not None
-    if subjects and (asked or least) and test + val >= subjects:
+    if test + val >= subjects and (asked or enough) and "train" not in given:
         raise ConfigError(
             f"split of {subjects} subjects",
             got=f"{test} for test and {val} for val",
             expected="one or more left for train",
             remedy="ask for fewer, or set all_test when the source is only judged",
         )
-    if test + val > subjects - 1:  # one or two subjects: training comes first
+    if test + val >= subjects and "train" not in given:  # one or two subjects: training comes first
         return 0, 0
+    if test + val > subjects:
+        raise ConfigError(
+            f"split of {subjects} subjects",
+            got=f"{test} for test and {val} for val",
+            expected=f"at most {subjects} in all",
+            remedy="ask for fewer",
+        )
     return test, val
 
 
