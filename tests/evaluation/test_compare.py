@@ -53,6 +53,20 @@ def test_subjects_are_listed_worst_change_first(found):
     assert table["probes"].sum() == 36
 
 
+def test_several_sizes_count_with_their_mean(found):
+    sizes = (8, 16)
+    fine, coarse = ([Cell(arm, size, "clean") for size in sizes] for arm in ("bicubic", "bicubic-coarse"))
+    pooled = compare(found, fine, found, coarse)
+    apart = [compare(found, one, found, two) for one, two in zip(fine, coarse, strict=True)]
+    for metric in ("rank1", "unknown", "psnr", "tar_at_far_1e-1", "dprime"):
+        expected = np.mean([each.differences[metric].change.value for each in apart])
+        assert pooled.differences[metric].change.value == pytest.approx(expected, abs=1e-6)
+    assert pooled.test.only_first == sum(each.test.only_first for each in apart)
+    assert pooled.lines()[0].startswith("bicubic/8+16/clean against")
+    with pytest.raises(EvaluationError, match="2 cells against 1"):
+        compare(found, fine, found, coarse[0])
+
+
 def test_an_arm_against_itself_differs_in_nothing(found):
     comparison = compare(found, FINE, found, FINE)
     for difference in comparison.differences.values():

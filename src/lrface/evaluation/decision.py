@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from lrface.errors import EvaluationError
-from lrface.evaluation.compare import Comparison, Difference
+from lrface.evaluation.compare import Comparison, Difference, title
 from lrface.settings import Settings
 
 SLACK = 1e-9  # 25 of 500 is 0.05 exactly, and not a hair more because floats say so
@@ -113,7 +113,7 @@ def rule_on_gain(gain: float, settings: DecisionSettings | None = None) -> Decis
 def _needed(comparison: Comparison, metric: str) -> Difference:
     if metric not in comparison.differences:
         raise EvaluationError(
-            f"verdict on {comparison.first}",
+            f"verdict on {title(comparison.first)}",
             got=f"no {metric} in the comparison",
             expected=f"one of {', '.join(comparison.differences)}",
             remedy="choose another metric, or evaluate it for both",
@@ -212,7 +212,7 @@ def _words(
     gain = in_place.differences[settings.metric].change
     failed = [gate.name for gate in gates if not gate.passed]
     lines = [
-        f"{settings.metric} of {in_place.first}: {100 * gain.value:+.1f} points over {name}, "
+        f"{settings.metric} of {title(in_place.first)}: {100 * gain.value:+.1f} points over {name}, "
         f"interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}: {decision.value}",
     ]
     for gate in gates:

@@ -46,7 +46,9 @@ def psnr(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "n c h w"]) 
 
 
 def ssim(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-    """Computes the structural similarity, in the precision of the input; Gaussian window of 11 with sigma 1.5, borders that it overlaps left out.
+    """Computes the structural similarity, in the precision of the input.
+
+    Gaussian window of 11 with sigma 1.5; the border that the window would overlap is left out.
 
     Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004, equation 13.
 
