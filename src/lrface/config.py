@@ -112,8 +112,8 @@ class TrainDsrSettings(DataJobSettings):
     start: str = Field("none", description="weights to start from: models:/ URI or model folder, or none")
     loop: LoopSettings = LoopSettings(epochs=100, batch_size=16, warmup_epochs=5, patience=20)
     images_per_epoch: int = Field(0, ge=0, description="faces in an epoch, 0 for each face once")
-    extra_share: float = Field(
-        0.3, ge=0, lt=1, description="share of an epoch that comes from the data's extra faces, where there are any"
+    drawn_share: float = Field(
+        0.5, ge=0, lt=1, description="share of an epoch that comes from the pack's drawn faces, where it has any"
     )
     optim: DsrOptimSettings = DsrOptimSettings()
     loss: DsrLossSettings = DsrLossSettings()

@@ -28,6 +28,9 @@ class FolderData(Settings):
     read: ReadSettings = ReadSettings()
     splits: SplitSettings = SplitSettings()
     checks: CheckSettings = CheckSettings()
+    drawn: ProceduralSettings | None = Field(
+        None, description="drawn faces beside these, for the super-resolver's training alone; none: no such faces"
+    )
     licence: str = Field("unknown", description="licence of the faces")
     terms: str = Field("", description="what the faces may be used for")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lrface.data.folder import FolderSource
+from lrface.data.mix import MixSource, Part
 from lrface.data.pack import Pack, open_pack
 from lrface.data.prepare import Summary, prepare
 from lrface.data.procedural import ProceduralSource
@@ -17,6 +18,9 @@ from lrface.jobs.command import Context
 from lrface.training.dsr import DsrData
 from lrface.training.edgeface import EdgeFaceData
 from lrface.training.validation import validation_set
+
+DRAWN = "drawn"
+"""Name of the drawn faces that stand beside photographs in a pack."""
 
 
 def pack_for(data: DataSettings, context: Context) -> Pack:
@@ -47,14 +51,22 @@ def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | Non
 
 def _source(data: ProceduralData | FolderData) -> tuple[Source, str, str]:
     if isinstance(data, FolderData):
-        return FolderSource(Path(data.source).expanduser(), data.read), data.licence, data.terms
+        photographs = FolderSource(Path(data.source).expanduser(), data.read)
+        if data.drawn is None:
+            return photographs, data.licence, data.terms
+        parts = [
+            Part("faces", photographs, licence=data.licence),
+            Part(DRAWN, ProceduralSource(data.drawn), "train", "none", "CC0-1.0"),
+        ]
+        return MixSource(parts), data.licence, data.terms
     return ProceduralSource(data.faces), "CC0-1.0", "nobody is shown"
 
 
 def pack_for_test(data: DataSettings, context: Context) -> Pack:
     """The pack that an evaluation reads: of a source that is no pack, every subject is a test subject."""
     if isinstance(data, FolderData):
-        data = data.model_copy(update={"splits": data.splits.model_copy(update={"all_test": True})})
+        splits = data.splits.model_copy(update={"all_test": True})
+        data = data.model_copy(update={"splits": splits, "drawn": None})
     return pack_for(data, context)
 
 
@@ -74,7 +86,7 @@ def _name(data: ProceduralData | FolderData) -> str:
     return f"{stem}-{digest[:12]}"
 
 
-def super_resolution_data(pack: Pack, images_per_epoch: int, extra_share: float, val_faces: int) -> DsrData:
+def super_resolution_data(pack: Pack, images_per_epoch: int, drawn_share: float, val_faces: int) -> DsrData:
     """Rows for `train_dsr`: people of the train split, judged on people of the val split.
 
     Raises:
@@ -90,10 +102,11 @@ def super_resolution_data(pack: Pack, images_per_epoch: int, extra_share: float,
                 remedy="prepare it with other fractions, or give more people",
             )
     people = pack.labels(val)[0]
+    drawn = pack.manifest["source"].str.startswith(f"{DRAWN}/").to_numpy()[train]
     return DsrData(
-        faces=pack.faces,
-        groups=(train,),
-        shares=(1.0,),
+        pack=pack,
+        groups=(train[~drawn], train[drawn]),
+        shares=(1 - drawn_share, drawn_share),
         images_per_epoch=images_per_epoch,
         validation=validation_set(pack.faces, val, people, val_faces),
     )
@@ -117,7 +130,7 @@ def recognition_data(pack: Pack, images_per_epoch: int, val_faces: int) -> EdgeF
     number = {name: place for place, name in enumerate(names)}
     people = np.array([number[name] for name in pack.subjects(val)], dtype=np.int64)
     return EdgeFaceData(
-        faces=pack.faces,
+        pack=pack,
         rows=train,
         people=labels,
         images_per_epoch=images_per_epoch,
