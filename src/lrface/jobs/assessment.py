@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from lrface.config import EvaluateSettings
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError, EvaluationError
@@ -139,11 +137,10 @@ def summary_lines(results: Results, metrics: Sequence[str] = ("rank1", "tar_at_f
     """The table that the terminal shows."""
     table = results.table()
     table = table[table["metric"].isin(metrics)]
-    wide = table.pivot_table(
-        index=["degradation", "size", "arm"], columns="metric", values="value", sort=False, dropna=False
-    )
+    wide = table.pivot(index=["degradation", "size", "arm"], columns="metric", values="value")
+    wide = wide.reindex(table.set_index(["degradation", "size", "arm"]).index.unique())
     wide = wide.reindex(columns=[metric for metric in metrics if metric in wide.columns])
-    text: str = wide.replace({None: np.nan}).round(3).to_string()
+    text: str = wide.astype(float).round(3).to_string(na_rep="")
     return text.splitlines()
 
 

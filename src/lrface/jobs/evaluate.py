@@ -58,8 +58,10 @@ def run(settings: EvaluateSettings, context: Context, parent: Run | None = None)
         folder = Path(scratch) / "evaluation"
         log_results(work.run, results, folder)
         work.run.log_headline(headlines(results, 16 if 16 in settings.sizes else settings.sizes[0]))
-        for line in (*results.notes, *summary_lines(results)):
+        for line in summary_lines(results):
             context.terminal.line(line)
+        if results.notes:
+            context.terminal.line(f"evaluate: {len(results.notes)} figures could not be told; notes.json says why")
         if settings.out is not None:
             copy_out(folder, Path(settings.out))
         return Evaluated(results, work.run.run_id)
