@@ -258,7 +258,7 @@ def pair_coverage(far: float, settings: SimulationSettings) -> Check:
         pairs = _embeddings(settings.subjects, each, generator)
         value = tar_at_far(pairs.genuine, pairs.impostor, far).value
         replicates = PairBootstrap(pairs, settings.subjects).tar_at_far(weights, [far])[:, 0]
-        interval = proportion_interval(value, replicates, settings.subjects)
+        interval = proportion_interval(value, replicates, settings.subjects, probes=each * settings.subjects)
         hits.append(interval.low <= truth <= interval.high)
     return _covered(f"tar at far {far:g}, {settings.subjects} subjects", hits)
 
