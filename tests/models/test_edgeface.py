@@ -28,7 +28,7 @@ def xxs():
 def test_sizes_are_the_published_ones(variant, published):
     model = EdgeFace(variant)
     assert round(count_parameters(model) / 1e6, 2) == published[0]
-    assert count_mflops(model, torch.zeros(1, 3, 112, 112)) == pytest.approx(published[1], rel=2e-3)
+    assert count_mflops(model, torch.zeros(1, 3, 112, 112)) == pytest.approx(published[1], rel=3e-5)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

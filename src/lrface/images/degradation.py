@@ -68,6 +68,7 @@ class DegradationDraw:
     gain: Float[Tensor, " n"]
     noise: Float[Tensor, "n 3 32 32"]
     jpeg_quality: Float[Tensor, " n"]
+    stored: Bool[Tensor, " n"]
 
     def __len__(self) -> int:
         """Number of faces."""
@@ -121,6 +122,7 @@ def draw_degradation(settings: DegradationSettings, count: int, generator: torch
         gain=1 + uniform(-settings.brightness_range, settings.brightness_range) * happens(settings.brightness),
         noise=noise,
         jpeg_quality=uniform(settings.jpeg_quality_min, 100.0) * happens(settings.jpeg),
+        stored=dirty,
     )
 
 
@@ -136,6 +138,7 @@ def fixed_draw(size: int, count: int, kernel: Kernel = "bicubic") -> Degradation
         gain=torch.ones(count),
         noise=torch.zeros(count, 3, VLR_MAX, VLR_MAX),
         jpeg_quality=zeros,
+        stored=zeros.bool(),
     )
 
 
@@ -159,8 +162,9 @@ def degrade(images: Float[Tensor, "n 3 112 112"], draw: DegradationDraw) -> Smal
     small = down @ _optics(images, draw) @ down.mT
     small = small * draw.gain.view(-1, 1, 1, 1) + draw.noise
     small = _jpeg(small.clamp(0.0, 1.0), draw)
+    small = torch.where(draw.stored.view(-1, 1, 1, 1), round_to_8_bit(small), small)
     up = bank.up[row].unsqueeze(1)
-    return SmallFaces(enlarged=up @ round_to_8_bit(small) @ up.mT, size=draw.size)
+    return SmallFaces(enlarged=up @ small @ up.mT, size=draw.size)
 
 
 def small_faces(vlr: Float[Tensor, "n 3 s s"]) -> SmallFaces:
@@ -210,7 +214,7 @@ def _defocus_kernel(sigma: Tensor) -> Tensor:
 
 
 def _motion_kernel(angle: Tensor) -> Tensor:
-    kernel: Tensor = get_motion_kernel2d(OPTICS_WINDOW, angle)
+    kernel: Tensor = get_motion_kernel2d(OPTICS_WINDOW, angle, torch.zeros_like(angle))
     return kernel
 
 

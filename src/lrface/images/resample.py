@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lrface.errors import ConfigError
-from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN, round_to_8_bit
+from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN
 
 Kernel = Literal["bicubic", "bilinear", "area", "bicubic_aliased", "bilinear_aliased"]
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
@@ -57,23 +57,26 @@ def check_size(size: int, smallest: int = VLR_MIN, largest: int = FACE_SIZE) -> 
 def shrink(
     images: Float[Tensor, "n 3 112 112"], size: int, kernel: Kernel = "bicubic"
 ) -> Float[Tensor, "n 3 {size} {size}"]:
-    """Make VLR faces of HR faces: resize, clamp to [0, 1], round to 8 bits as a stored file would.
+    """Make VLR faces of HR faces: resize and clamp to [0, 1].
 
     Raises:
         ConfigError: `size` is not in 8..112.
     """
     matrix = resize_matrix(FACE_SIZE, check_size(size), kernel).to(images)
-    return round_to_8_bit(matrix @ images @ matrix.mT)
+    return (matrix @ images @ matrix.mT).clamp(0.0, 1.0)
 
 
 def enlarge(images: Float[Tensor, "n 3 s s"], size: int = FACE_SIZE) -> Float[Tensor, "n 3 {size} {size}"]:
-    """Bicubic interpolation to `size`, clamped to [0, 1]: the baseline that every super-resolver must beat."""
+    """Bicubic interpolation to `size`, clamped to [0, 1]: the baseline that every super-resolver must beat.
+
+    Keys, Cubic convolution interpolation, TASSP 1981, with a = -0.75, as torch and OpenCV enlarge.
+    """
     return enlarge_unclamped(images, size).clamp(0.0, 1.0)
 
 
 def enlarge_unclamped(images: Float[Tensor, "n 3 s s"], size: int = FACE_SIZE) -> Float[Tensor, "n 3 {size} {size}"]:
     """Bicubic interpolation with its overshoots kept, so that it stays linear in the input."""
-    matrix = resize_matrix(images.shape[-1], size, "bicubic").to(images)
+    matrix = resize_matrix(images.shape[-1], size, "bicubic_aliased").to(images)
     return matrix @ images @ matrix.mT
 
 
@@ -92,5 +95,8 @@ def shrink_matrices(kernel: Kernel) -> Float[Tensor, "sizes 32 112"]:
 def enlarge_matrices() -> Float[Tensor, "sizes 112 32"]:
     """For every size 8..32 the bicubic matrix to 112 samples, columns beyond the size zero."""
     return torch.stack(
-        [F.pad(resize_matrix(size, FACE_SIZE, "bicubic"), (0, VLR_MAX - size)) for size in range(VLR_MIN, VLR_MAX + 1)]
+        [
+            F.pad(resize_matrix(size, FACE_SIZE, "bicubic_aliased"), (0, VLR_MAX - size))
+            for size in range(VLR_MIN, VLR_MAX + 1)
+        ]
     )

@@ -69,13 +69,14 @@ def photograph(
     luminance = small @ np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
     meant = float((luminance * weight).sum() / max(float(weight.sum()), 1.0))
     # Cameras pull faces towards middle grey, but only half the way: dark skin stays dark.
-    gain = (0.30 / max(meant, 1e-3)) ** 0.55 * 2.0**camera.exposure
+    gain = (0.33 / max(meant, 1e-3)) ** 0.55 * 2.0**camera.exposure
     linear = small * np.asarray(camera.white, dtype=np.float32) * np.float32(gain)
     # A soft shoulder instead of hard clipping.
     over = np.maximum(linear - 0.62, 0.0)
     linear = np.minimum(linear, 0.62) + 0.38 * (1.0 - np.exp(-over / 0.38))
     encoded = np.power(np.maximum(linear, 1e-5), 1.0 / 2.2)
-    encoded = 0.46 + (encoded - 0.46) * (1.08 + camera.contrast)
+    encoded = 0.46 + (encoded - 0.46) * (1.09 + camera.contrast)
+    encoded += np.float32(camera.sharpening) * (encoded - cv2.GaussianBlur(encoded, (0, 0), 0.9))
     grey = encoded @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     encoded = grey[..., None] + (encoded - grey[..., None]) * camera.saturation
     noise = generator.standard_normal(encoded.shape, dtype=np.float32)

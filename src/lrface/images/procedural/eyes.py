@@ -98,7 +98,9 @@ def _draw_eye(layers: Layers, surface: Surface, identity: Identity, nuisance: Nu
     spot_x = iris_x - sign * np.clip(2.4 * light[0], -1.7, 1.7)
     spot_y = iris_y - np.clip(1.1 + 2.2 * light[1], -1.5, 0.4)
     spot = np.exp(-((spot_x / 0.62) ** 2 + (spot_y / 0.62) ** 2)) * opening
-    layers.glow[window] += (0.08 + 0.34 * float(np.mean(nuisance.light.key))) * (1.0 - 0.6 * identity.skin.melanin) * spot
+    layers.glow[window] += (
+        (0.08 + 0.34 * float(np.mean(nuisance.light.key))) * (1.0 - 0.6 * identity.skin.melanin) * spot
+    )
 
     # Lashes: thicker outwards, a little past the outer corner.
     outer = smoothstep(-1.0, 0.9, place)

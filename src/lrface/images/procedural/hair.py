@@ -18,11 +18,10 @@ from lrface.images.procedural.grid import (
     waves,
 )
 from lrface.images.procedural.head import Head
-from lrface.images.procedural.identity import Hair, Identity
+from lrface.images.procedural.identity import LONG_HAIR, Hair, Identity
 from lrface.images.procedural.strokes import draw_hairs
 
-# Hair that reaches below this height hangs beside the face.
-LONG = 90.0
+FALLS_FROM = 76.0
 
 
 def _angles_of(head: Head, x: Map, y: Map) -> Map:
@@ -127,34 +126,34 @@ def _hairline(identity: Identity) -> Map:
     hair = identity.hair
     turn = np.abs(ANGLES)
     if hair.bald:
-        return np.interp(turn, [0.0, 1.25, 1.4, 1.7, 1.9], [-40.0, -40.0, 38.0, 80.0, 95.0]).astype(
+        return np.interp(turn, [0.0, 1.25, 1.4, 1.7, 1.9], [-40.0, -40.0, 38.0, 66.0, 80.0]).astype(
             np.float32
         )
     front = hair.line + hair.peak * np.exp(-((turn / 0.16) ** 2))
     front = front - 15.0 * hair.recession * np.exp(-(((turn - 0.5) / 0.24) ** 2))
     temple = 0.84 - 0.05 * hair.recession
     knots = [0.0, temple, temple + 0.2, temple + 0.32, 1.3, 1.42, 1.52, 1.66, 1.95]
-    side_end = hair.length if hair.length < LONG else 66.0
-    drop = np.interp(turn, knots, [0.0, 0.0, 12.0, 24.0, 40.0, side_end - 13.0, 40.0, 66.0, 90.0])
+    side_end = hair.length if hair.length < LONG_HAIR else 66.0
+    drop = np.interp(turn, knots, [0.0, 0.0, 12.0, 24.0, 40.0, side_end - 13.0, 40.0, 54.0, 72.0])
     line = front + drop
     if hair.fringe > 0.0:
         swing = 1.0 + 0.22 * hair.parting * ANGLES / 0.8
         depth = (17.0 + 9.5 * hair.fringe) * swing * smoothstep(1.02, 0.7, np.asarray(turn, dtype=np.float32))
         line = np.maximum(line, hair.line + depth)
-    if hair.length >= LONG:
+    if hair.length >= LONG_HAIR:
         edge = _hang_edge(hair)
         hang = smoothstep(edge - 0.05, edge + 0.13, np.asarray(turn, dtype=np.float32))
         line = line * (1.0 - hang) + hang * hair.length
-    line = line + 3.0 * hair.parting * np.sign(hair.parting) * np.tanh(ANGLES * 2.0) * 0.6
+    line = line + 1.8 * hair.parting * np.tanh(2.0 * ANGLES)
     return np.asarray(cv2.GaussianBlur(line[None].astype(np.float32), (0, 0), 2.0)[0], dtype=np.float32)
 
 
 def _strands(identity: Identity, generator: np.random.Generator) -> Map:
     """How light each strand is (0 to 1), flowing from the parting down."""
     hair = identity.hair
-    count, points = 1300, 6
+    count, points = 1900, 6
     start = generator.uniform(-1.95, 1.95, count)
-    top = generator.uniform(TOP, 100.0 if hair.length >= LONG or hair.curl > 0.5 else 70.0, count)
+    top = generator.uniform(TOP, 100.0 if hair.length >= LONG_HAIR or hair.curl > 0.5 else 70.0, count)
     steps = np.linspace(0.0, 1.0, points)[None]
     reach = generator.uniform(14.0, 34.0, count)[:, None] * (1.0 - 0.72 * hair.curl)
     above = smoothstep(40.0, 0.0, top.astype(np.float32))[:, None]
@@ -176,13 +175,13 @@ def _strands(identity: Identity, generator: np.random.Generator) -> Map:
     return shade
 
 
-def _bulk(hair: Hair, inside: Map, cover: Map) -> Map:
-    """How far hair stands off the skin, before its locks; `inside` is how far above its lower edge a place is."""
+def _bulk(hair: Hair, head: Head, inside: Map, cover: Map) -> Map:
+    """How far hair stands off the skin, before its locks; `inside` is how far above its edge a place is."""
     bulk = smoothstep(0.0, 10.0 + hair.volume, inside) * hair.volume
     turn = np.abs(ANGLES)[None]
     if hair.bald:
         return np.asarray(0.3 * bulk, dtype=np.float32)
-    if hair.length < LONG:
+    if hair.length < LONG_HAIR:
         sides = smoothstep(0.75, 1.2, turn) * smoothstep(2.0, 34.0, HEIGHTS)[:, None]
         return np.asarray(bulk * (1.0 - 0.62 * sides), dtype=np.float32)
     # Beside the face long hair starts thin: a steep wall of it would smear its strands.
@@ -190,11 +189,14 @@ def _bulk(hair: Hair, inside: Map, cover: Map) -> Map:
     away = smoothstep(edge - 0.05, edge + 0.4, turn)
     low = smoothstep(24.0, 50.0, HEIGHTS)[:, None]
     bulk = bulk * (1.0 - 0.85 * (1.0 - away) * low) + 5.0 * away * low
-    # It falls straight where the jaw and the neck draw back.
-    return np.asarray(bulk + 12.0 * away * cover * smoothstep(80.0, 112.0, HEIGHTS)[:, None], dtype=np.float32)
+    # It falls straight, and a little outwards, where the jaw and the neck draw back.
+    jaw = round((FALLS_FROM - TOP) * ROWS_PER_PIXEL)
+    drawn_back = np.maximum(head.radius[jaw] - head.radius, 0.0) * (np.arange(ROWS) > jaw)[:, None]
+    fall = drawn_back + 3.0 * smoothstep(FALLS_FROM, 125.0, HEIGHTS)[:, None]
+    return np.asarray(bulk + fall * smoothstep(edge - 0.08, edge + 0.14, turn) * cover, dtype=np.float32)
 
 
-def paint_hair(identity: Identity) -> tuple[Map, Map, Map]:
+def paint_hair(identity: Identity, head: Head) -> tuple[Map, Map, Map]:
     """Paints the hair of the head.
 
     Returns:
@@ -205,13 +207,17 @@ def paint_hair(identity: Identity) -> tuple[Map, Map, Map]:
     generator = np.random.default_rng((identity.detail_seed, 8))
     inside = np.asarray(_hairline(identity)[None] - HEIGHTS[:, None], dtype=np.float32)
     # Ends of hair fray at the hairline; cut ends further down do not show theirs.
-    fray = (0.9 + 0.6 * hair.fringe) * grain(generator, 5.0, 0.9)
-    fray += (0.8 + 1.5 * hair.curl) * waves(generator, 46, 40)
+    fray = (0.9 + 0.4 * hair.fringe) * grain(generator, 5.0, 0.9)
+    fray += (0.7 + 0.9 * hair.curl) * waves(generator, 46, 40)
     ragged = inside + fray * smoothstep(90.0, 40.0, HEIGHTS)[:, None]
     soft = 5.5 - 3.0 * min(1.0, hair.fringe * 2.0)
     cover = smoothstep(-soft, 0.75 * soft, ragged)
-    lock = 1.0 + 0.09 * waves(generator, 30, 5) + 0.12 * hair.curl * waves(generator, 34, 36)
-    bulk = _bulk(hair, inside, cover)
+    lock = (
+        1.0
+        + 0.09 * waves(generator, 30, 5)
+        + hair.curl * (0.06 * waves(generator, 34, 36) + 0.025 * waves(generator, 80, 90))
+    )
+    bulk = _bulk(hair, head, inside, cover)
     if hair.bald:
         cover = cover * smoothstep(26.0, 40.0, HEIGHTS)[:, None]
     return cover, np.asarray(bulk * lock, dtype=np.float32), _strands(identity, generator)

@@ -57,7 +57,9 @@ def draw_mouth(layers: Layers, surface: Surface, identity: Identity, nuisance: N
     # The line where the lips meet sags between corners that a smile lifts, and dips under the bow.
     line = corner_y + (rest - corner_y) * (1.0 - side**2.0) + 0.45 * mouth.bow * bump(x, 0.0, 3.6) * arch
     lift = (0.22 * drop + 2.4 * max(0.0, expression.smile) * min(1.0, 2.5 * expression.opening)) * arch
-    lower_drop = 0.86 * drop * (1.0 - side**2.6)
+    lower_drop = (0.86 * drop + 1.2 * max(0.0, expression.smile) * min(1.0, 2.5 * expression.opening)) * (
+        1.0 - side**2.6
+    )
     upper_edge, lower_edge = line - lift, line + lower_drop
 
     stretch = 1.0 - 0.26 * max(0.0, expression.smile)

@@ -1,0 +1,44 @@
+"""Where networks run, and in which precision."""
+
+from typing import Literal
+
+import torch
+
+from lrface.errors import ConfigError
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; `auto` is the GPU where there is one.
+
+    Raises:
+        ConfigError: The name is not a device's, or the machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    expected = "auto, cpu" + "".join(f", cuda:{index}" for index in range(torch.cuda.device_count()))
+    try:
+        device = torch.device(name)
+        missing = device.type not in {"cpu", "cuda"} or (
+            device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
+        )
+    except RuntimeError:
+        missing = True
+    if missing:
+        raise ConfigError(
+            "device", got=name, expected=f"one of {expected}", remedy="name a device that this machine has"
+        )
+    return device
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether dense convolutions run faster in bfloat16 there: GPUs that have it, and CPUs with matrix tiles."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+def pick_bf16(precision: Precision, device: torch.device) -> bool:
+    """Whether a network of dense convolutions shall run in bfloat16 autocast."""
+    return precision == "bf16" or (precision == "auto" and has_fast_bf16(device))

@@ -1,0 +1,85 @@
+"""The names that users meet in MLflow: models, aliases, tags, metrics; and what a key may look like."""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+EXPERIMENT: Final = "lrface"
+
+EDGEFACE: Final = "edgeface"
+DSR: Final = "dsr"
+PAIR: Final = "lrface"
+
+KEY_LENGTH: Final = 250
+PARAM_LENGTH: Final = 6000
+TAG_LENGTH: Final = 8000
+
+
+class Alias(StrEnum):
+    """The aliases of the registered models."""
+
+    PRETRAINED = "pretrained"
+    FINETUNED = "finetuned"
+    BASELINE = "baseline"
+    CYCLE = "cycle"
+    CHALLENGER = "challenger"
+    CHAMPION = "champion"
+    PREVIOUS = "previous"
+
+
+class RunTag(StrEnum):
+    """Tags of a run."""
+
+    JOB = "lrface.job"
+    ERROR = "lrface.error"
+    NONFINITE = "lrface.nonfinite"
+    REFUSED = "lrface.refused"
+    CONTINUED_IN = "lrface.continued_in"
+    STORE = "lrface.store"
+
+
+class VersionTag(StrEnum):
+    """Tags of a model version."""
+
+    SHA256 = "weights_sha256"
+    PACK = "pack_digest"
+    COMMIT = "git_commit"
+    SUPERVISOR = "supervisor"
+    SUPER_RESOLVER = "super_resolver"
+    CYCLE = "cycle"
+    LICENCE = "licence"
+    VERDICT = "verdict"
+    INTERVAL = "verdict_interval"
+    JOB = "job"
+    EDGEFACE = "edgeface"
+    DSR = "dsr"
+    EDGEFACE_SHA256 = "edgeface_sha256"
+    DSR_SHA256 = "dsr_sha256"
+    FILES = "files"
+
+
+_BRACKETED = re.compile(r"\[([^\]]*)\]")
+_FORBIDDEN = re.compile(r"[^A-Za-z0-9_\-./ ]")
+
+
+def clean_key(key: str) -> str:
+    """Return ``key`` in a form that MLflow takes as the name of a metric, a param or an image.
+
+    ``stages[0].lr`` becomes ``stages.0.lr``; any other sign that MLflow refuses becomes ``_``; a path that
+    climbs or repeats its slashes is made plain. Keys longer than 250 characters keep their end, which is
+    the part that tells them apart.
+
+    Raises:
+        ValueError: Nothing is left of the key.
+    """
+    plain = _FORBIDDEN.sub("_", _BRACKETED.sub(r".\1", key))
+    parts = [part.strip() for part in plain.split("/")]
+    cleaned = "/".join(part for part in parts if part not in {"", ".", ".."})
+    if not cleaned:
+        raise ValueError(f"the key {key!r} holds nothing that can name a metric or a param")
+    return cleaned[-KEY_LENGTH:].lstrip("/")
+
+
+def arm_metric(arm: str, size: int, metric: str) -> str:
+    """Return the key of a test figure: ``test/<arm>/<size>/<metric>``."""
+    return clean_key(f"test/{arm}/{size}/{metric}")

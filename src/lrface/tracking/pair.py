@@ -1,0 +1,93 @@
+"""The pair: a recogniser and the super-resolver that was trained against it, as one model."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from lrface.errors import RegistryError
+from lrface.tracking.lineage import joined_licences
+from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias, VersionTag
+from lrface.tracking.registry import register
+from lrface.tracking.runs import Run
+from lrface.tracking.signatures import pair_signature
+from lrface.tracking.store import Store
+from lrface.tracking.versions import ModelVersion, download, resolve
+
+
+def register_pair(
+    run: Run,
+    edgeface: ModelVersion,
+    dsr: ModelVersion,
+    *,
+    tags: Mapping[str, object] | None = None,
+    alias: str | None = Alias.CHALLENGER,
+) -> ModelVersion:
+    """Register both halves, copied into one folder, as a version of ``lrface``.
+
+    The copy is why the pair moves as one: nothing that happens to the halves' own aliases or versions later
+    changes what an alias of the pair means.
+
+    Args:
+        run: The run that puts them together.
+        edgeface: The recogniser.
+        dsr: The super-resolver; its tag ``supervisor`` names the recogniser it was trained against.
+        tags: More tags.
+        alias: The alias to set.
+
+    Raises:
+        RegistryError: The super-resolver was trained against another recogniser, or a step failed.
+    """
+    refuse_stale(dsr.tags.get(VersionTag.SUPERVISOR), edgeface, dsr.uri)
+    all_tags = {
+        VersionTag.EDGEFACE.value: edgeface.uri,
+        VersionTag.DSR.value: dsr.uri,
+        VersionTag.EDGEFACE_SHA256.value: edgeface.sha256,
+        VersionTag.DSR_SHA256.value: dsr.sha256,
+        VersionTag.LICENCE.value: joined_licences([edgeface.licence, dsr.licence]),
+        **(tags or {}),
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "pair"
+        download(run.store, edgeface, folder / EDGEFACE)
+        download(run.store, dsr, folder / DSR)
+        return register(run, PAIR, folder, signature=pair_signature(), alias=alias, tags=all_tags)
+
+
+def check_pair(store: Store, pair: ModelVersion) -> None:
+    """Refuse a pair whose halves are no longer those of the registry, or do not belong together.
+
+    Raises:
+        RegistryError: A half was deleted or has other weights, or the super-resolver's supervisor is another.
+    """
+    halves = {}
+    for uri_tag, hash_tag in (
+        (VersionTag.EDGEFACE, VersionTag.EDGEFACE_SHA256),
+        (VersionTag.DSR, VersionTag.DSR_SHA256),
+    ):
+        half = resolve(store, pair.tags.get(uri_tag, ""))
+        if half.sha256 != pair.tags.get(hash_tag):
+            raise RegistryError(
+                f"pair {pair.uri}",
+                got=f"{half.uri} with weights {half.sha256[:12]}",
+                expected=f"the weights that the pair was made of ({pair.tags.get(hash_tag, 'none recorded')[:12]})",
+                remedy="put the pair together again and evaluate it",
+            )
+        halves[uri_tag] = half
+    refuse_stale(
+        halves[VersionTag.DSR].tags.get(VersionTag.SUPERVISOR), halves[VersionTag.EDGEFACE], halves[VersionTag.DSR].uri
+    )
+
+
+def refuse_stale(supervisor: str | None, edgeface: ModelVersion, dsr: str) -> None:
+    """Refuse a super-resolver that was trained against another recogniser than the one it is paired with.
+
+    Raises:
+        RegistryError: It was, or nothing is recorded.
+    """
+    if supervisor != edgeface.uri:
+        raise RegistryError(
+            f"pair of {edgeface.uri} and {dsr}",
+            got=f"a super-resolver trained against {supervisor or 'nothing that is recorded'}",
+            expected=f"one trained against {edgeface.uri}",
+            remedy="train the super-resolver against this recogniser, or pair it with its own",
+        )

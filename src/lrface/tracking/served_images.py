@@ -1,0 +1,90 @@
+"""Pictures that come in from outside: bounded before they are decoded."""
+
+import base64
+import binascii
+import io
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
+
+from lrface.errors import DataError
+
+MOST_IMAGES: Final = 64
+MOST_BYTES: Final = 2 * 1024**2
+LARGEST_SIDE: Final = 1024
+SMALLEST_SIDE: Final = 8
+_FORMATS: Final = ("PNG", "JPEG", "WEBP")
+
+
+def decode_images(texts: Sequence[object]) -> list[UInt8[np.ndarray, "s s 3"]]:
+    """Decode base64 pictures of aligned faces.
+
+    The side is read from the header and held against the bound before a pixel is decoded, so a small file
+    that would unfold into gigabytes is refused by its header.
+
+    Args:
+        texts: Base64 of PNG, JPEG or WebP, square, 8 to 1024 pixels, at most 2 MiB each, at most 64 of them.
+
+    Raises:
+        DataError: One of them is something else; the message says which.
+    """
+    if not 1 <= len(texts) <= MOST_IMAGES:
+        raise DataError(
+            "request",
+            got=f"{len(texts)} images",
+            expected=f"1 to {MOST_IMAGES}",
+            remedy="send them in several requests",
+        )
+    return [_decode(text, f"image {index}") for index, text in enumerate(texts)]
+
+
+def encode_png(image: UInt8[np.ndarray, "h w 3"]) -> str:
+    """Return a picture as base64 of a PNG."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _decode(text: object, what: str) -> UInt8[np.ndarray, "s s 3"]:
+    data = _bytes(text, what)
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            width, height = image.size
+            if width != height or not SMALLEST_SIDE <= width <= LARGEST_SIDE:
+                raise DataError(
+                    what,
+                    got=f"{width} x {height} pixels",
+                    expected=f"an aligned face, square, {SMALLEST_SIDE} to {LARGEST_SIDE} pixels",
+                    remedy="crop the face first",
+                )
+            if getattr(image, "n_frames", 1) > 1:
+                raise DataError(what, got="an animation", expected="one picture", remedy="send one frame")
+            return np.asarray(image.convert("RGB"), dtype=np.uint8)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(
+            what,
+            got=f"a file that does not read ({type(error).__name__})",
+            expected=" or ".join(_FORMATS),
+            remedy="send a whole picture",
+        ) from error
+
+
+def _bytes(text: object, what: str) -> bytes:
+    if not isinstance(text, str):
+        raise DataError(what, got=type(text).__name__, expected="base64 text", remedy="encode the picture as base64")
+    if len(text) > MOST_BYTES * 4 // 3 + 4:
+        raise DataError(
+            what,
+            got=f"{len(text):,} characters",
+            expected=f"at most {MOST_BYTES:,} bytes as base64",
+            remedy="send a smaller file",
+        )
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise DataError(
+            what, got="text that is no base64", expected="base64", remedy="encode the picture as base64"
+        ) from error

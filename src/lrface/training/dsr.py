@@ -1,0 +1,262 @@
+"""Training of the super-resolver under the eyes of a frozen recogniser."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from pydantic import Field
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from lrface.data.pack import Pack
+from lrface.images.augmentation import AugmentationSettings, augment, draw_augmentation
+from lrface.images.degradation import DegradationSettings, SmallFaces, degrade, draw_degradation
+from lrface.images.ranges import to_float, to_uint8
+from lrface.losses.perceptual import PerceptualLoss
+from lrface.losses.terms import feature_matching_loss, identity_loss, pixel_loss, total_variation_loss
+from lrface.losses.weighted import DsrLossSettings, LossTerms, gradient_shares
+from lrface.metrics.fidelity import psnr, ssim
+from lrface.models.device import pick_bf16
+from lrface.models.dsr import DSR
+from lrface.settings import Settings
+from lrface.training.findings import Finding, epoch_findings
+from lrface.training.module import Reporter, TrainingModule
+from lrface.training.settings import LoopSettings
+from lrface.training.source import Batch, EpochSource, shared_order
+from lrface.training.validation import ValidationSet, recognition_metrics
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+class DsrOptimSettings(Settings):
+    """The optimiser of the super-resolver."""
+
+    lr: float = Field(1.5e-4, gt=0, le=1, description="learning rate at its highest")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="decoupled weight decay")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the running mean of the weights, 0 for none")
+    select: Literal["psnr", "identity"] = Field(
+        "psnr", description="best epoch by val PSNR, or by TAR at FAR 1e-2 and d' of the SR faces"
+    )
+
+
+class Supervisor(Protocol):
+    """A frozen recogniser that shows its intermediate features."""
+
+    def embed_with_features(
+        self, images: Float[Tensor, "n 3 112 112"]
+    ) -> tuple[Float[Tensor, "n 512"], Sequence[Float[Tensor, "n c h w"]]]:
+        """Embeddings and the features of all stages."""
+
+
+@dataclass(frozen=True)
+class DsrData:
+    """What the training sees.
+
+    Attributes:
+        pack: The faces.
+        groups: Rows of each source that trains.
+        shares: How much of an epoch each source gets.
+        images_per_epoch: Faces in an epoch, 0 for each row once.
+        validation: The fixed set.
+    """
+
+    pack: Pack
+    groups: Sequence[Int64[np.ndarray, " m"]]
+    shares: Sequence[float]
+    images_per_epoch: int
+    validation: ValidationSet
+
+
+@dataclass(frozen=True)
+class DsrRecipe:
+    """How the training is done."""
+
+    loop: LoopSettings
+    optim: DsrOptimSettings
+    loss: DsrLossSettings
+    degradation: DegradationSettings
+    augmentation: AugmentationSettings
+
+
+class DsrTraining(TrainingModule):
+    """Trains a super-resolver; the recogniser judges and stays as it is."""
+
+    stage = "dsr"
+
+    def __init__(
+        self,
+        dsr: DSR,
+        supervisor: Supervisor,
+        data: DsrData,
+        recipe: DsrRecipe,
+        *,
+        seed: int,
+        report: Reporter,
+        folder: Path,
+        sheet: Callable[[Sequence[UInt8[np.ndarray, "n 112 112 3"]], Sequence[str]], UInt8[np.ndarray, "h w 3"]],
+        device: torch.device,
+    ) -> None:
+        super().__init__(recipe.loop, seed, report, folder)
+        self.recipe = recipe
+        self.data = data
+        self.dsr = dsr.to(device).to(memory_format=torch.channels_last)
+        ema = recipe.optim.ema
+        self.mean = AveragedModel(self.dsr, multi_avg_fn=_warm_mean(ema)) if ema else None
+        self.bf16 = pick_bf16(recipe.loop.precision, device)
+        weights = recipe.loss.weights()
+        perceptual = PerceptualLoss(recipe.loss.perceptual_network).to(device) if weights["perceptual"] > 0 else None
+        # In a tuple, so that frozen networks are neither trained, nor averaged, nor saved with this module.
+        self._judges: tuple[Supervisor, PerceptualLoss | None] = (supervisor, perceptual)
+        self._weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self._sheet = sheet
+        self.source = EpochSource(
+            data.pack,
+            lambda epoch: shared_order(data.groups, data.shares, data.images_per_epoch, seed, epoch),
+            {},
+            recipe.loop.batch_size,
+            lambda: self.current_epoch,
+        )
+
+    def trained(self) -> nn.Module:
+        """The running mean of the weights where there is one."""
+        if self.mean is None:
+            return self.dsr
+        return self.mean.module
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """One group."""
+        optim = self.recipe.optim
+        return [{"params": list(self.dsr.parameters()), "lr": optim.lr, "name": "dsr", "clip": optim.clip}]
+
+    def weight_decay(self) -> float:
+        """Of the optimiser's settings."""
+        return self.recipe.optim.weight_decay
+
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Augment, degrade, restore, compare."""
+        hr = to_float(batch.faces)
+        hr = augment(hr, draw_augmentation(self.recipe.augmentation, len(hr), generator))
+        small = degrade(hr, draw_degradation(self.recipe.degradation, len(hr), generator))
+        restored = self.restore(self.dsr, small)
+        terms = self.terms(restored, hr)
+        if batch.step == 0:
+            shares = gradient_shares(terms, restored)
+            self.report.metrics({f"train/share_{name}": share for name, share in shares.items()}, self.current_epoch)
+        detached = terms.detached()
+        return {**detached, "loss": terms.total}
+
+    def restore(self, network: nn.Module, small: SmallFaces) -> Float[Tensor, "n 3 112 112"]:
+        """SR faces, not clamped."""
+        with torch.autocast(small.enlarged.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            restored: Tensor = network.restore(small)  # type: ignore[operator]
+        return restored.float()
+
+    def terms(self, restored: Float[Tensor, "n 3 112 112"], hr: Float[Tensor, "n 3 112 112"]) -> LossTerms:
+        """Every term whose weight is not 0."""
+        supervisor, perceptual = self._judges
+        values: dict[str, Tensor] = {"l1": pixel_loss(restored, hr)}
+        if {"identity", "feature"} & set(self._weights):
+            with torch.no_grad():
+                wanted, wanted_features = supervisor.embed_with_features(hr)
+            embedding, features = supervisor.embed_with_features(restored)
+            values["identity"] = identity_loss(embedding, wanted)
+            values["feature"] = feature_matching_loss(features, wanted_features)
+        values["tv"] = total_variation_loss(restored)
+        if perceptual is not None:
+            with torch.autocast(hr.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+                values["perceptual"] = perceptual(restored, hr)
+        return LossTerms({name: values[name] for name in self._weights}, self._weights)
+
+    def on_train_batch_end(self, *_: object) -> None:
+        """Move the running mean of the weights."""
+        if self.mean is not None:
+            self.mean.update_parameters(self.dsr)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Fidelity, recognition and the loss terms on the fixed set."""
+        validation, supervisor = self.data.validation, self._judges[0]
+        network = self.trained().eval()
+        sums: dict[str, float] = {}
+        probes, device = [], self.device
+        for part in validation.batches(64):
+            small, hr = validation.small(part, device)
+            restored = self.restore(network, small)
+            for name, value in self.terms(restored, hr).detached().items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(hr)
+            shown = restored.clamp(0.0, 1.0)
+            sums["psnr"] = sums.get("psnr", 0.0) + float(psnr(shown, hr).sum())
+            sums["ssim"] = sums.get("ssim", 0.0) + float(ssim(shown, hr).sum())
+            probes.append(supervisor.embed_with_features(shown)[0].cpu())
+        gallery = [
+            supervisor.embed_with_features(to_float(validation.hr[start : start + 64]).to(device))[0].cpu()
+            for start in range(0, len(validation.hr), 64)
+        ]
+        self.dsr.train()
+        metrics = {name: total / len(validation.owner) for name, total in sums.items()}
+        recognition = recognition_metrics(torch.cat(probes), torch.cat(gallery), validation.owner, validation.people)
+        return {**metrics, **recognition}
+
+    def score(self, metrics: Mapping[str, float]) -> list[float]:
+        """Val PSNR, or identity."""
+        if self.recipe.optim.select == "psnr":
+            return [metrics["psnr"]]
+        return [metrics.get("tar_at_far_1e-2", 0.0), metrics.get("dprime", metrics["similarity"])]
+
+    def findings(self) -> list[Finding]:
+        """The health checks of the design."""
+        return epoch_findings(self.history)
+
+    def on_train_epoch_end(self) -> None:
+        """As in every training, and a sheet of faces now and then."""
+        super().on_train_epoch_end()
+        every = max(1, self.loop.epochs // 10)
+        if self.current_epoch % every == 0 or self.current_epoch + 1 == self.loop.epochs:
+            self.report.image("validation_faces", self.picture(), self.current_epoch)
+
+    @torch.no_grad()
+    def picture(self) -> UInt8[np.ndarray, "h w 3"]:
+        """VLR, bicubic, SR and HR of some validation faces, with cosine and PSNR."""
+        validation, supervisor = self.data.validation, self._judges[0]
+        count = min(8, len(validation.owner))
+        places = np.linspace(0, len(validation.owner) - 1, count).round().astype(np.int64)
+        chosen = type(validation)(validation.hr, validation.people, validation.owner[places], validation.size[places])
+        small, hr = chosen.small(slice(0, count), self.device)
+        bicubic = small.enlarged.clamp(0.0, 1.0)
+        restored = self.restore(self.trained().eval(), small).clamp(0.0, 1.0)
+        wanted = supervisor.embed_with_features(hr)[0]
+        titles = [f"{size} px" for size in chosen.size]
+        for images in (bicubic, restored):
+            cosine = (supervisor.embed_with_features(images)[0] * wanted).sum(1)
+            titles += [f"cos {float(c):.2f} {float(p):.1f} dB" for c, p in zip(cosine, psnr(images, hr), strict=True)]
+        titles += ["HR"] * count
+        self.dsr.train()
+        vlr = _pixelated(bicubic, chosen.size)
+        return self._sheet([to_uint8(vlr), to_uint8(bicubic), to_uint8(restored), to_uint8(hr)], titles)
+
+
+def _pixelated(bicubic: Tensor, sizes: Int64[np.ndarray, " n"]) -> Tensor:
+    """Faces with their pixels as squares, as a viewer would show a small file."""
+    shown = [
+        nn.functional.interpolate(
+            nn.functional.interpolate(image[None], size=(int(size), int(size)), mode="area"), size=(112, 112)
+        )
+        for image, size in zip(bicubic, sizes, strict=True)
+    ]
+    return torch.cat(shown)
+
+
+def _warm_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """A running mean whose memory grows with the steps, so that its start is soon forgotten."""
+
+    @torch.no_grad()
+    def update(means: Tensors, currents: Tensors, averaged: Tensor | int) -> None:
+        steps = float(averaged)
+        torch._foreach_lerp_(means, currents, 1 - min(decay, (1 + steps) / (10 + steps)))
+
+    return update

@@ -1,0 +1,253 @@
+"""Training of the recogniser: from nothing on HR faces, or fine-tuning on what a super-resolver makes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lrface.data.pack import Pack
+from lrface.images.augmentation import AugmentationSettings, augment, draw_augmentation
+from lrface.images.degradation import DegradationSettings, SmallFaces, degrade, draw_degradation
+from lrface.images.ranges import to_float
+from lrface.losses.margin import MarginHead
+from lrface.models.adapters import TrainableSettings, choose_trainable, merge_adapters, merged_copy
+from lrface.models.edgeface import EdgeFace
+from lrface.settings import Settings
+from lrface.training.findings import CollapseSettings, Finding, collapse
+from lrface.training.module import Reporter, TrainingModule
+from lrface.training.settings import LoopSettings
+from lrface.training.source import Batch, EpochSource, shared_order
+from lrface.training.validation import ValidationSet, embed_all, recognition_metrics
+
+Restorer = Callable[[SmallFaces], Float[Tensor, "n 3 112 112"]]
+
+
+class MixSettings(Settings):
+    """What a batch is made of; the shares need not sum to one."""
+
+    sr: float = Field(0.5, ge=0, description="share of faces shrunk and super-resolved")
+    bicubic: float = Field(0.25, ge=0, description="share of faces shrunk and enlarged by bicubic")
+    hr: float = Field(0.25, ge=0, description="share of HR faces")
+
+
+class EdgeFaceOptimSettings(Settings):
+    """The optimiser of the recogniser."""
+
+    backbone_lr: float = Field(3e-6, ge=0, le=1, description="learning rate of EdgeFace at its highest")
+    head_lr: float = Field(3e-5, gt=0, le=1, description="learning rate of the class centres at its highest")
+    weight_decay: float = Field(5e-4, ge=0, le=1, description="decoupled weight decay")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient, of backbone and head apart")
+    train: TrainableSettings = TrainableSettings()
+    anchor: float = Field(5.0, ge=0, description="weight of staying near the embedding that the start gave the HR face")
+    margin_weight: float = Field(1.0, ge=0, description="weight of the margin loss")
+    select: Literal["tar_at_far_1e-2", "dprime", "rank1"] = Field(
+        "tar_at_far_1e-2", description="what the best epoch is chosen by; d' settles ties"
+    )
+    hr_tolerance: float = Field(
+        0.01, ge=0, le=1, description="how far val HR TAR may fall below the start's before an epoch cannot win"
+    )
+
+
+@dataclass(frozen=True)
+class EdgeFaceData:
+    """What the training sees.
+
+    Attributes:
+        pack: The faces.
+        rows: Rows that train.
+        people: Person of each of these rows, numbered from 0 without gaps.
+        images_per_epoch: Faces in an epoch, 0 for each row once.
+        validation: The fixed set.
+    """
+
+    pack: Pack
+    rows: Int64[np.ndarray, " m"]
+    people: Int64[np.ndarray, " m"]
+    images_per_epoch: int
+    validation: ValidationSet
+
+    @property
+    def classes(self) -> int:
+        """Number of people."""
+        return int(self.people.max()) + 1
+
+
+@dataclass(frozen=True)
+class EdgeFaceRecipe:
+    """How the training is done."""
+
+    loop: LoopSettings
+    optim: EdgeFaceOptimSettings
+    mix: MixSettings
+    degradation: DegradationSettings
+    augmentation: AugmentationSettings
+    collapse: CollapseSettings
+
+
+class EdgeFaceTraining(TrainingModule):
+    """Trains a recogniser and its class centres.
+
+    Args:
+        edgeface: The network; it is trained in place.
+        anchor: The network as it was, frozen; None where there is nothing to stay near.
+        head: Class centres.
+        restore: The frozen super-resolver; None where no share of the mix needs one.
+        data: What the training sees.
+        recipe: How it is done.
+        seed: Seed of every draw.
+        report: Where to tell what happens.
+        folder: Working folder.
+        device: Where to train.
+    """
+
+    stage = "edgeface"
+
+    def __init__(
+        self,
+        edgeface: EdgeFace,
+        anchor: EdgeFace | None,
+        head: MarginHead,
+        restore: Restorer | None,
+        data: EdgeFaceData,
+        recipe: EdgeFaceRecipe,
+        *,
+        seed: int,
+        report: Reporter,
+        folder: Path,
+        device: torch.device,
+    ) -> None:
+        super().__init__(recipe.loop, seed, report, folder)
+        self.recipe = recipe
+        self.data = data
+        chosen = choose_trainable(edgeface, recipe.optim.train, seed=seed)
+        self.edgeface = edgeface.to(device)
+        self.head = head.to(device)
+        self._body = [*chosen.body, *chosen.head]
+        # In a tuple, so that frozen networks are neither trained nor saved with this module.
+        self._frozen: tuple[EdgeFace | None, Restorer | None] = (anchor, restore)
+        self._restored: Float[Tensor, "n 3 112 112"] | None = None
+        self._old_gallery: Float[Tensor, "m 512"] | None = None
+        self.source = EpochSource(
+            data.pack,
+            lambda epoch: shared_order([data.rows], [1.0], data.images_per_epoch, seed, epoch),
+            dict(zip(data.rows.tolist(), data.people.tolist(), strict=True)),
+            recipe.loop.batch_size,
+            lambda: self.current_epoch,
+        )
+
+    def trained(self) -> nn.Module:
+        """EdgeFace, with adapters merged into its layers."""
+        return merged_copy(self.edgeface) if self.recipe.optim.train.layers == "adapters" else self.edgeface
+
+    def restore_best(self) -> None:
+        """Bring EdgeFace back to its best state; adapters are gone then."""
+        merge_adapters(self.edgeface)
+        self.edgeface.load_state_dict(self.best_state())
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """EdgeFace and the class centres, each with its own rate and clip."""
+        optim = self.recipe.optim
+        return [
+            {"params": self._body, "lr": optim.backbone_lr, "name": "backbone", "clip": optim.clip},
+            {"params": list(self.head.parameters()), "lr": optim.head_lr, "name": "head", "clip": optim.clip},
+        ]
+
+    def weight_decay(self) -> float:
+        """Of the optimiser's settings."""
+        return self.recipe.optim.weight_decay
+
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Margin loss of the mix, and the distance from the anchor."""
+        anchor = self._frozen[0]
+        with torch.no_grad():
+            hr = to_float(batch.faces)
+            hr = augment(hr, draw_augmentation(self.recipe.augmentation, len(hr), generator))
+            images = mixed(hr, self.recipe, self._frozen[1], generator)
+            wanted = anchor(hr) if anchor is not None and self.recipe.optim.anchor else None
+        embeddings = self.edgeface(images)
+        margin = self.head(embeddings, batch.labels)
+        values = {"loss_arcface": margin, "accuracy": _accuracy(self.head, embeddings, batch.labels)}
+        loss = self.recipe.optim.margin_weight * margin
+        if wanted is not None:
+            values["loss_anchor"] = (1 - F.cosine_similarity(embeddings, wanted)).mean()
+            loss = loss + self.recipe.optim.anchor * values["loss_anchor"]
+        return {"loss": loss, **values}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Recognition of small faces against HR faces, of HR faces, and against the gallery of the start."""
+        validation, anchor = self.data.validation, self._frozen[0]
+        self.edgeface.eval()
+        probes = torch.cat([self.edgeface(part.to(self.device)).cpu() for part in torch.split(self._probes(), 128)])
+        gallery = embed_all(validation.hr, self.edgeface, self.device)
+        self.edgeface.train()
+        metrics = recognition_metrics(probes, gallery, validation.owner, validation.people)
+        every = np.arange(len(validation.hr))
+        whole = recognition_metrics(gallery, gallery, every, validation.people)
+        metrics |= {f"hr_{name}": whole[name] for name in whole if name.startswith(("tar", "rank1"))}
+        if anchor is not None:
+            if self._old_gallery is None:
+                self._old_gallery = embed_all(validation.hr, anchor, self.device)
+            old = recognition_metrics(probes, self._old_gallery, validation.owner, validation.people)
+            metrics |= {f"old_gallery_{name}": old[name] for name in old if name.startswith(("tar", "rank1"))}
+            metrics["anchor_similarity"] = float((gallery * self._old_gallery).sum(1).mean())
+        return metrics
+
+    def score(self, metrics: Mapping[str, float]) -> list[float]:
+        """The chosen metric, d' for ties; an epoch that forgets HR faces cannot win."""
+        start = self.start_metrics or metrics
+        kept = metrics.get("hr_tar_at_far_1e-2", 0.0) >= (
+            start.get("hr_tar_at_far_1e-2", 0.0) - self.recipe.optim.hr_tolerance
+        )
+        separation = metrics.get("dprime", 0.0)
+        return [float(kept), metrics.get(self.recipe.optim.select, separation), separation]
+
+    def findings(self) -> list[Finding]:
+        """Collapse ends the training."""
+        found = collapse(self.history[-1], self.recipe.collapse) if self.must_not_collapse() else None
+        return [Finding("stop_collapse", found.cause, found.remedy)] if found else []
+
+    def must_not_collapse(self) -> bool:
+        """A network that starts from nothing is given half of its epochs to spread its embeddings."""
+        return self._frozen[0] is not None or 2 * len(self.history) > self.loop.epochs
+
+    def _probes(self) -> Float[Tensor, "n 3 112 112"]:
+        """Small faces as the recogniser gets them: super-resolved once, since the super-resolver is frozen."""
+        if self._restored is None:
+            restore = self._frozen[1]
+            parts = []
+            for part in self.data.validation.batches(64):
+                small, _ = self.data.validation.small(part, self.device)
+                images = small.enlarged if restore is None else restore(small)
+                parts.append(images.clamp(0.0, 1.0).cpu())
+            self._restored = torch.cat(parts)
+        return self._restored
+
+
+def mixed(
+    hr: Float[Tensor, "n 3 112 112"], recipe: EdgeFaceRecipe, restore: Restorer | None, generator: torch.Generator
+) -> Float[Tensor, "n 3 112 112"]:
+    """Turn each HR face into SR, bicubic or itself, by the shares of the mix."""
+    shares = torch.tensor([recipe.mix.sr if restore is not None else 0.0, recipe.mix.bicubic, recipe.mix.hr])
+    kind = torch.multinomial(shares, len(hr), replacement=True, generator=generator)
+    draw = draw_degradation(recipe.degradation, len(hr), generator)
+    images = hr.clone()
+    for number in (0, 1):
+        rows = (kind == number).nonzero().squeeze(1)
+        if rows.numel():
+            small = degrade(hr[rows.to(hr.device)], draw.take(rows))
+            shown = restore(small) if number == 0 and restore is not None else small.enlarged
+            images[rows.to(hr.device)] = shown.clamp(0.0, 1.0)
+    return images
+
+
+@torch.no_grad()
+def _accuracy(head: MarginHead, embeddings: Tensor, labels: Tensor) -> Tensor:
+    return (head.predict(embeddings) == labels).float().mean()

@@ -1,0 +1,83 @@
+"""Stage 1 of fine-tuning: the class centres alone, on embeddings that are computed once.
+
+Body and super-resolver are frozen, so an image has one embedding (and one mirrored): an epoch is a few small matrix
+products.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from pydantic import Field
+from torch import Tensor
+
+from lrface.images.ranges import to_float
+from lrface.losses.margin import MarginHead
+from lrface.models.edgeface import EdgeFace
+from lrface.settings import Settings
+from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, Restorer, mixed
+
+
+class HeadSettings(Settings):
+    """Stage 1."""
+
+    epochs: int = Field(5, ge=0, le=10_000, description="epochs on cached embeddings")
+    lr: float = Field(1e-4, gt=0, le=1, description="learning rate of the class centres")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+
+
+@torch.no_grad()
+def cached_embeddings(
+    edgeface: EdgeFace,
+    restore: Restorer | None,
+    data: EdgeFaceData,
+    recipe: EdgeFaceRecipe,
+    generator: torch.Generator,
+    device: torch.device,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Float[Tensor, "n 512"], Int64[Tensor, " n"]]:
+    """Embed every training face once as it is and once mirrored, as one draw of the mix shows it."""
+    edgeface.eval()
+    embeddings, labels = [], []
+    for start in range(0, len(data.rows), 64):
+        rows = data.rows[start : start + 64]
+        hr = to_float(data.pack.batch(rows)).to(device)
+        images = mixed(hr, recipe, restore, generator)
+        people = torch.from_numpy(data.people[start : start + 64])
+        for shown in (images, images.flip(-1)):
+            embeddings.append(edgeface(shown).cpu())
+            labels.append(people)
+        if progress is not None:
+            progress(min(start + 64, len(data.rows)), len(data.rows))
+    return torch.cat(embeddings), torch.cat(labels)
+
+
+def train_head(
+    head: MarginHead,
+    embeddings: Float[Tensor, "n 512"],
+    labels: Int64[Tensor, " n"],
+    settings: HeadSettings,
+    batch_size: int,
+    seed: int,
+) -> list[dict[str, float]]:
+    """Train the class centres on cached embeddings.
+
+    Returns:
+        For each epoch `loss_arcface` and `accuracy`.
+    """
+    optimizer = torch.optim.AdamW(head.parameters(), lr=settings.lr, weight_decay=0.0)
+    history = []
+    for epoch in range(settings.epochs):
+        order = torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(len(labels)))
+        total, right = 0.0, 0
+        for part in torch.split(order, batch_size):
+            loss = head(embeddings[part], labels[part])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(head.parameters(), settings.clip)
+            optimizer.step()
+            total += float(loss.detach()) * len(part)
+            right += int((head.predict(embeddings[part]) == labels[part]).sum())
+        history.append({"loss_arcface": total / len(labels), "accuracy": right / len(labels)})
+    return history

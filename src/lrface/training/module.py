@@ -1,0 +1,307 @@
+"""What both trainings do alike: finite steps, clipping by group, validation, the best state, early stop, resume."""
+
+import math
+import time
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from lrface.errors import TrainingError
+from lrface.training.findings import Finding
+from lrface.training.settings import LoopSettings
+from lrface.training.source import Batch, EpochSource
+
+
+class Reporter(Protocol):
+    """Where a training tells what happens; the jobs give one that knows the tracker and the terminal."""
+
+    def metrics(self, values: Mapping[str, float], epoch: int) -> None:
+        """Values of an epoch."""
+
+    def line(self, text: str) -> None:
+        """A line for the terminal."""
+
+    def finding(self, finding: Finding) -> None:
+        """Something that a person should know."""
+
+    def image(self, name: str, image: UInt8[np.ndarray, "h w 3"], epoch: int) -> None:
+        """A picture of an epoch."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended.
+
+    Attributes:
+        epochs: Epochs that were run.
+        best_epoch: The epoch whose state was kept, from 0; -1 where nothing beat the start.
+        best: Validation metrics of that epoch.
+        history: Metrics of each epoch.
+        skipped: Batches left out as non-finite.
+        seconds: Time spent in this process.
+    """
+
+    epochs: int
+    best_epoch: int
+    best: Mapping[str, float]
+    history: tuple[Mapping[str, float], ...]
+    skipped: int
+    seconds: float
+
+
+class TrainingModule(pl.LightningModule):
+    """Base of the two trainings.
+
+    Args:
+        loop: Epochs, batch, patience.
+        seed: Seed of every draw of the training.
+        report: Where to tell what happens.
+        folder: Working folder for the best state.
+    """
+
+    stage = "train"
+
+    def __init__(self, loop: LoopSettings, seed: int, report: Reporter, folder: Path) -> None:
+        super().__init__()
+        self.loop = loop
+        self.seed = seed
+        self.report = report
+        self.folder = folder
+        self.history: list[dict[str, float]] = []
+        self.start_metrics: dict[str, float] = {}
+        self.best_score: list[float] = []
+        self.best_epoch = -1
+        self.skipped = 0
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._skipped_here = 0
+        self._skipped_rows: list[int] = []
+        self._seen_findings: set[str] = set()
+        self.source: EpochSource | None = None
+
+    @abstractmethod
+    def trained(self) -> nn.Module:
+        """The network that is evaluated and saved."""
+
+    @abstractmethod
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Loss of a batch under `loss`, and what else to average over the epoch."""
+
+    @abstractmethod
+    def validate(self) -> dict[str, float]:
+        """Validation metrics of the state as it is."""
+
+    @abstractmethod
+    def score(self, metrics: Mapping[str, float]) -> list[float]:
+        """What selection goes by; larger is better, later numbers settle ties."""
+
+    @abstractmethod
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Groups for the optimiser, each with `params`, `lr`, `name` and `clip` (largest norm of its gradient)."""
+
+    def findings(self) -> list[Finding]:
+        """What the history tells. A finding whose name starts with `stop_` ends the training."""
+        return []
+
+    def generator(self, *place: int) -> torch.Generator:
+        """A generator for a place in the training, the same whether the training was resumed or not."""
+        state = np.random.SeedSequence((self.seed, *place)).generate_state(2, np.uint64)
+        return torch.Generator().manual_seed(int(state[0]) & 0x7FFF_FFFF_FFFF_FFFF)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW with warm-up and cosine, as functions of the step."""
+        optimizer = torch.optim.AdamW(self.parameter_groups(), weight_decay=self.weight_decay())
+        steps = max(1, len(self.source or ())) * max(1, self.loop.epochs)
+        warmup = self.loop.warmup_epochs * max(1, len(self.source or ()))
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / (warmup + 1)
+            return max(0.02, 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, steps - warmup)))))
+
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}}
+
+    def weight_decay(self) -> float:
+        """Decoupled weight decay of AdamW."""
+        return 0.0
+
+    def train_dataloader(self) -> EpochSource:
+        """The batches."""
+        assert self.source is not None  # noqa: S101 - set by the constructor of every training
+        return self.source
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
+        """Move the tensors of a batch."""
+        return Batch(batch.faces.to(device), batch.rows, batch.labels.to(device), batch.step)
+
+    def on_fit_start(self) -> None:
+        """Take the state before the first step as the first candidate, so that training can only improve on it."""
+        if not self.best_score:
+            start = self.validate()
+            self.keep_best(self.score(start), -1)
+            self.start_metrics = start
+            self.report.metrics({f"start/{name}": value for name, value in start.items()}, 0)
+
+    def on_train_epoch_start(self) -> None:
+        """Reseed what draws from the global generator (stochastic depth), so that resuming is exact."""
+        torch.manual_seed(int(self.generator(self.current_epoch, 1 << 20).initial_seed()))
+        self._sums, self._counts, self._skipped_here = {}, {}, 0
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """One step; a batch whose loss is not finite is left out and counted."""
+        values = self.losses(batch, self.generator(self.current_epoch, batch_idx))
+        loss = values["loss"]
+        if not bool(torch.isfinite(loss)):
+            self._skip(batch)
+            return None
+        for name, value in values.items():
+            held = value.detach().float()
+            self._sums[name] = self._sums[name] + held if name in self._sums else held
+            self._counts[name] = self._counts.get(name, 0) + 1
+        return loss
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,  # noqa: ARG002
+        gradient_clip_algorithm: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Clip each group apart; a step whose gradient is not finite is left out and counted."""
+        for group in optimizer.param_groups:
+            norm = nn.utils.clip_grad_norm_(group["params"], group["clip"])
+            if not bool(torch.isfinite(norm)):
+                self._skip(None)
+                optimizer.zero_grad(set_to_none=True)
+                return
+            key = f"norm_{group['name']}"
+            self._sums[key] = self._sums.get(key, torch.zeros((), device=norm.device)) + norm.detach()
+            self._counts[key] = self._counts.get(key, 0) + 1
+
+    def on_train_epoch_end(self) -> None:
+        """Average, validate, keep the best, tell."""
+        epoch = self.current_epoch
+        self._check_finite(epoch)
+        train = {f"train/{name}": float(total) / self._counts[name] for name, total in self._sums.items()}
+        train["train/skipped"] = float(self._skipped_here)
+        for group in self._optimizer().param_groups:
+            train[f"train/lr_{group['name']}"] = float(group["lr"])
+        val = self.validate()
+        score = self.score(val)
+        best = score > self.best_score
+        if best:
+            self.keep_best(score, epoch)
+        record = {**val, **{name.replace("/", "_"): value for name, value in train.items()}}
+        self.history.append(record)
+        self.report.metrics({**train, **{f"val/{name}": value for name, value in val.items()}}, epoch)
+        self.report.line(self.epoch_line(train, val, best=best))
+        self._tell_findings()
+        if self.loop.patience and epoch - self.best_epoch >= self.loop.patience:
+            self.report.line(f"no new best for {self.loop.patience} epochs: stopping")
+            self.trainer.should_stop = True
+
+    def keep_best(self, score: list[float], epoch: int) -> None:
+        """Save the state of the trained network as the best so far."""
+        self.best_score, self.best_epoch = score, epoch
+        state = {name: value.detach().cpu().contiguous() for name, value in self.trained().state_dict().items()}
+        partial = self.folder / "best.safetensors.partial"
+        save_file(state, partial)
+        partial.replace(self.folder / "best.safetensors")
+
+    def restore_best(self) -> None:
+        """Bring the trained network back to its best state."""
+        self.trained().load_state_dict(self.best_state())
+
+    def best_state(self) -> dict[str, Tensor]:
+        """The best state so far."""
+        return load_file(self.folder / "best.safetensors")
+
+    def epoch_line(self, train: Mapping[str, float], val: Mapping[str, float], *, best: bool) -> str:
+        """What the terminal shows of an epoch."""
+        shown = [f"{name.removeprefix('train/')} {value:.4f}" for name, value in train.items() if "loss" in name]
+        shown += [f"val {name} {value:.4f}" for name, value in val.items()]
+        return f"{self.stage} epoch {self.current_epoch + 1}/{self.loop.epochs} " + "  ".join(shown) + (" *" * best)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what a resumed training needs besides weights and optimiser."""
+        checkpoint["lrface"] = {
+            "history": self.history,
+            "start": self.start_metrics,
+            "best_score": self.best_score,
+            "best_epoch": self.best_epoch,
+            "skipped": self.skipped,
+            "skipped_rows": self._skipped_rows,
+            "findings": sorted(self._seen_findings),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up where a killed training stopped."""
+        kept = checkpoint["lrface"]
+        self.history, self.start_metrics = list(kept["history"]), dict(kept["start"])
+        self.best_score, self.best_epoch = list(kept["best_score"]), int(kept["best_epoch"])
+        self.skipped, self._skipped_rows = int(kept["skipped"]), list(kept["skipped_rows"])
+        self._seen_findings = set(kept["findings"])
+
+    def outcome(self, started: float) -> Outcome:
+        """The result, once the loop has ended."""
+        best = self.history[self.best_epoch] if self.best_epoch >= 0 else self.start_metrics
+        return Outcome(
+            epochs=len(self.history),
+            best_epoch=self.best_epoch,
+            best=best,
+            history=tuple(self.history),
+            skipped=self.skipped,
+            seconds=time.monotonic() - started,
+        )
+
+    @property
+    def skipped_rows(self) -> list[int]:
+        """Rows of the pack that were in batches left out."""
+        return self._skipped_rows
+
+    def _skip(self, batch: Batch | None) -> None:
+        self.skipped += 1
+        self._skipped_here += 1
+        if batch is not None:
+            self._skipped_rows.extend(int(row) for row in batch.rows)
+
+    def _check_finite(self, epoch: int) -> None:
+        steps = len(self.train_dataloader())
+        if self._skipped_here > max(1.0, self.loop.max_skipped * steps):
+            raise TrainingError(
+                f"{self.stage} epoch {epoch + 1}",
+                got=f"{self._skipped_here} of {steps} batches with a loss or gradient that is not finite",
+                expected=f"at most {self.loop.max_skipped:.0%}",
+                remedy="try half the learning rates, clip 0.5, scale 16 with margin 0.2, or precision=fp32; "
+                "the best state so far is kept in the working folder",
+            )
+
+    def _tell_findings(self) -> None:
+        for finding in self.findings():
+            if finding.name not in self._seen_findings:
+                self._seen_findings.add(finding.name)
+                self.report.finding(finding)
+            if finding.name.startswith("stop_"):
+                raise TrainingError(
+                    f"{self.stage} epoch {self.current_epoch + 1}",
+                    got=finding.cause,
+                    expected="embeddings that tell people apart",
+                    remedy=finding.remedy,
+                )
+
+    def _optimizer(self) -> LightningOptimizer:
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)  # noqa: S101 - one optimiser is configured
+        return optimizer

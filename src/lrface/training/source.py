@@ -1,0 +1,104 @@
+"""Batches of an epoch: which faces, in which order, as slices of the pack."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from lrface.data.loaders import batches, epoch_order
+from lrface.data.pack import Pack
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Faces of one step.
+
+    Attributes:
+        faces: Stored faces.
+        rows: Their rows in the pack.
+        labels: Their people, numbered within the training; -1 where people do not matter.
+        step: Number of the batch in its epoch, from 0.
+    """
+
+    faces: UInt8[Tensor, "n 112 112 3"]
+    rows: Int64[Tensor, " n"]
+    labels: Int64[Tensor, " n"]
+    step: int
+
+
+def shared_order(
+    groups: Sequence[Int64[np.ndarray, " n"]], shares: Sequence[float], count: int, seed: int, epoch: int
+) -> Int64[np.ndarray, " m"]:
+    """The rows of an epoch out of several groups, a function of (seed, epoch) alone.
+
+    Args:
+        groups: Rows of each source.
+        shares: How much of an epoch each source gets; they need not sum to one.
+        count: Faces in an epoch; 0 takes every row of every group once, whatever the shares.
+        seed: Seed of the training.
+        epoch: Number of the epoch, from 0.
+    """
+    if count == 0:
+        return epoch_order(np.concatenate(groups), seed, epoch)
+    whole = sum(share for rows, share in zip(groups, shares, strict=True) if len(rows))
+    chosen = [
+        _many(rows, round(count * share / whole), seed, epoch)
+        for rows, share in zip(groups, shares, strict=True)
+        if len(rows)
+    ]
+    return epoch_order(np.concatenate(chosen), seed, epoch)
+
+
+def _many(rows: Int64[np.ndarray, " n"], count: int, seed: int, epoch: int) -> Int64[np.ndarray, " count"]:
+    """The next `count` rows of an endless walk, each round of which visits every row once."""
+    start = epoch * count
+    first, last = start // len(rows), -(-(start + count) // len(rows))
+    walk = np.concatenate([epoch_order(rows, seed, turn) for turn in range(first, max(last, first + 1))])
+    skipped = start - first * len(rows)
+    return walk[skipped : skipped + count]
+
+
+class EpochSource:
+    """An iterable of batches which Lightning walks once an epoch.
+
+    Args:
+        pack: The faces.
+        order: Rows of an epoch by its number.
+        labels: Person by row.
+        batch_size: Faces in a batch; a last batch with fewer is left out unless it is the only one.
+        epoch: Tells the number of the current epoch.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        order: Callable[[int], Int64[np.ndarray, " m"]],
+        labels: Mapping[int, int],
+        batch_size: int,
+        epoch: Callable[[], int],
+    ) -> None:
+        self._pack = pack
+        self._order = order
+        self._labels = labels
+        self._epoch = epoch
+        count = len(order(0))
+        self._size = min(batch_size, count)
+        self._steps = count // self._size if self._size else 0
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch."""
+        return self._steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of the current epoch."""
+        order = self._order(self._epoch())
+        for step, (rows, faces) in enumerate(batches(self._pack, order, self._size, drop_last=True)):
+            yield Batch(
+                faces=faces,
+                rows=torch.from_numpy(rows),
+                labels=torch.tensor([self._labels.get(int(row), -1) for row in rows]),
+                step=step,
+            )

@@ -1,0 +1,108 @@
+"""The fixed set of very small faces that a training is judged on while it runs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from lrface.images.degradation import SmallFaces, degrade, fixed_draw
+from lrface.images.ranges import to_float
+from lrface.metrics.diversity import effective_rank
+from lrface.metrics.verification import dprime, tar_at_far
+
+SIZES = (8, 12, 16, 24, 32)
+FARS = {"1e-1": 1e-1, "1e-2": 1e-2, "1e-3": 1e-3}
+
+Embedder = Callable[[Float[Tensor, "n 3 112 112"]], Float[Tensor, "n 512"]]
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """Faces of known people and their small versions, the same at every epoch.
+
+    Attributes:
+        hr: Distinct faces.
+        people: Person of each distinct face.
+        owner: For each small face, which distinct face it is of.
+        size: For each small face, its side in pixels.
+    """
+
+    hr: UInt8[np.ndarray, "m 112 112 3"]
+    people: Int64[np.ndarray, " m"]
+    owner: Int64[np.ndarray, " n"]
+    size: Int64[np.ndarray, " n"]
+
+    def batches(self, batch_size: int) -> list[slice]:
+        """Slices over the small faces."""
+        return [slice(start, start + batch_size) for start in range(0, len(self.owner), batch_size)]
+
+    def small(self, part: slice, device: torch.device) -> tuple[SmallFaces, Float[Tensor, "n 3 112 112"]]:
+        """Small faces of a slice, and the faces they were made of."""
+        hr = to_float(self.hr[self.owner[part]]).to(device)
+        draw = fixed_draw(SIZES[0], len(hr))
+        draw = type(draw)(**{**vars(draw), "size": torch.from_numpy(self.size[part])})
+        return degrade(hr, draw), hr
+
+
+def validation_set(
+    faces: UInt8[np.ndarray, "n 112 112 3"],
+    rows: Int64[np.ndarray, " m"],
+    people: Int64[np.ndarray, " m"],
+    most: int,
+    sizes: Sequence[int] = SIZES,
+) -> ValidationSet:
+    """Choose at most `most` small faces: evenly spaced faces, each at every size where there is room for it."""
+    distinct = max(2, min(len(rows), max(most // len(sizes), min(len(rows), most) // 2)))
+    places = np.unique(np.linspace(0, len(rows) - 1, distinct).round().astype(np.int64))
+    each = max(1, min(len(sizes), most // len(places)))
+    owner = np.repeat(np.arange(len(places)), each)
+    size = np.array([sizes[(index * each + turn) % len(sizes)] for index in range(len(places)) for turn in range(each)])
+    return ValidationSet(hr=faces[rows[places]], people=people[places], owner=owner, size=size)
+
+
+def recognition_metrics(
+    probes: Float[Tensor, "n 512"],
+    gallery: Float[Tensor, "m 512"],
+    owner: Int64[np.ndarray, " n"],
+    people: Int64[np.ndarray, " m"],
+) -> dict[str, float]:
+    """How well small faces are recognised among the HR faces of all, each face's own HR image left out.
+
+    Returns:
+        `similarity` (to the own HR image), `genuine`, `impostor`, `dprime`, `effective_rank`, `rank1` (nearest other
+        image is of the same person, over probes whose person has one), `tar_at_far_*` where there are impostors enough.
+    """
+    scores = (probes @ gallery.T).double().cpu().numpy()
+    own = owner[:, None] == np.arange(len(people))[None, :]
+    same = people[owner][:, None] == people[None, :]
+    genuine, impostor = scores[same & ~own], scores[~same]
+    metrics = {"similarity": float(scores[own].mean()), "effective_rank": effective_rank(probes)}
+    if impostor.size:
+        metrics["impostor"] = float(impostor.mean())
+    if genuine.size:
+        metrics["genuine"] = float(genuine.mean())
+    if genuine.size and impostor.size:
+        metrics["dprime"] = dprime(genuine, impostor)
+        has_mate = (same & ~own).any(axis=1)
+        nearest = np.where(own, -np.inf, scores)[has_mate].argmax(axis=1)
+        metrics["rank1"] = float((people[nearest] == people[owner][has_mate]).mean())
+        for name, far in FARS.items():
+            point = tar_at_far(genuine, impostor, far)
+            if point.reason is None:
+                metrics[f"tar_at_far_{name}"] = point.value
+    return metrics
+
+
+@torch.no_grad()
+def embed_all(
+    faces: UInt8[np.ndarray, "n 112 112 3"], embedder: Embedder, device: torch.device, batch_size: int = 128
+) -> Float[Tensor, "n 512"]:
+    """Embeddings of stored faces, on the CPU."""
+    parts = [
+        embedder(to_float(faces[start : start + batch_size]).to(device)).cpu()
+        for start in range(0, len(faces), batch_size)
+    ]
+    return torch.cat(parts)
