@@ -289,7 +289,7 @@ def simulate(
         lambda: difference_coverage((0.80, 0.86), chosen),
         lambda: difference_coverage((0.80, 0.80), chosen),
         lambda: pair_coverage(0.01, chosen),
-        lambda: share_coverage(0.99, few, bounded=False),
+        lambda: share_coverage(0.99, few),
         lambda: promotions("null: the same pair twice", (three, three), unlike, chosen, null, same=True),
         lambda: promotions("null: another pair, equally good", (three, three), unlike, chosen, null),
         lambda: promotions("null: the same at one size", ([0.8], [0.8]), unlike, chosen, null),
