@@ -78,7 +78,7 @@ def test_a_clear_gain_over_both_is_promoted():
         ({"low": 0.0}, "gain_low.champion"),
         ({"low": math.nan}, "gain_low.champion"),
         ({"unknown": 0.03}, "unknown.champion"),
-        ({"poor": 0.04}, "poor_subjects.champion"),
+        ({"poor": 0.06}, "poor_subjects.champion"),
         ({"worst": -0.06}, "worst_tenth.champion"),
     ],
 )

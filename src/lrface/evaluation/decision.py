@@ -30,7 +30,7 @@ class DecisionSettings(Settings):
     promote_over: float = Field(default=0.05, ge=0.0, le=1.0, description="promote with a gain over this")
     tune_from: float = Field(default=0.02, ge=0.0, le=1.0, description="tune with a gain from this")
     unknown_slack: float = Field(default=0.02, ge=0.0, le=1.0, description="most that the unknown rate may rise")
-    poor_slack: float = Field(default=0.02, ge=0.0, le=1.0, description="most that the share of poor subjects may rise")
+    poor_slack: float = Field(default=0.05, ge=0.0, le=1.0, description="most that the share of poor subjects may rise")
     worst_slack: float = Field(
         default=0.05, ge=0.0, le=1.0, description="most that the accuracy of the worst tenth of subjects may fall"
     )
@@ -138,7 +138,7 @@ def _harm(who: str, comparison: Comparison, settings: DecisionSettings) -> list[
     return [
         _at_most(f"unknown.{who}", unknown, settings.unknown_slack),
         _at_most(f"poor_subjects.{who}", poor, settings.poor_slack),
-        _at_least(f"worst_tenth.{who}", worst, -settings.worst_slack),
+        _at_least(f"worst_tenth.{who}", worst, 0.0 - settings.worst_slack),
     ]
 
 
@@ -183,7 +183,7 @@ def decide(
         gates.append(_at_least(f"gain_low.{who}", change.low, 0.0, strictly=True))
         gates += _harm(who, comparison, chosen)
     fall = _needed(high_resolution, "rank1").change.value
-    gates.append(_at_least("hr_rank1", fall, -chosen.hr_slack))
+    gates.append(_at_least("hr_rank1", fall, 0.0 - chosen.hr_slack))
     in_place = against_champion or against_bicubic
     gain = _needed(in_place, chosen.metric).change
     decision = rule_on_gain(gain.value, chosen)

@@ -37,7 +37,7 @@ LABELS = {
 }
 
 
-def _axes(title: str, across: str, up: str, width: float = 7.0, height: float = 4.3) -> tuple[Figure, Axes]:
+def _axes(title: str, across: str, up: str, width: float = 7.0, height: float = 3.7) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -75,18 +75,19 @@ def resolution_curve(results: Results, metric: str = "rank1", degradation: str =
     colours = _colours(results.arms)
     label = LABELS.get(metric, metric)
     figure, axes = _axes(f"{label} by size of the face ({degradation})", "side of the face, pixels", label)
-    small = table[(table["degradation"] == degradation) & (table["size"] < table["size"].max() + 1)]
     for arm in results.arms:
-        rows = small[small["arm"] == arm]
-        if len(rows) == 1 and _is_ceiling(results, arm):
-            axes.axhline(rows["value"].iloc[0], color=colours[arm], linestyle="--", linewidth=1.2, label=arm)
+        rows = table[table["arm"] == arm]
+        if _is_ceiling(results, arm):
+            for value in rows["value"]:
+                axes.axhline(value, color=colours[arm], linestyle="--", linewidth=1.2, label=arm)
             continue
+        rows = rows[rows["degradation"] == degradation]
         if rows.empty:
             continue
-        sizes = rows["size"].to_numpy(np.float64)
-        axes.plot(sizes, rows["value"], marker="o", markersize=4, color=colours[arm], label=arm)
+        across = rows["size"].to_numpy(np.float64)
+        axes.plot(across, rows["value"], marker="o", markersize=4, color=colours[arm], label=arm)
         axes.fill_between(
-            sizes,
+            across,
             rows["low"].to_numpy(np.float64),
             rows["high"].to_numpy(np.float64),
             color=colours[arm],

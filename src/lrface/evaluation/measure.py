@@ -219,7 +219,7 @@ class Reporter:
             if point.reason is None:
                 curve = curve or self._open_curve(found, strangers)
                 replicates = rates_at(*curve, np.array([fpir]))[:, 0]
-                interval = proportion_interval(point.value, replicates, count, self.settings.level)
+                interval = proportion_interval(point.value, replicates, count, self.settings.level, probes=point.n)
             self.add(f"tpir_at_fpir_{rate_name(fpir)}", interval, point.n, point.reason)
 
     def _open_curve(self, found: Identification, strangers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -262,7 +262,9 @@ class Reporter:
             interval = Interval(point.value, NAN, NAN)
             if point.reason is None:
                 kept[name] = (tars[:, place] + (point.value - sample[0, place])).astype(np.float32)
-                interval = proportion_interval(point.value, kept[name], count, level)
+                interval = proportion_interval(
+                    point.value, kept[name], count, level, probes=len(self.ruler.pair_subjects)
+                )
             self.add(name, interval, point.n, point.reason)
         for name, value, replicates, of_sample in (
             ("eer", eer_of(roc(genuine, impostor)), bootstrap.eer(weights), bootstrap.eer(whole)),

@@ -258,7 +258,7 @@ def pair_coverage(far: float, settings: SimulationSettings) -> Check:
         pairs = _embeddings(settings.subjects, each, generator)
         value = tar_at_far(pairs.genuine, pairs.impostor, far).value
         replicates = PairBootstrap(pairs, settings.subjects).tar_at_far(weights, [far])[:, 0]
-        interval = proportion_interval(value, replicates, settings.subjects)
+        interval = proportion_interval(value, replicates, settings.subjects, probes=each * settings.subjects)
         hits.append(interval.low <= truth <= interval.high)
     return _covered(f"tar at far {far:g}, {settings.subjects} subjects", hits)
 
@@ -289,7 +289,7 @@ def simulate(
         lambda: difference_coverage((0.80, 0.86), chosen),
         lambda: difference_coverage((0.80, 0.80), chosen),
         lambda: pair_coverage(0.01, chosen),
-        lambda: share_coverage(0.99, few, bounded=False),
+        lambda: share_coverage(0.99, few),
         lambda: promotions("null: the same pair twice", (three, three), unlike, chosen, null, same=True),
         lambda: promotions("null: another pair, equally good", (three, three), unlike, chosen, null),
         lambda: promotions("null: the same at one size", ([0.8], [0.8]), unlike, chosen, null),
