@@ -12,11 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from lrface.tracking.hashes import folder_hashes
+from lrface.tracking.names import EDGEFACE
+from lrface.tracking.registry import register
+from lrface.tracking.signatures import edgeface_signature
 from lrface.tracking.starting import start_run
 from lrface.tracking.store import connect
 from lrface.tracking.upload import main, pending_spools
+from lrface.tracking.versions import download, resolve
 
-from .conftest import QUICK
+from .conftest import QUICK, write_folder
 
 
 class Server:
@@ -78,6 +83,10 @@ def test_a_server_that_dies_loses_nothing(server, tmp_path, monkeypatch, caplog,
     store = connect(project, QUICK.model_copy(update={"drain_seconds": 60, "experiment": "remote"}))
     hasty = connect(project, QUICK.model_copy(update={"drain_seconds": 0.5, "experiment": "remote"}))
     with start_run(store, "patient", job="train_dsr", params={"a": 1}) as run:
+        folder = write_folder(tmp_path / "model", 0)
+        version = register(run, EDGEFACE, folder, signature=edgeface_signature(), alias="pretrained", tags={})
+        assert resolve(store, "models:/edgeface@pretrained") == version
+        assert folder_hashes(download(store, version, tmp_path / "got")) == folder_hashes(folder)
         _log(run, range(200))
         assert run.flush()
         with start_run(hasty, "hasty", job="train_dsr", params={"a": 1}) as left:

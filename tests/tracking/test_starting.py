@@ -39,7 +39,7 @@ def test_a_run_that_ends_well(store):
     ("error", "status", "tag"),
     [
         (ValueError("first\nsecond"), "FAILED", "ValueError: first"),
-        (KeyboardInterrupt(), "KILLED", "KeyboardInterrupt: stopped from outside"),
+        (KeyboardInterrupt(), "KILLED", "stopped from outside"),
         (SystemExit(3), "FAILED", "left with 3"),
         (SystemExit(0), "FINISHED", None),
     ],
