@@ -174,7 +174,9 @@ class PromoteSettings(EvaluateSettings):
     """`promote`: the pair in place gives way, or a refusal says why not."""
 
     pair: PairSettings = Field(PairSettings(), description="the candidate")
-    size: int = Field(16, ge=8, le=112, description="side of the probes on which the decision stands, in pixels")
+    sizes: tuple[int, ...] = Field(
+        (8, 12, 16), min_length=1, description="sides of the probes on which the decision stands, in pixels"
+    )
     decision: DecisionSettings = DecisionSettings()
     rollback: bool = Field(False, description="put the previous champion back instead")
 
