@@ -1,14 +1,16 @@
-"""Colour, tone and geometry of HR faces in training: drawn once, applied on whole batches.
+"""New faces out of the stored ones in training: drawn once, applied on whole batches.
 
-A network that has seen only grey studio portraits fails on colour photographs. So luminance is recoloured by a tone
-curve of its own for each channel, smooth fields of coloured light are laid over the face, and the geometry varies
-more than an aligner's errors do.
+A super-resolver is judged against the very face that was shrunk, whoever that is, so people may be invented. Two
+aligned faces are blended along a smooth mask, and a smooth field bends their shape: a dozen people become thousands,
+without which the network learns those few by heart. And a network that has seen only grey studio portraits fails on
+colour photographs, so luminance is recoloured by a tone curve of its own for each channel, smooth fields of coloured
+light are laid over the face, and the geometry varies more than an aligner's errors do.
 """
 
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from kornia.geometry.transform import warp_affine
 from pydantic import Field
 from torch import Tensor
@@ -17,7 +19,10 @@ from torch.nn import functional as F
 from lrface.settings import Settings
 
 FIELD_SIZE = 4
-"""Cells along a side of a field of light."""
+"""Cells along a side of a field of light, and of the mask of a blend."""
+
+BEND_SIZE = 5
+"""Cells along a side of the field that bends a face."""
 
 
 class AugmentationSettings(Settings):
@@ -28,10 +33,13 @@ class AugmentationSettings(Settings):
     scale: float = Field(0.08, ge=0, lt=0.5, description="largest relative change of size")
     shift: float = Field(4.0, ge=0, le=28, description="largest shift, pixels of the 112-pixel face")
     geometry: float = Field(0.7, ge=0, le=1, description="probability of another geometry")
+    blend: float = Field(0.0, ge=0, le=1, description="probability of a blend with another face of the batch")
+    bend: float = Field(0.0, ge=0, le=1, description="probability of a bent shape")
+    bend_pixels: float = Field(2.0, ge=0, le=12, description="spread (sigma) of the bend, pixels of the 112-pixel face")
     colour: float = Field(0.6, ge=0, le=1, description="probability of another colour")
-    tone: float = Field(0.35, ge=0, le=1, description="spread (sigma) of the log gamma of each channel")
-    cast: float = Field(0.12, ge=0, le=1, description="spread (sigma) of the log gain of each channel")
-    field: float = Field(0.25, ge=0, le=1, description="spread (sigma) of the log gain of a field of light")
+    tone: float = Field(0.3, ge=0, le=1, description="spread (sigma) of the log gamma of each channel")
+    cast: float = Field(0.1, ge=0, le=1, description="spread (sigma) of the log gain of each channel")
+    field: float = Field(0.1, ge=0, le=1, description="spread (sigma) of the log gain of a field of light")
     saturation: float = Field(0.4, ge=0, le=1, description="largest relative change of saturation")
     contrast: float = Field(0.25, ge=0, lt=1, description="largest relative change of contrast")
 
@@ -43,6 +51,9 @@ class AugmentationDraw:
     flip: Bool[Tensor, " n"]
     affine: Float[Tensor, "n 2 3"]
     moved: Bool[Tensor, " n"]
+    partner: Int64[Tensor, " n"]
+    mask: Float[Tensor, "n 1 4 4"]
+    bend: Float[Tensor, "n 2 5 5"]
     gamma: Float[Tensor, "n 3"]
     gain: Float[Tensor, "n 3"]
     light: Float[Tensor, "n 3 4 4"]
@@ -78,7 +89,13 @@ def draw_augmentation(settings: AugmentationSettings, count: int, generator: tor
     shift_x = centre - cosine * centre + sine * centre + uniform(settings.shift)
     shift_y = centre - sine * centre - cosine * centre + uniform(settings.shift)
     affine = torch.stack([cosine, -sine, shift_x, sine, cosine, shift_y], dim=1).view(-1, 2, 3)
+    blended = chosen(settings.blend).view(-1, 1, 1, 1)
+    mask = torch.sigmoid(normal(1, FIELD_SIZE, FIELD_SIZE) * 2 + normal(1, 1, 1)) * blended
+    bent = chosen(settings.bend).view(-1, 1, 1, 1)
     return AugmentationDraw(
+        partner=torch.randperm(count, generator=generator),
+        mask=mask,
+        bend=normal(2, BEND_SIZE, BEND_SIZE) * settings.bend_pixels * bent,
         flip=chosen(settings.flip),
         affine=affine,
         moved=chosen(settings.geometry),
@@ -94,6 +111,8 @@ def augment(images: Float[Tensor, "n 3 112 112"], draw: AugmentationDraw) -> Flo
     """Apply a draw to HR faces in [0, 1]; the result stays in [0, 1]."""
     draw = draw.to(images.device)
     images = torch.where(draw.flip.view(-1, 1, 1, 1), images.flip(-1), images)
+    images = _blended(images, draw)
+    images = _bent(images, draw)
     rows = draw.moved.nonzero().squeeze(1)
     if rows.numel():
         warped = warp_affine(images[rows], draw.affine[rows], images.shape[-2:], padding_mode="reflection")
@@ -105,3 +124,26 @@ def augment(images: Float[Tensor, "n 3 112 112"], draw: AugmentationDraw) -> Flo
     lit = grey + (lit - grey) * draw.saturation.view(-1, 1, 1, 1)
     middle = lit.mean((1, 2, 3), keepdim=True)
     return (middle + (lit - middle) * draw.contrast.view(-1, 1, 1, 1)).clamp(0.0, 1.0)
+
+
+def _blended(images: Tensor, draw: AugmentationDraw) -> Tensor:
+    """Each chosen face takes parts of another."""
+    rows = (draw.mask.amax((1, 2, 3)) > 0).nonzero().squeeze(1)
+    if not rows.numel():
+        return images
+    mask = F.interpolate(draw.mask[rows], size=images.shape[-2:], mode="bicubic", align_corners=False).clamp(0.0, 1.0)
+    blended = images[rows] + (images[draw.partner[rows]] - images[rows]) * mask
+    return images.index_copy(0, rows, blended)
+
+
+def _bent(images: Tensor, draw: AugmentationDraw) -> Tensor:
+    """Each chosen face is sampled along a smooth field of displacements."""
+    rows = (draw.bend.abs().amax((1, 2, 3)) > 0).nonzero().squeeze(1)
+    if not rows.numel():
+        return images
+    side = images.shape[-1]
+    field = F.interpolate(draw.bend[rows], size=(side, side), mode="bicubic", align_corners=True) * (2 / (side - 1))
+    line = torch.linspace(-1, 1, side, device=images.device)
+    grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1) + field.permute(0, 2, 3, 1)
+    bent = F.grid_sample(images[rows], grid, mode="bicubic", padding_mode="reflection", align_corners=True)
+    return images.index_copy(0, rows, bent.clamp(0.0, 1.0))

@@ -46,7 +46,9 @@ def psnr(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "n c h w"]) 
 
 
 def ssim(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-    """Computes the structural similarity; Gaussian window of 11 with sigma 1.5, borders that it overlaps left out.
+    """Computes the structural similarity, in the precision of the input.
+
+    Gaussian window of 11 with sigma 1.5; the border that the window would overlap is left out.
 
     Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004, equation 13.
 
@@ -65,5 +67,5 @@ def ssim(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "n c h w"]) 
             expected=f"at least {WINDOW}x{WINDOW}",
             remedy="compare after enlarging",
         )
-    per_pixel: Tensor = ssim_map(picture.double(), original.double(), WINDOW, padding="valid")
+    per_pixel: Tensor = ssim_map(picture, original, WINDOW, padding="valid")
     return per_pixel.mean(dim=(1, 2, 3))

@@ -32,6 +32,9 @@ def compare(
         name.removeprefix(chosen): value for name, value in weights.state.items() if name.startswith(chosen)
     }
     outside = tuple(name for name in weights.state if not name.startswith(chosen))
+    if any(name.endswith(".base.weight") for name in inside):
+        found = "it holds low-rank adapters beside the layers that they adapt"
+        return replace(report, findings=(found,), remedy="merge the adapters, and save the plain network"), {}
     fitting = best_variant({name: tuple(value.shape) for name, value in inside.items()})
     if fitting is None and variant is None:
         found = f"it holds the weights of another network ({shortened(tuple(weights.state)) or 'no tensors'})"

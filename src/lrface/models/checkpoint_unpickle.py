@@ -47,6 +47,19 @@ _HARMLESS = frozenset(
     }
 )
 _HARMLESS_MODULES = ("pathlib", "pathlib._local")
+_DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in DTYPES.values()}
+_QUANTISATION = frozenset(
+    {
+        "qint8",
+        "quint8",
+        "qint32",
+        "per_tensor_affine",
+        "per_channel_affine",
+        "per_channel_affine_float_qparams",
+        "per_tensor_symmetric",
+        "per_channel_symmetric",
+    }
+)
 _OLD_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 
@@ -229,7 +242,7 @@ class Reader(pickle.Unpickler):
             storage = name.removesuffix("Storage")
             if storage != name and storage in DTYPES:
                 return StorageType(DTYPES[storage])
-            if isinstance(getattr(torch, name, None), torch.dtype | torch.qscheme):
+            if name in _DTYPES or name in _QUANTISATION:
                 return _Constant(name)
         if full in ("torch.nn.parameter.Parameter", "torch.Tensor"):
             return _Constant(name)
@@ -364,8 +377,8 @@ def _typed_tensor(
     dtype: object,
     *_: object,
 ) -> Tensor:
-    chosen = getattr(torch, dtype.name, None) if isinstance(dtype, _Constant) else None
-    if not isinstance(chosen, torch.dtype):
+    chosen = _DTYPES.get(dtype.name) if isinstance(dtype, _Constant) else None
+    if chosen is None:
         raise MalformedTensorError("a tensor without a type")
     return rebuild(storage, offset, size, stride, dtype=chosen)
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from lrface.data.pack import Pack
 from lrface.images.augmentation import AugmentationSettings, augment, draw_augmentation
 from lrface.images.degradation import DegradationSettings, SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float, to_uint8
@@ -25,7 +26,7 @@ from lrface.settings import Settings
 from lrface.training.findings import Finding, epoch_findings
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.settings import LoopSettings
-from lrface.training.source import Batch, EpochSource, epoch_order
+from lrface.training.source import Batch, EpochSource, shared_order
 from lrface.training.validation import ValidationSet, recognition_metrics
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -57,14 +58,14 @@ class DsrData:
     """What the training sees.
 
     Attributes:
-        faces: All faces of the pack, memory-mapped.
+        pack: The faces.
         groups: Rows of each source that trains.
         shares: How much of an epoch each source gets.
         images_per_epoch: Faces in an epoch, 0 for each row once.
         validation: The fixed set.
     """
 
-    faces: UInt8[np.ndarray, "n 112 112 3"]
+    pack: Pack
     groups: Sequence[Int64[np.ndarray, " m"]]
     shares: Sequence[float]
     images_per_epoch: int
@@ -114,8 +115,8 @@ class DsrTraining(TrainingModule):
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
         self._sheet = sheet
         self.source = EpochSource(
-            data.faces,
-            lambda epoch: epoch_order(data.groups, data.shares, data.images_per_epoch, seed, epoch),
+            data.pack,
+            lambda epoch: shared_order(data.groups, data.shares, data.images_per_epoch, seed, epoch),
             {},
             recipe.loop.batch_size,
             lambda: self.current_epoch,

@@ -222,7 +222,11 @@ class TrainingModule(pl.LightningModule):
 
     def restore_best(self) -> None:
         """Bring the trained network back to its best state."""
-        self.trained().load_state_dict(load_file(self.folder / "best.safetensors"))
+        self.trained().load_state_dict(self.best_state())
+
+    def best_state(self) -> dict[str, Tensor]:
+        """The best state so far."""
+        return load_file(self.folder / "best.safetensors")
 
     def epoch_line(self, train: Mapping[str, float], val: Mapping[str, float], *, best: bool) -> str:
         """What the terminal shows of an epoch."""

@@ -1,26 +1,29 @@
 """A whole population of drawn faces, by as many workers as there are, in an order that never changes."""
 
-import multiprocessing
+import math
 import os
-from collections import deque
+import queue
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 from pydantic import Field
 
-from lrface.errors import ConfigError
+from lrface.errors import ConfigError, DataError
 from lrface.images.procedural.identity import draw_identity
 from lrface.images.procedural.nuisance import draw_nuisance
 from lrface.images.procedural.render import render
+from lrface.images.procedural.surface import SIZE
 from lrface.settings import Settings
 
 Face = UInt8[np.ndarray, "112 112 3"]
 # Below this many pictures, starting processes costs more than it saves.
-WORTH_A_POOL = 60
-WAITING_PER_WORKER = 3
+WORTH_WORKERS = 60
+WAITING_PER_WORKER = 2
 
 
 class ProceduralSettings(Settings):
@@ -44,18 +47,6 @@ def subject_name(subject: int) -> str:
     return f"p{subject + 1:04d}"
 
 
-def _draw_subject(
-    seed: int, subject: int, images: range, strength: float
-) -> UInt8[np.ndarray, "n 112 112 3"]:
-    identity = draw_identity(seed, subject)
-    return np.stack([render(identity, draw_nuisance(seed, subject, image, strength)) for image in images])
-
-
-def _start_worker() -> None:
-    # One thread per process: the processes already fill the cores.
-    cv2.setNumThreads(1)
-
-
 def _drawn_here(settings: ProceduralSettings) -> Iterator[tuple[int, int, Face]]:
     for subject in range(settings.subjects):
         identity = draw_identity(settings.seed, subject)
@@ -67,27 +58,90 @@ def _drawn_here(settings: ProceduralSettings) -> Iterator[tuple[int, int, Face]]
             )
 
 
-def _drawn_by_pool(settings: ProceduralSettings, workers: int) -> Iterator[tuple[int, int, Face]]:
-    # Fresh interpreters rather than forks: a fork of a process with torch's threads in it can hang.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lrface.images.procedural.batch"])
-    images = range(settings.images_per_subject)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-        waiting: deque[Future[np.ndarray]] = deque()
-        asked = 0
-        try:
-            for subject in range(settings.subjects):
-                while asked < settings.subjects and len(waiting) < workers * WAITING_PER_WORKER:
-                    waiting.append(
-                        pool.submit(_draw_subject, settings.seed, asked, images, settings.nuisance)
-                    )
-                    asked += 1
-                faces = waiting.popleft().result()
-                for image in images:
-                    yield subject, image, faces[image]
-        finally:
-            for task in waiting:
-                task.cancel()
+@dataclass
+class _Worker:
+    """A drawing process, and the thread that takes its faces so that it need not wait for ours."""
+
+    process: subprocess.Popen[bytes]
+    drawn: queue.Queue[bytes]
+    stopped: threading.Event
+
+    def listen(self, size: int) -> None:
+        """Passes on what the process draws, person by person; an empty block says that it has ended."""
+        stream = self.process.stdout
+        if stream is None:
+            raise AssertionError("a worker is started with a pipe")
+        while not self.stopped.is_set():
+            block = stream.read(size)
+            while not self.stopped.is_set():
+                try:
+                    self.drawn.put(block, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+            if len(block) < size:
+                return
+
+    def close(self) -> None:
+        """Ends the process, whether it has drawn all or not."""
+        self.stopped.set()
+        self.process.kill()
+        self.process.wait()
+
+
+def _start(settings: ProceduralSettings, first: int, step: int) -> _Worker:
+    command = [sys.executable, "-m", "lrface.images.procedural.worker", str(first), str(step)]
+    command += [
+        str(settings.subjects),
+        str(settings.images_per_subject),
+        str(settings.seed),
+        repr(settings.nuisance),
+    ]
+    # The child finds the package where this process found it.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)  # noqa: S603 - own module
+    return _Worker(process, queue.Queue(maxsize=WAITING_PER_WORKER), threading.Event())
+
+
+def _drawn_by_workers(settings: ProceduralSettings, count: int) -> Iterator[tuple[int, int, Face]]:
+    shape = (settings.images_per_subject, SIZE, SIZE, 3)
+    size = math.prod(shape)
+    workers = [_start(settings, first, count) for first in range(count)]
+    threads = [threading.Thread(target=worker.listen, args=(size,), daemon=True) for worker in workers]
+    try:
+        for thread in threads:
+            thread.start()
+        for subject in range(settings.subjects):
+            worker = workers[subject % count]
+            block = worker.drawn.get()
+            if len(block) < size:
+                raise _broken(worker, subject)
+            for image, face in enumerate(np.frombuffer(block, dtype=np.uint8).reshape(shape)):
+                yield subject, image, face.copy()
+    finally:
+        for worker in workers:
+            worker.close()
+        for worker, thread in zip(workers, threads, strict=True):
+            thread.join()
+            for stream in (worker.process.stdout, worker.process.stderr):
+                if stream is not None:
+                    stream.close()
+
+
+def _broken(worker: _Worker, subject: int) -> DataError:
+    code = worker.process.wait()
+    said = (
+        worker.process.stderr.read().decode(errors="replace").strip()
+        if worker.process.stderr is not None
+        else ""
+    )
+    last = said.splitlines()[-1] if said else "nothing said"
+    return DataError(
+        f"drawing of {subject_name(subject)}",
+        got=f"a worker that ended with code {code}: {last}",
+        expected="a worker that draws to the end",
+        remedy="draw with one worker to see the whole error, or leave more memory free",
+    )
 
 
 def render_faces(
@@ -105,6 +159,7 @@ def render_faces(
 
     Raises:
         ConfigError: If `workers` is negative.
+        DataError: If a worker dies.
     """
     if workers < 0:
         raise ConfigError(
@@ -115,8 +170,8 @@ def render_faces(
         )
     total = settings.subjects * settings.images_per_subject
     count = min(workers or _cores(), settings.subjects)
-    alone = count == 1 or (workers == 0 and total < WORTH_A_POOL)
-    faces = _drawn_here(settings) if alone else _drawn_by_pool(settings, count)
+    alone = count == 1 or (workers == 0 and total < WORTH_WORKERS)
+    faces = _drawn_here(settings) if alone else _drawn_by_workers(settings, count)
     for done, drawn in enumerate(faces, start=1):
         yield drawn
         if progress is not None:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lrface.images.procedural.grid import COLUMNS_PER_RADIAN, ROWS_PER_PIXEL, Map, blur, bump
+from lrface.images.procedural.grid import COLUMNS_PER_RADIAN, ROWS_PER_PIXEL, Map, blur, bump, smoothstep
 from lrface.images.procedural.hair import paint_beard, paint_brows, paint_hair
 from lrface.images.procedural.head import Head, build_head, hollows, nasolabial
 from lrface.images.procedural.identity import Identity
@@ -40,7 +40,7 @@ def _slopes(radius: Map, over: Map) -> tuple[Map, Map]:
     down = np.empty_like(radius)
     down[1:-1] = (radius[2:] - radius[:-2]) * np.float32(0.5 * ROWS_PER_PIXEL)
     down[0], down[-1] = down[1], down[-2]
-    return np.asarray(around / over, dtype=np.float32), down
+    return np.asarray(around / np.maximum(over, 1.0), dtype=np.float32), down
 
 
 def _smile(identity: Identity, head: Head) -> tuple[Map, Map]:
@@ -64,7 +64,7 @@ def build_bust(identity: Identity) -> Bust:
     colour, pores, shine = paint_skin(identity, head)
     brow, brow_shade = paint_brows(identity, head)
     beard, beard_off = paint_beard(identity, head)
-    cover, hair_off, strands = paint_hair(identity)
+    cover, hair_off, strands = paint_hair(identity, head)
     generator = np.random.default_rng((identity.detail_seed, 9))
 
     hair_colour = np.asarray(identity.hair.colour, dtype=np.float32)
@@ -72,24 +72,28 @@ def build_bust(identity: Identity) -> Bust:
     colour += (brow_colour * (0.35 + 1.3 * brow_shade[..., None]) - colour) * (0.94 * brow[..., None])
 
     strokes = generator.standard_normal(beard.shape, dtype=np.float32)
-    strokes = blur(strokes, 2.6, 0.55)
+    strokes = blur(strokes, 1.7, 0.6)
     strokes *= np.float32(1.0 / strokes.std())
     # Short hair leaves skin between its stubs; a long beard covers all of it.
-    closed = np.clip(beard * (0.62 + 0.16 * identity.beard.length) + 0.3 * beard * strokes, 0.0, 0.97)[
+    closed = np.clip(beard * (0.62 + 0.16 * identity.beard.length) + 0.2 * beard * strokes, 0.0, 0.97)[
         ..., None
     ]
-    beard_colour = np.asarray(identity.beard.colour, dtype=np.float32) * (1.0 + 0.45 * strokes[..., None])
+    beard_colour = np.asarray(identity.beard.colour, dtype=np.float32) * (1.0 + 0.32 * strokes[..., None])
     colour += (np.maximum(beard_colour, 0.004) - colour) * closed
 
-    tone = 0.42 + 1.1 * strands + 0.15 * blur(strands, 9.0, 5.0)
+    fair = float(hair_colour.max())
+    depth = 1.75 - 1.2 * min(1.0, 2.0 * fair)
+    tone = 1.0 + depth * (strands - 0.46) + 0.5 * (blur(strands, 7.0, 3.0) - 0.46)
     colour += (hair_colour * tone[..., None] - colour) * cover[..., None]
 
     bulk = np.maximum(hair_off * cover, beard_off)
-    radius = np.asarray(head.radius + bulk, dtype=np.float32)
+    # The crown closes: above it there is nothing, not even hair.
+    crown = smoothstep(-27.0, -15.0, head.y)
+    radius = np.asarray((head.radius + bulk) * crown - 2.0 * (1.0 - crown), dtype=np.float32)
     rough = (
         pores * (1.0 - cover) * (1.0 - beard)
         + 0.5 * (strands - 0.5) * cover
-        + 0.16 * strokes * beard * min(1.0, identity.beard.length)
+        + 0.1 * strokes * beard * min(1.0, identity.beard.length)
         + 0.25 * brow * (0.6 + 0.6 * brow_shade)
     )
     around, down = _slopes(np.asarray(radius + rough, dtype=np.float32), radius)

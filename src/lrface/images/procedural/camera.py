@@ -13,14 +13,14 @@ def background(generator: np.random.Generator) -> Map:
     """An out-of-focus place, linear RGB, `DRAWN` x `DRAWN` x 3."""
     kind = generator.random()
     base = np.exp(generator.uniform(np.log(0.03), np.log(0.9)))
-    hue = np.exp(generator.normal(0.0, 0.22, 3))
+    hue = np.exp(generator.normal(0.0, 0.17, 3))
     colour = (base * hue / hue.mean()).astype(np.float32)
-    if kind < 0.3:
-        cells, depth = 2, 0.12
-    elif kind < 0.7:
-        cells, depth = int(generator.integers(3, 7)), 0.55
+    if kind < 0.35:
+        cells, depth = 2, 0.15
+    elif kind < 0.75:
+        cells, depth = int(generator.integers(2, 5)), 0.5
     else:
-        cells, depth = int(generator.integers(7, 13)), 0.6
+        cells, depth = int(generator.integers(5, 9)), 0.6
     field = generator.normal(0.0, 1.0, (cells, cells, 3)).astype(np.float32)
     field = 0.8 * field[..., :1] + 0.22 * field
     small = np.asarray(cv2.resize(field, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
@@ -69,13 +69,14 @@ def photograph(
     luminance = small @ np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
     meant = float((luminance * weight).sum() / max(float(weight.sum()), 1.0))
     # Cameras pull faces towards middle grey, but only half the way: dark skin stays dark.
-    gain = (0.30 / max(meant, 1e-3)) ** 0.55 * 2.0**camera.exposure
+    gain = (0.33 / max(meant, 1e-3)) ** 0.55 * 2.0**camera.exposure
     linear = small * np.asarray(camera.white, dtype=np.float32) * np.float32(gain)
     # A soft shoulder instead of hard clipping.
     over = np.maximum(linear - 0.62, 0.0)
     linear = np.minimum(linear, 0.62) + 0.38 * (1.0 - np.exp(-over / 0.38))
     encoded = np.power(np.maximum(linear, 1e-5), 1.0 / 2.2)
-    encoded = 0.46 + (encoded - 0.46) * (1.08 + camera.contrast)
+    encoded = 0.46 + (encoded - 0.46) * (1.09 + camera.contrast)
+    encoded += np.float32(camera.sharpening) * (encoded - cv2.GaussianBlur(encoded, (0, 0), 0.9))
     grey = encoded @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     encoded = grey[..., None] + (encoded - grey[..., None]) * camera.saturation
     noise = generator.standard_normal(encoded.shape, dtype=np.float32)

@@ -76,7 +76,9 @@ def _draw_eye(layers: Layers, surface: Surface, identity: Identity, nuisance: Nu
 
     ball = np.clip(1.0 - 0.42 * np.abs(place) ** 2.5, 0.2, 1.0)
     lid_shadow = 1.0 - 0.5 * smoothstep(2.3, 0.0, tilted - upper)
-    white = np.array([0.56, 0.53, 0.51], dtype=np.float32) * (ball * lid_shadow)[..., None]
+    # Lids and lashes keep light from the white; in a dark face the camera would show it glaring.
+    dim = 1.0 - 0.35 * identity.skin.melanin
+    white = dim * np.array([0.45, 0.42, 0.40], dtype=np.float32) * (ball * lid_shadow)[..., None]
     pink = (smoothstep(-0.72, -0.98, place) * 0.75)[..., None]
     white += (np.array([0.42, 0.17, 0.15], dtype=np.float32) - white) * pink
     iris_x = across - (sign * expression.gaze_x - 0.25)
@@ -89,14 +91,16 @@ def _draw_eye(layers: Layers, surface: Surface, identity: Identity, nuisance: Nu
     slope = (1.0 - opening) * 1.0
     layers.around[window] = layers.around[window] * slope + opening * (-0.10 * sign * across)
     layers.down[window] = layers.down[window] * slope + opening * (-0.10 * tilted)
-    layers.open[window] = layers.open[window] * slope + opening * 0.92
+    layers.open[window] = layers.open[window] * slope + opening * 0.8
 
     # Catchlight: where the key light stands, and a faint window below it.
     light = nuisance.light.direction
     spot_x = iris_x - sign * np.clip(2.4 * light[0], -1.7, 1.7)
     spot_y = iris_y - np.clip(1.1 + 2.2 * light[1], -1.5, 0.4)
     spot = np.exp(-((spot_x / 0.62) ** 2 + (spot_y / 0.62) ** 2)) * opening
-    layers.glow[window] += (0.16 + 0.5 * float(np.mean(nuisance.light.key))) * spot
+    layers.glow[window] += (
+        (0.08 + 0.34 * float(np.mean(nuisance.light.key))) * (1.0 - 0.6 * identity.skin.melanin) * spot
+    )
 
     # Lashes: thicker outwards, a little past the outer corner.
     outer = smoothstep(-1.0, 0.9, place)

@@ -18,8 +18,10 @@ from lrface.images.procedural.grid import (
     waves,
 )
 from lrface.images.procedural.head import Head
-from lrface.images.procedural.identity import Identity
+from lrface.images.procedural.identity import LONG_HAIR, Hair, Identity
 from lrface.images.procedural.strokes import draw_hairs
+
+FALLS_FROM = 76.0
 
 
 def _angles_of(head: Head, x: Map, y: Map) -> Map:
@@ -46,7 +48,7 @@ def paint_brows(identity: Identity, head: Head) -> tuple[Map, Map]:
     soft = np.zeros_like(head.x)
     for sign in (-1.0, 1.0):
         along = generator.beta(0.95, 1.15, count)
-        taper = np.minimum(1.0, 0.55 + 3.0 * along) * (1.0 - 0.72 * along**2.2)
+        taper = np.minimum(1.0, 0.6 + 2.0 * along) * (1.0 - 0.78 * along**1.8)
         across = generator.uniform(-1.0, 1.0, count) * taper * brows.thickness
         x = brows.inner + along * brows.length
         lift = brows.arch * np.sin(np.pi * np.clip(along * 0.93, 0, 1) ** 1.35) + brows.tilt * (x - 17.0)
@@ -65,15 +67,15 @@ def paint_brows(identity: Identity, head: Head) -> tuple[Map, Map]:
         all_heights.append(hair_y.astype(np.float32))
         place = np.clip((sign * head.x - brows.inner) / brows.length, 0.0, 1.0)
         lift_map = brows.arch * np.sin(np.pi * (place * 0.93) ** 1.35) + brows.tilt * (sign * head.x - 17.0)
-        taper_map = np.minimum(1.0, 0.55 + 3.0 * place) * (1.0 - 0.72 * place**2.2)
+        taper_map = np.minimum(1.0, 0.6 + 2.0 * place) * (1.0 - 0.78 * place**1.8)
         off = (head.y - (eyes.height - brows.height - lift_map)) / (brows.thickness * taper_map)
-        ends = smoothstep(brows.inner - 2.2, brows.inner + 1.8, sign * head.x)
+        ends = smoothstep(brows.inner - 2.5, brows.inner + 5.0, sign * head.x)
         ends = ends * smoothstep(
             brows.inner + brows.length + 1.2, brows.inner + brows.length - 1.5, sign * head.x
         )
-        soft = soft + np.exp(-(np.abs(off) ** 2.6)) * ends
+        soft = soft + np.exp(-0.8 * (off * off)) * ends
     cover, shade = draw_hairs(np.concatenate(all_angles), np.concatenate(all_heights), generator)
-    cover = np.clip(0.85 * cover + 0.62 * soft * brows.density, 0.0, 1.0) * min(
+    cover = np.clip(0.62 * blur(cover, 0.6) + 0.68 * soft * brows.density, 0.0, 1.0) * min(
         1.0, 0.35 + 0.72 * brows.density
     )
     return np.asarray(cover, dtype=np.float32), shade
@@ -114,39 +116,44 @@ def paint_beard(identity: Identity, head: Head) -> tuple[Map, Map]:
     return np.asarray(grown, dtype=np.float32), np.asarray(blur(grown, 2.2) * beard.length, dtype=np.float32)
 
 
+def _hang_edge(hair: Hair) -> float:
+    """The angle beyond which long hair hangs down."""
+    return 1.3 - 0.42 * hair.face_cover
+
+
 def _hairline(identity: Identity) -> Map:
     """The lowest height of hair at each angle (smaller is higher up)."""
     hair = identity.hair
     turn = np.abs(ANGLES)
     if hair.bald:
-        return np.interp(turn, [0.0, 1.25, 1.4, 1.7, 1.9], [-40.0, -40.0, 38.0, 80.0, 95.0]).astype(
+        return np.interp(turn, [0.0, 1.25, 1.4, 1.7, 1.9], [-40.0, -40.0, 38.0, 66.0, 80.0]).astype(
             np.float32
         )
     front = hair.line + hair.peak * np.exp(-((turn / 0.16) ** 2))
     front = front - 15.0 * hair.recession * np.exp(-(((turn - 0.5) / 0.24) ** 2))
     temple = 0.84 - 0.05 * hair.recession
     knots = [0.0, temple, temple + 0.2, temple + 0.32, 1.3, 1.42, 1.52, 1.66, 1.95]
-    side_end = hair.length if hair.length < 90 else 66.0
-    drop = np.interp(turn, knots, [0.0, 0.0, 12.0, 24.0, 40.0, side_end - 13.0, 40.0, 66.0, 90.0])
+    side_end = hair.length if hair.length < LONG_HAIR else 66.0
+    drop = np.interp(turn, knots, [0.0, 0.0, 12.0, 24.0, 40.0, side_end - 13.0, 40.0, 54.0, 72.0])
     line = front + drop
     if hair.fringe > 0.0:
         swing = 1.0 + 0.22 * hair.parting * ANGLES / 0.8
         depth = (17.0 + 9.5 * hair.fringe) * swing * smoothstep(1.02, 0.7, np.asarray(turn, dtype=np.float32))
         line = np.maximum(line, hair.line + depth)
-    if hair.length >= 90:
-        edge = 1.3 - 0.42 * hair.face_cover
+    if hair.length >= LONG_HAIR:
+        edge = _hang_edge(hair)
         hang = smoothstep(edge - 0.05, edge + 0.13, np.asarray(turn, dtype=np.float32))
         line = line * (1.0 - hang) + hang * hair.length
-    line = line + 3.0 * hair.parting * np.sign(hair.parting) * np.tanh(ANGLES * 2.0) * 0.6
+    line = line + 1.8 * hair.parting * np.tanh(2.0 * ANGLES)
     return np.asarray(cv2.GaussianBlur(line[None].astype(np.float32), (0, 0), 2.0)[0], dtype=np.float32)
 
 
 def _strands(identity: Identity, generator: np.random.Generator) -> Map:
     """How light each strand is (0 to 1), flowing from the parting down."""
     hair = identity.hair
-    count, points = 1300, 6
+    count, points = 1900, 6
     start = generator.uniform(-1.95, 1.95, count)
-    top = generator.uniform(TOP, 100.0 if hair.length >= 90 or hair.curl > 0.5 else 70.0, count)
+    top = generator.uniform(TOP, 100.0 if hair.length >= LONG_HAIR or hair.curl > 0.5 else 70.0, count)
     steps = np.linspace(0.0, 1.0, points)[None]
     reach = generator.uniform(14.0, 34.0, count)[:, None] * (1.0 - 0.72 * hair.curl)
     above = smoothstep(40.0, 0.0, top.astype(np.float32))[:, None]
@@ -168,7 +175,28 @@ def _strands(identity: Identity, generator: np.random.Generator) -> Map:
     return shade
 
 
-def paint_hair(identity: Identity) -> tuple[Map, Map, Map]:
+def _bulk(hair: Hair, head: Head, inside: Map, cover: Map) -> Map:
+    """How far hair stands off the skin, before its locks; `inside` is how far above its edge a place is."""
+    bulk = smoothstep(0.0, 10.0 + hair.volume, inside) * hair.volume
+    turn = np.abs(ANGLES)[None]
+    if hair.bald:
+        return np.asarray(0.3 * bulk, dtype=np.float32)
+    if hair.length < LONG_HAIR:
+        sides = smoothstep(0.75, 1.2, turn) * smoothstep(2.0, 34.0, HEIGHTS)[:, None]
+        return np.asarray(bulk * (1.0 - 0.62 * sides), dtype=np.float32)
+    # Beside the face long hair starts thin: a steep wall of it would smear its strands.
+    edge = _hang_edge(hair)
+    away = smoothstep(edge - 0.05, edge + 0.4, turn)
+    low = smoothstep(24.0, 50.0, HEIGHTS)[:, None]
+    bulk = bulk * (1.0 - 0.85 * (1.0 - away) * low) + 5.0 * away * low
+    # It falls straight, and a little outwards, where the jaw and the neck draw back.
+    jaw = round((FALLS_FROM - TOP) * ROWS_PER_PIXEL)
+    drawn_back = np.maximum(head.radius[jaw] - head.radius, 0.0) * (np.arange(ROWS) > jaw)[:, None]
+    fall = drawn_back + 3.0 * smoothstep(FALLS_FROM, 125.0, HEIGHTS)[:, None]
+    return np.asarray(bulk + fall * smoothstep(edge - 0.08, edge + 0.14, turn) * cover, dtype=np.float32)
+
+
+def paint_hair(identity: Identity, head: Head) -> tuple[Map, Map, Map]:
     """Paints the hair of the head.
 
     Returns:
@@ -177,33 +205,19 @@ def paint_hair(identity: Identity) -> tuple[Map, Map, Map]:
     """
     hair = identity.hair
     generator = np.random.default_rng((identity.detail_seed, 8))
-    line = _hairline(identity)
-    y = np.broadcast_to(HEIGHTS[:, None], (ROWS, COLUMNS))
-    inside = np.asarray(line[None] - y, dtype=np.float32)
-    ragged = inside + 1.5 * grain(generator, 5.0, 0.8) + (0.8 + 1.5 * hair.curl) * waves(generator, 46, 40)
-    cover = smoothstep(-1.6, 1.8, ragged)
-    lock = 1.0 + 0.09 * waves(generator, 30, 5) + 0.12 * hair.curl * waves(generator, 34, 36)
-    body = smoothstep(-1.0, 9.0 + 0.8 * hair.volume, inside) * hair.volume
-    if hair.length >= 90:
-        turn = np.abs(ANGLES)[None]
-        body = (
-            body
-            + 5.0
-            * smoothstep(1.0, 1.4, np.asarray(turn, dtype=np.float32))
-            * smoothstep(30.0, 95.0, HEIGHTS)[:, None]
-            * cover
-        )
-        body = (
-            body
-            + smoothstep(80.0, 112.0, HEIGHTS)[:, None]
-            * smoothstep(0.9, 1.2, np.asarray(turn, dtype=np.float32))
-            * 12.0
-            * cover
-        )
-    else:
-        sides = smoothstep(0.75, 1.2, np.abs(ANGLES))[None] * smoothstep(2.0, 34.0, HEIGHTS)[:, None]
-        body = body * (1.0 - 0.62 * sides)
+    inside = np.asarray(_hairline(identity)[None] - HEIGHTS[:, None], dtype=np.float32)
+    # Ends of hair fray at the hairline; cut ends further down do not show theirs.
+    fray = (0.9 + 0.4 * hair.fringe) * grain(generator, 5.0, 0.9)
+    fray += (0.7 + 0.9 * hair.curl) * waves(generator, 46, 40)
+    ragged = inside + fray * smoothstep(90.0, 40.0, HEIGHTS)[:, None]
+    soft = 5.5 - 3.0 * min(1.0, hair.fringe * 2.0)
+    cover = smoothstep(-soft, 0.75 * soft, ragged)
+    lock = (
+        1.0
+        + 0.09 * waves(generator, 30, 5)
+        + hair.curl * (0.06 * waves(generator, 34, 36) + 0.025 * waves(generator, 80, 90))
+    )
+    bulk = _bulk(hair, head, inside, cover)
     if hair.bald:
-        body = body * 0.3
-    shade = _strands(identity, generator)
-    return cover, np.asarray(body * lock, dtype=np.float32), shade
+        cover = cover * smoothstep(26.0, 40.0, HEIGHTS)[:, None]
+    return cover, np.asarray(bulk * lock, dtype=np.float32), _strands(identity, generator)

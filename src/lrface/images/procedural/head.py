@@ -16,8 +16,9 @@ from lrface.images.procedural.grid import (
     blur,
     bump,
     smoothstep,
+    waves,
 )
-from lrface.images.procedural.identity import EyeShape, HeadShape, Identity, NoseShape
+from lrface.images.procedural.identity import LONG_HAIR, EyeShape, HeadShape, Identity, NoseShape
 
 # y, half width, depth in front of the axis: a plain skull seen from the front and from the side.
 PROFILE = np.array(
@@ -31,17 +32,16 @@ PROFILE = np.array(
 )  # fmt: skip
 NECK_WIDTH = 27.0
 NECK_DEPTH = 17.0
-TEMPLATE_EYE_X = 17.62
 
 
 @dataclass(frozen=True)
 class Head:
-    """The bare head on the map, all `ROWS` x `COLUMNS`.
+    """The bare head on the map, `ROWS` x `COLUMNS`.
 
     Attributes:
         radius: Distance of the skin from the head's axis, pixels.
         x: Where the skin is seen from straight ahead, pixels right of the middle of the face.
-        y: Height, pixels down.
+        y: Height, pixels down; one column, as it is the same all around.
     """
 
     radius: Map
@@ -106,7 +106,9 @@ def _nose(nose: NoseShape, x: Map, y: Map) -> Map:
     along = np.clip((y - start) / (tip - start), 0.0, 1.0)
     ridge = nose.bridge_depth + (nose.tip_depth - 2.2 - nose.bridge_depth) * along**1.25
     ridge += nose.hump * bump(along, 0.45, 0.25) - 1.1 * bump(along, 0.05, 0.16)
-    ridge *= smoothstep(34.0, 51.0, y) * smoothstep(tip + 6.8 - nose.upturn, tip + 1.0, y)
+    # The base of the nose is lowest in the middle.
+    base = np.asarray(y + 0.17 * side, dtype=np.float32)
+    ridge = ridge * smoothstep(34.0, 51.0, y) * smoothstep(tip + 8.8 - nose.upturn, tip + 0.4, base)
     width = nose.bridge_width + (nose.tip_width - nose.bridge_width) * along**1.5
     relief = ridge * np.exp(-((side / width) ** 2.3))
     relief += (
@@ -125,7 +127,8 @@ def _lower_face(identity: Identity, x: Map, y: Map) -> Map:
     head, mouth = identity.head, identity.mouth
     side = np.abs(x)
     relief = 2.0 * head.cheek_fullness * bump(side, 22.0, 9.5) * bump(y, 74.0, 12.5)
-    relief += 1.3 * bump(side, 24.5, 8.0) * bump(y, 62.5, 6.5)
+    relief += 1.6 * bump(side, 24.5, 8.0) * bump(y, 62.5, 6.5)
+    relief -= (1.5 - 0.9 * head.cheek_fullness) * bump(side, 28.0, 7.0) * bump(y, 83.0, 9.0)
     relief += 1.7 * bump(x, 0.0, 15.5) * bump(y, mouth.height - 3.5, 11.0)
     relief -= (
         0.7 * bump(x, 0.0, 1.7) * bump(y, (identity.nose.tip_height + 7.5 + mouth.height - 4.5) / 2, 4.0)
@@ -154,6 +157,7 @@ def nasolabial(identity: Identity, x: Map, y: Map) -> tuple[Map, Map]:
 def _wrinkles(identity: Identity, x: Map, y: Map) -> Map:
     """Lines of age: across the forehead, between the brows, beside the eyes and from nose to mouth."""
     age = identity.skin.wrinkles
+    deep = age * min(1.0, 0.25 + age)
     generator = np.random.default_rng((identity.detail_seed, 3))
     side = np.abs(x)
     relief = np.zeros_like(x)
@@ -166,10 +170,10 @@ def _wrinkles(identity: Identity, x: Map, y: Map) -> Map:
     for index in range(int(generator.integers(2, 5))):
         phase, bend, reach = generator.uniform(0, 6), generator.uniform(-0.6, 1.2), generator.uniform(10, 20)
         line = brow - 5.5 - 4.3 * index + bend * np.cos(x * 0.14 + phase) - 0.003 * x * x
-        relief -= 0.42 * age * bump(y - line, 0.0, 0.65) * bump(x, float(generator.normal(0, 3)), reach)
+        relief -= 0.42 * deep * bump(y - line, 0.0, 0.65) * bump(x, float(generator.normal(0, 3)), reach)
     for spread in (-1.0, 1.0):
         line = spread * (2.2 + 0.5 * float(generator.random()))
-        relief -= 0.4 * age * bump(x - 0.1 * (y - brow), line, 0.6) * bump(y, brow + 1.0, 4.0)
+        relief -= 0.4 * deep * bump(x - 0.1 * (y - brow), line, 0.6) * bump(y, brow + 1.0, 4.0)
     corner_x = identity.eyes.half_distance + identity.eyes.half_width
     for slope in (-0.55, -0.2, 0.15, 0.5):
         away = side - corner_x
@@ -183,7 +187,7 @@ def _wrinkles(identity: Identity, x: Map, y: Map) -> Map:
 def build_head(identity: Identity) -> Head:
     """Builds the bare head of one person."""
     radius = _skull(identity.head)
-    y = np.ascontiguousarray(np.broadcast_to(HEIGHTS[:, None], (ROWS, COLUMNS)))
+    y = HEIGHTS[:, None]
     sine = np.sin(ANGLES)[None]
     x = np.asarray(radius * sine, dtype=np.float32)
     front = smoothstep(-0.05, 0.5, np.cos(ANGLES))[None]
@@ -192,12 +196,17 @@ def build_head(identity: Identity) -> Head:
     lean = np.asarray(x + identity.head.asymmetry * bump(y, 76.0, 24.0), dtype=np.float32)
     relief = _sockets(identity.eyes, identity.head.brow_ridge, side, y) + _nose(identity.nose, lean, y)
     relief += _lower_face(identity, x, y) + _wrinkles(identity, x, y)
+    # Flesh is no formula: everybody has unevenness of their own.
+    generator = np.random.default_rng((identity.detail_seed, 2))
+    relief += 0.7 * waves(generator, 9, 9) + 0.35 * waves(generator, 17, 17)
     radius = radius + relief * front
     ear_y = 0.14 * (np.abs(ANGLES) - 1.5)[None] * 40.0 + y
     ear = np.exp(-(((np.abs(ANGLES) - 1.56) / 0.125) ** 4))[None] * smoothstep(47.0, 52.0, ear_y)
     ear = ear * smoothstep(76.0 + 4.0 * identity.head.ear_size, 68.0, ear_y)
     hollow = np.exp(-(((np.abs(ANGLES) - 1.5) / 0.07) ** 2))[None] * bump(y, 62.0, 6.0)
-    radius = radius + identity.head.ear_size * (5.2 * ear - 2.4 * hollow)
+    # Long hair lies over the ears and keeps them flat.
+    free = 1.0 if identity.hair.length < LONG_HAIR else 0.1
+    radius = radius + free * identity.head.ear_size * (5.2 * ear - 2.4 * hollow)
     radius = np.asarray(radius, dtype=np.float32)
     return Head(radius=radius, x=np.asarray(radius * sine, dtype=np.float32), y=y)
 
@@ -218,5 +227,5 @@ def hollows(radius: Map) -> Map:
     small = cv2.resize(radius, (COLUMNS // 4, ROWS // 4), interpolation=cv2.INTER_AREA)
     wide_small = cv2.GaussianBlur(small, (0, 0), 3.2, borderType=cv2.BORDER_REPLICATE)
     wide = cv2.resize(wide_small, (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR) - radius
-    open_share = 1.0 - 0.45 * np.clip(near, -0.15, 1.2) - 0.085 * np.clip(wide, -1.5, 6.0)
+    open_share = 1.0 - 0.55 * np.clip(near, -0.15, 1.2) - 0.105 * np.clip(wide, -1.5, 6.0)
     return np.asarray(np.clip(open_share, 0.25, 1.12), dtype=np.float32)

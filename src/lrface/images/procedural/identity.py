@@ -6,6 +6,8 @@ import numpy as np
 
 IDENTITY_STREAM = 11
 MASCULINE_FROM = 0.5
+# Hair that reaches below this height hangs beside the face.
+LONG_HAIR = 90.0
 
 
 @dataclass(frozen=True)
@@ -206,8 +208,8 @@ def _hair_colour(generator: np.random.Generator, melanin: float, age: float) -> 
     )
     shade = float(np.exp(_bell(generator, 0.0, 0.22)))
     red, green, blue = HAIR_COLOURS[name]
-    grey = float(np.clip((age - 0.55) * 2.4 + _bell(generator, 0.0, 0.22), 0.0, 0.95)) if age > 0.45 else 0.0
-    return _blend((red * shade, green * shade, blue * shade), (0.26, 0.26, 0.255), grey)
+    grey = float(np.clip((age - 0.62) * 2.4 + _bell(generator, 0.0, 0.22), 0.0, 0.95)) if age > 0.45 else 0.0
+    return _blend((red * shade, green * shade, blue * shade), (0.21, 0.21, 0.205), grey)
 
 
 def _iris_colour(generator: np.random.Generator, melanin: float) -> tuple[float, float, float]:
@@ -226,14 +228,14 @@ def _hair(generator: np.random.Generator, male: bool, age: float, melanin: float
     bald = male and generator.random() < 0.06 + 0.18 * age
     long_hair = generator.random() < (0.05 if male else 0.68)
     fringe = generator.random() < (0.16 if male else 0.24)
-    curl = float(generator.random() ** 2) if melanin < 0.6 else float(generator.uniform(0.35, 1.0))
+    curl = float(generator.random() ** 3) if melanin < 0.6 else float(generator.uniform(0.35, 1.0))
     return Hair(
         colour=colour,
         bald=bool(bald),
-        line=_bell(generator, 13.0 if male else 14.5, 3.6) - (5.0 * age if male else 0.0),
+        line=_bell(generator, 10.0, 3.6) - (5.0 * age if male else 0.0),
         peak=_bell(generator, 0.0, 2.2),
         recession=float(generator.beta(2.0, 4.0)) * (0.45 + 1.0 * age if male else 0.35),
-        length=float(generator.uniform(95.0, 170.0)) if long_hair else float(generator.uniform(52.0, 74.0)),
+        length=float(generator.uniform(120.0, 200.0)) if long_hair else float(generator.uniform(52.0, 74.0)),
         volume=float(generator.uniform(3.0, 11.0)) if male else float(generator.uniform(5.0, 14.0)),
         parting=float(generator.uniform(-1.0, 1.0)),
         fringe=float(generator.uniform(0.45, 1.0)) if fringe else 0.0,
@@ -299,28 +301,28 @@ def draw_identity(seed: int, subject: int) -> Identity:
     eastern = bool(generator.random() < 0.3 and melanin < 0.6)
     weight = _bell(generator, 0.0, 1.0)
     head = HeadShape(
-        forehead_width=_bell(generator, 1.0, 0.035),
-        cheekbone_width=_bell(generator, 1.0 + 0.015 * weight, 0.035),
-        jaw_width=_bell(generator, 0.955 + 0.065 * man + 0.035 * weight, 0.05),
-        chin_width=_bell(generator, 0.88 + 0.2 * man + 0.06 * weight, 0.12),
-        chin_length=_bell(generator, 1.6 * man - 1.0, 2.6),
-        chin_forward=_bell(generator, 0.6 + 1.2 * man, 1.1),
-        forehead_slope=_bell(generator, 1.5 * man, 1.6),
-        squareness=_bell(generator, 2.34 + 0.05 * weight, 0.13),
-        cheek_fullness=_bell(generator, 0.2 + 0.55 * weight, 0.75),
-        brow_ridge=max(0.0, _bell(generator, 0.5 + 1.1 * man, 0.55)),
+        forehead_width=_bell(generator, 1.0, 0.044),
+        cheekbone_width=_bell(generator, 1.0 + 0.025 * weight, 0.05),
+        jaw_width=_bell(generator, 0.94 + 0.075 * man + 0.05 * weight, 0.069),
+        chin_width=_bell(generator, 0.88 + 0.18 * man + 0.1 * weight, 0.175),
+        chin_length=_bell(generator, 1.8 * man - 4.2, 3.25),
+        chin_forward=_bell(generator, 0.6 + 1.2 * man, 1.375),
+        forehead_slope=_bell(generator, 1.5 * man, 2.0),
+        squareness=_bell(generator, 2.12 + 0.05 * weight, 0.13),
+        cheek_fullness=_bell(generator, 0.2 + 0.55 * weight, 0.938),
+        brow_ridge=max(0.0, _bell(generator, 0.5 + 1.1 * man, 0.688)),
         ear_size=_bell(generator, 1.0 + 0.12 * age, 0.16),
         asymmetry=_bell(generator, 0.0, 0.5),
     )
     eyes = EyeShape(
-        half_distance=_bell(generator, 17.6, 0.95),
+        half_distance=_bell(generator, 17.6, 1.188),
         height=_bell(generator, 51.6, 0.7),
-        half_width=_bell(generator, 8.3, 0.6),
-        upper_lid=_bell(generator, 3.75 - 0.35 * man - (0.7 if eastern else 0.0), 0.5),
-        lower_lid=_bell(generator, 2.05, 0.32),
-        tilt=_bell(generator, 0.05 + (0.06 if eastern else 0.0), 0.055),
-        depth=_bell(generator, 0.4 if eastern else 1.5, 0.7),
-        crease=float(np.clip(_bell(generator, 0.6 if eastern else 2.4, 0.8), 0.15, 4.5)),
+        half_width=_bell(generator, 8.3, 0.75),
+        upper_lid=_bell(generator, 3.75 - 0.35 * man - (0.7 if eastern else 0.0), 0.625),
+        lower_lid=_bell(generator, 2.05, 0.4),
+        tilt=_bell(generator, 0.085 + (0.05 if eastern else 0.0), 0.055),
+        depth=_bell(generator, 0.4 if eastern else 1.5, 0.875),
+        crease=float(np.clip(_bell(generator, 0.6 if eastern else 2.4, 0.8), 0.15, 5.625)),
         hooding=float(np.clip(_bell(generator, 0.35 + 0.4 * age, 0.25), 0.0, 1.0)),
         iris_radius=_bell(generator, 3.45, 0.14),
         iris_colour=_iris_colour(generator, melanin + (0.45 if eastern else 0.0)),
@@ -329,29 +331,29 @@ def draw_identity(seed: int, subject: int) -> Identity:
     )
     brows = BrowShape(
         height=_bell(generator, 11.6 - 1.9 * man, 1.25),
-        inner=_bell(generator, 7.4 - 1.0 * man, 1.3),
-        length=_bell(generator, 20.0, 1.8),
-        thickness=max(0.9, _bell(generator, 1.75 + 0.95 * man, 0.55)),
-        arch=_bell(generator, 2.1 - 1.0 * man, 1.1),
-        tilt=_bell(generator, 0.03, 0.09),
-        density=float(np.clip(_bell(generator, 0.72 + 0.12 * man, 0.2), 0.25, 1.1)),
+        inner=_bell(generator, 7.4 - 1.0 * man, 1.625),
+        length=_bell(generator, 20.0, 2.25),
+        thickness=max(0.8, _bell(generator, 1.45 + 0.85 * man, 0.625)),
+        arch=_bell(generator, 2.1 - 1.0 * man, 1.375),
+        tilt=_bell(generator, 0.075, 0.08),
+        density=float(np.clip(_bell(generator, 0.72 + 0.12 * man, 0.2), 0.25, 1.375)),
     )
     nose = NoseShape(
-        tip_height=_bell(generator, 71.7, 1.7),
-        tip_depth=_bell(generator, 12.8 + 0.9 * man - 2.0 * melanin - (1.2 if eastern else 0.0), 1.6),
-        bridge_depth=_bell(generator, 4.4 + 0.9 * man - 1.8 * melanin - (1.8 if eastern else 0.0), 1.0),
-        bridge_width=_bell(generator, 4.3 + 0.9 * melanin, 0.7),
-        tip_width=_bell(generator, 5.2 + 0.6 * man, 0.75),
-        wings=_bell(generator, 7.2 + 0.7 * man + 1.9 * melanin, 0.75),
-        upturn=_bell(generator, 0.2 - 0.4 * man, 0.8),
-        hump=_bell(generator, 0.3, 0.75),
+        tip_height=_bell(generator, 71.7, 2.125),
+        tip_depth=_bell(generator, 12.8 + 0.9 * man - 2.0 * melanin - (1.2 if eastern else 0.0), 2.0),
+        bridge_depth=_bell(generator, 4.4 + 0.9 * man - 1.8 * melanin - (1.8 if eastern else 0.0), 1.25),
+        bridge_width=_bell(generator, 4.3 + 0.9 * melanin, 0.875),
+        tip_width=_bell(generator, 5.2 + 0.6 * man, 0.938),
+        wings=_bell(generator, 7.2 + 0.7 * man + 1.9 * melanin, 0.938),
+        upturn=_bell(generator, 0.2 - 0.4 * man, 1.0),
+        hump=_bell(generator, 0.3, 0.938),
     )
     lipstick = (not male) and generator.random() < 0.4
     mouth = MouthShape(
-        height=_bell(generator, 92.3, 1.4),
-        half_width=_bell(generator, 14.4 + 0.5 * man, 1.15),
-        upper_lip=max(1.6, _bell(generator, 4.1 - 0.9 * man + 1.9 * melanin - 0.9 * age, 0.75)),
-        lower_lip=max(2.6, _bell(generator, 5.9 - 0.8 * man + 1.7 * melanin - 0.8 * age, 0.85)),
+        height=_bell(generator, 92.3, 1.6),
+        half_width=_bell(generator, 14.4 + 0.5 * man, 1.4),
+        upper_lip=max(1.6, _bell(generator, 4.1 - 0.9 * man + 1.9 * melanin - 0.9 * age, 0.95)),
+        lower_lip=max(2.6, _bell(generator, 5.9 - 0.8 * man + 1.7 * melanin - 0.8 * age, 1.05)),
         bow=float(np.clip(_bell(generator, 0.9, 0.45), 0.0, 2.0)),
         corners=_bell(generator, 0.7, 0.7),
         redness=float(generator.uniform(0.75, 1.5)) if lipstick else float(generator.uniform(0.1, 0.5)),

@@ -56,8 +56,10 @@ def draw_mouth(layers: Layers, surface: Surface, identity: Identity, nuisance: N
     rest = mouth.height + 0.35 * expression.smile
     # The line where the lips meet sags between corners that a smile lifts, and dips under the bow.
     line = corner_y + (rest - corner_y) * (1.0 - side**2.0) + 0.45 * mouth.bow * bump(x, 0.0, 3.6) * arch
-    lift = (0.22 * drop + 1.6 * max(0.0, expression.smile) * min(1.0, 2.0 * expression.opening)) * arch
-    lower_drop = 0.86 * drop * (1.0 - side**2.6)
+    lift = (0.22 * drop + 2.4 * max(0.0, expression.smile) * min(1.0, 2.5 * expression.opening)) * arch
+    lower_drop = (0.86 * drop + 1.2 * max(0.0, expression.smile) * min(1.0, 2.5 * expression.opening)) * (
+        1.0 - side**2.6
+    )
     upper_edge, lower_edge = line - lift, line + lower_drop
 
     stretch = 1.0 - 0.26 * max(0.0, expression.smile)
@@ -72,7 +74,7 @@ def draw_mouth(layers: Layers, surface: Surface, identity: Identity, nuisance: N
     gap = gap * np.clip((lower_edge - upper_edge) / 0.9, 0.0, 1.0)
 
     generator = np.random.default_rng((identity.detail_seed, 12))
-    phase = generator.uniform(0.0, 6.28, 3)
+    phase = generator.uniform(0.0, 6.28, 3).astype(np.float32)
     lines = np.sin(x * 2.4 + phase[0]) + 0.7 * np.sin(x * 3.7 + phase[1]) + 0.5 * np.sin(x * 5.3 + phase[2])
     colour = _lip_colour(identity)
     skin = np.asarray((1.0 + 0.045 * lines)[..., None] * colour, dtype=np.float32)

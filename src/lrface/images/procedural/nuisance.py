@@ -48,10 +48,11 @@ class Light:
 
 @dataclass(frozen=True)
 class Camera:
-    """Lens and sensor: blur in pixels of the crop, noise in steps of 1/255, exposure in stops."""
+    """Lens and sensor: blur in pixels, sharpening as a share, noise in steps of 1/255, exposure in stops."""
 
     blur: float
     motion: float
+    sharpening: float
     motion_angle: float
     noise: float
     exposure: float
@@ -73,7 +74,7 @@ class Nuisance:
 
 def _tint(generator: np.random.Generator, strength: float) -> tuple[float, float, float]:
     """A light's colour: warm to cold above all, a little green to magenta; the mean is 1."""
-    warm = float(np.clip(generator.standard_normal(), -2.2, 2.2)) * 0.16 * strength
+    warm = float(np.clip(generator.standard_normal(), -2.2, 2.2)) * 0.12 * strength
     green = float(np.clip(generator.standard_normal(), -2.2, 2.2)) * 0.04 * strength
     colour = np.exp(np.array([warm - green, green, -warm - green]))
     colour /= colour.mean()
@@ -109,10 +110,10 @@ def draw_nuisance(seed: int, subject: int, image: int, strength: float = 1.0) ->
     )
     smiling = generator.random() < 0.5
     smile = float(generator.uniform(0.35, 1.0)) if smiling else float(generator.normal(0.0, 0.16))
-    talks = generator.random() < (0.6 if smiling else 0.22)
+    talks = generator.random() < (0.72 if smiling else 0.22)
     expression = Expression(
         smile=strength * float(np.clip(smile, -0.4, 1.0)),
-        opening=strength * (float(generator.beta(1.4, 2.6)) if talks else 0.0),
+        opening=strength * (float(generator.beta(1.6, 2.2)) if talks else 0.0),
         brow_raise=bell(0.35),
         frown=strength * max(0.0, float(generator.normal(-0.1, 0.35))),
         blink=strength * float(generator.beta(1.2, 7.0)),
@@ -122,7 +123,7 @@ def draw_nuisance(seed: int, subject: int, image: int, strength: float = 1.0) ->
     )
     azimuth = bell(0.75)
     height = 0.45 + bell(0.3)
-    hard = float(generator.beta(1.6, 1.8))
+    hard = float(generator.beta(1.8, 1.5))
     ambient = 1.0 - 0.72 * hard * strength
     light = Light(
         direction=(
@@ -130,16 +131,17 @@ def draw_nuisance(seed: int, subject: int, image: int, strength: float = 1.0) ->
             float(-np.sin(height)),
             float(np.cos(azimuth) * np.cos(height)),
         ),
-        key=_scaled(_tint(generator, strength), 0.35 + 0.85 * hard),
+        key=_scaled(_tint(generator, strength), 0.45 + 0.95 * hard),
         sky=_scaled(_tint(generator, strength), 0.85 * ambient),
         ground=_scaled(_tint(generator, strength), 0.42 * ambient),
         side=_scaled(_tint(generator, strength), float(generator.normal(0.0, 0.16)) * strength),
         softness=float(generator.uniform(0.1, 0.6)),
     )
     camera = Camera(
-        blur=0.22 + strength * 0.5 * float(generator.beta(1.1, 3.2)),
+        blur=0.1 + strength * 0.55 * float(generator.beta(0.9, 3.2)),
         motion=strength * (float(generator.uniform(0.3, 1.3)) if generator.random() < 0.12 else 0.0),
         motion_angle=float(generator.uniform(0.0, np.pi)),
+        sharpening=float(generator.uniform(0.0, 0.65)),
         noise=0.4 + strength * 3.2 * float(generator.beta(1.1, 4.0)),
         exposure=bell(0.3),
         contrast=bell(0.1),

@@ -26,7 +26,8 @@ def skin_tone(melanin: float, undertone: float) -> Map:
     spots = np.linspace(0.0, 1.0, len(TONES))
     colour = np.array([np.interp(melanin, spots, TONES[:, channel]) for channel in range(3)])
     linear = (colour / 255.0) ** 2.2
-    linear = linear + (linear.mean() - linear) * 0.16
+    # Tanned skin is less orange than the blood above it will make it.
+    linear = linear + (linear.mean() - linear) * 0.2 * min(1.0, melanin / 0.4)
     linear *= np.array([1.0 + 0.02 * undertone, 1.0 - 0.03 * undertone, 1.0 - 0.14 * undertone])
     return np.asarray(linear, dtype=np.float32)
 
@@ -90,15 +91,15 @@ def paint_skin(identity: Identity, head: Head) -> tuple[Map, Map, Map]:
     skin, eyes = identity.skin, identity.eyes
     tone = skin_tone(skin.melanin, skin.undertone)
     pores = 0.6 * grain(generator, 0.8, 0.8) + 0.5 * grain(generator, 1.7, 1.7)
-    light = 1.0 + 0.022 * pores + 0.035 * waves(generator, 9, 10) + 0.03 * waves(generator, 30, 33)
+    light = 1.0 + 0.022 * pores + 0.045 * waves(generator, 9, 10) + 0.03 * waves(generator, 30, 33)
     rings = bump(side, eyes.half_distance - 1.0, 8.0) * bump(y, eyes.height + 5.0, 3.6)
     lids = bump(side, eyes.half_distance, 8.5) * bump(y, eyes.height - 3.6, 3.6)
     light -= skin.eye_rings * (0.34 * rings + 0.16 * lids) + 0.06 * rings
     across, runs = nasolabial(identity, head.x, y)
     light -= (0.02 + 0.1 * skin.wrinkles) * bump(across, -0.3, 1.2) * runs
     nostril_y = identity.nose.tip_height + 4.9 - 0.35 * identity.nose.upturn
-    nostril = ((side - 0.52 * identity.nose.wings) / 2.1) ** 2 + ((y - nostril_y - 0.1 * side) / 1.05) ** 2
-    light *= 1.0 - 0.83 * np.exp(-(nostril**1.5))
+    nostril = ((side - 0.52 * identity.nose.wings) / 1.75) ** 2 + ((y - nostril_y - 0.1 * side) / 0.95) ** 2
+    light *= 1.0 - 0.78 * np.exp(-(nostril**1.5))
     light *= 1.0 - 0.16 * smoothstep(108.0, 122.0, y)
     blood = _blood(identity, head, generator)[..., None]
     pigment = _marks(identity, head)[..., None]

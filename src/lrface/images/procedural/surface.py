@@ -16,7 +16,7 @@ DRAWN = SIZE * OVERSAMPLING
 NEAR = 66.0
 FAR = -34.0
 COARSE_STEPS = 18
-SHORTEST_STEP = 1.3
+SHORTEST_STEP = 2.4
 FINE_STEPS = 2
 STRIDE = 0.72
 
@@ -65,7 +65,7 @@ def _rays(view: View, size: int) -> tuple[Map, Map]:
 
 def jaw_drop(opening: float) -> float:
     """How far the chin moves down when the mouth opens, pixels."""
-    return 5.5 * opening
+    return 6.5 * opening
 
 
 def _relaxed_y(y: Map, identity: Identity, expression: Expression) -> Map:
@@ -102,15 +102,20 @@ def see(radius: Map, view: View, identity: Identity, expression: Expression) -> 
     """Walks a ray per pixel to the head, first on a coarse grid and then on the drawing's."""
     origin, direction = _rays(view, SIZE)
     depth = np.full((SIZE, SIZE), NEAR, dtype=np.float32)
+    outside = depth
+    inside = np.full((SIZE, SIZE), FAR - 1.0, dtype=np.float32)
     closest = np.full((SIZE, SIZE), 1e3, dtype=np.float32)
     for _ in range(COARSE_STEPS):
         x, y, z = (origin[axis] + depth * direction[axis] for axis in range(3))
         columns, rows = to_cells(x, _relaxed_y(y, identity, expression), z)
         gap = np.sqrt(x * x + z * z) - sample(radius, columns, rows)
         closest = np.minimum(closest, gap)
-        # Rays that graze a cheek must get past it, to the hair behind.
-        stride = np.where(gap > 0.5, np.maximum(STRIDE * gap, SHORTEST_STEP), STRIDE * gap)
-        depth = np.maximum(depth - stride.astype(np.float32), FAR)
+        # Rays that graze a cheek must get past it, to the hair behind; once one is inside, it is halved back.
+        free = gap > 0.0
+        outside = np.where(free, depth, outside)
+        inside = np.where(free, inside, depth)
+        walked = np.maximum(depth - np.maximum(np.float32(STRIDE) * gap, np.float32(SHORTEST_STEP)), FAR)
+        depth = np.where(inside >= FAR, 0.5 * (outside + inside), walked).astype(np.float32)
     big = (DRAWN, DRAWN)
     depth = np.asarray(cv2.resize(depth, big, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
     gap_now = np.asarray(cv2.resize(closest, big, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
@@ -120,7 +125,7 @@ def see(radius: Map, view: View, identity: Identity, expression: Expression) -> 
         x, y, z = (origin[axis] + depth * direction[axis] for axis in range(3))
         columns, rows = to_cells(x, _relaxed_y(y, identity, expression), z)
         gap = np.sqrt(x * x + z * z) - sample(radius, columns, rows)
-        depth = depth - np.float32(0.6) * np.clip(gap, -2.0, 2.0)
+        depth = depth - np.float32(0.5) * np.clip(gap, -1.5, 1.5)
     x, y, z = (np.asarray(origin[axis] + depth * direction[axis], dtype=np.float32) for axis in range(3))
     rest_x, rest_y = _relaxed(x, y, identity, expression)
     return Surface(x, y, z, rest_x, rest_y, cover, origin, direction)

@@ -1,0 +1,221 @@
+"""One typed, frozen schema per job. Unknown keys are refused before anything starts.
+
+A preset or a config file says only what differs from the defaults here.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lrface.data.settings import DataSettings, ProceduralData
+from lrface.evaluation.decision import DecisionSettings
+from lrface.evaluation.protocol import ProtocolSettings
+from lrface.evaluation.settings import EvaluationSettings
+from lrface.images.augmentation import AugmentationSettings
+from lrface.images.degradation import DegradationSettings
+from lrface.losses.margin import MarginSettings
+from lrface.losses.weighted import DsrLossSettings
+from lrface.models.dsr import DsrSettings, DsrVariant
+from lrface.settings import Settings
+from lrface.tracking.store import TrackingSettings
+from lrface.training.dsr import DsrOptimSettings
+from lrface.training.edgeface import EdgeFaceOptimSettings, MixSettings
+from lrface.training.findings import CollapseSettings
+from lrface.training.head import HeadSettings
+from lrface.training.settings import LoopSettings
+
+PRETRAINED = "models:/edgeface@pretrained"
+FINETUNED = "models:/edgeface@finetuned"
+BASELINE = "models:/dsr@baseline"
+CYCLE = "models:/dsr@cycle"
+
+
+class JobSettings(Settings):
+    """What every job has."""
+
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of every draw")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    out: str | None = Field(None, description="folder that gets a copy of the job's files; none: the tracker alone")
+    tracking: TrackingSettings = TrackingSettings()
+
+
+class DataJobSettings(JobSettings):
+    """What every job on faces has."""
+
+    data: DataSettings = Field(default_factory=ProceduralData)
+
+
+class PrepareSettings(DataJobSettings):
+    """`prepare`: any source of faces to a pack."""
+
+
+class EdgeFaceSource(Settings):
+    """Where a recogniser comes from."""
+
+    weights: str = Field(
+        "none", description="path, released name, models:/ URI, or none: then it is trained from nothing"
+    )
+    variant: str | None = Field(None, description="size of EdgeFace; none: the one that the weights fit, else xxs")
+    allow_missing: tuple[str, ...] = Field(
+        (), description="globs of keys that the weights may lack and that start anew"
+    )
+    licence: str | None = Field(None, description="licence of the weights; none: as recorded or unknown")
+
+
+class PretrainSettings(DataJobSettings):
+    """`pretrain`: a recogniser to start from, loaded or trained on HR faces."""
+
+    edgeface: EdgeFaceSource = EdgeFaceSource()
+    layer_scale: float = Field(
+        0.1, gt=0, le=1, description="start of EdgeNeXt's layer scale, when trained from nothing"
+    )
+    loop: LoopSettings = LoopSettings(epochs=30, batch_size=64, warmup_epochs=1)
+    images_per_epoch: int = Field(0, ge=0, description="faces in an epoch, 0 for each face once")
+    optim: EdgeFaceOptimSettings = EdgeFaceOptimSettings(
+        backbone_lr=2e-3, head_lr=1e-2, weight_decay=0.05, clip=5.0, anchor=0.0, hr_tolerance=1.0
+    )
+    mix: MixSettings = MixSettings(sr=0.0, bicubic=0.25, hr=0.75)
+    margin: MarginSettings = MarginSettings(scale=16.0, margin=0.1, start="random")
+    degradation: DegradationSettings = DegradationSettings(size_min=16)
+    augmentation: AugmentationSettings = AugmentationSettings()
+    collapse: CollapseSettings = CollapseSettings()
+
+
+class FinetuneSettings(DataJobSettings):
+    """`finetune`: a recogniser on what a super-resolver makes."""
+
+    edgeface: str = Field(PRETRAINED, description="recogniser to start from: models:/ URI, path or released name")
+    dsr: str = Field(BASELINE, description="super-resolver that makes its faces: models:/ URI or model folder")
+    head: HeadSettings = HeadSettings()
+    loop: LoopSettings = LoopSettings(epochs=25, batch_size=32)
+    images_per_epoch: int = Field(0, ge=0, description="faces in an epoch, 0 for each face once")
+    optim: EdgeFaceOptimSettings = EdgeFaceOptimSettings()
+    mix: MixSettings = MixSettings()
+    margin: MarginSettings = MarginSettings()
+    degradation: DegradationSettings = DegradationSettings()
+    augmentation: AugmentationSettings = AugmentationSettings(geometry=0.3)
+    collapse: CollapseSettings = CollapseSettings()
+
+
+class TrainDsrSettings(DataJobSettings):
+    """`train_dsr`: a super-resolver under a frozen recogniser."""
+
+    edgeface: str = Field(PRETRAINED, description="supervisor: models:/ URI, path or released name")
+    alias: Literal["auto", "baseline", "cycle"] = Field(
+        "auto", description="alias of the new version; auto: cycle where the supervisor was fine-tuned, else baseline"
+    )
+    allow_second_cycle: bool = Field(
+        False, description="train although the supervisor was itself fine-tuned on a DSR of cycle 1"
+    )
+    dsr: DsrVariant = Field("base", description="size of the network: base or edge")
+    network: DsrSettings | None = Field(None, description="another size than the variant's, for experiments")
+    start: str = Field("none", description="weights to start from: models:/ URI or model folder, or none")
+    loop: LoopSettings = LoopSettings(epochs=100, batch_size=16, warmup_epochs=5, patience=20)
+    images_per_epoch: int = Field(0, ge=0, description="faces in an epoch, 0 for each face once")
+    drawn_share: float = Field(
+        0.5, ge=0, lt=1, description="share of an epoch that comes from the pack's drawn faces, where it has any"
+    )
+    optim: DsrOptimSettings = DsrOptimSettings()
+    loss: DsrLossSettings = DsrLossSettings()
+    degradation: DegradationSettings = DegradationSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
+
+
+class EvaluateSettings(DataJobSettings):
+    """`evaluate`: every arm on people who were in no training."""
+
+    edgeface: tuple[str, ...] = Field(
+        (PRETRAINED,), min_length=1, description="recognisers: models:/ URI, path or released name, by commas"
+    )
+    dsr: tuple[str, ...] = Field(
+        (), description="super-resolvers: models:/ URI or model folder, by commas; none for bicubic alone"
+    )
+    sizes: tuple[int, ...] = Field((8, 12, 16, 24, 32), min_length=1, description="sides of the probes, in pixels")
+    degradations: tuple[str, ...] = Field(("clean",), min_length=1, description="conditions of the probes")
+    protocol: ProtocolSettings = ProtocolSettings()
+    measure: EvaluationSettings = EvaluationSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, values: object) -> object:
+        """Turn `a,b` into a tuple, and `none` into an empty one."""
+        if isinstance(values, dict):
+            for key in ("edgeface", "dsr"):
+                text = values.get(key)
+                if isinstance(text, str):
+                    values = {**values, key: tuple(part for part in text.split(",") if part not in {"", "none"})}
+        return values
+
+
+class SweepSettings(EvaluateSettings):
+    """`sweep`: what each threshold would give."""
+
+    size: int = Field(16, ge=8, le=112, description="side of the probes, in pixels")
+    false_alarm: float = Field(0.01, gt=0, lt=1, description="share of strangers that may be named")
+
+
+class PairSettings(Settings):
+    """A recogniser and the super-resolver in front of it."""
+
+    edgeface: str = Field(FINETUNED, description="recogniser: models:/ URI, path or released name")
+    dsr: str = Field(CYCLE, description="super-resolver: models:/ URI, model folder, or none for bicubic")
+
+
+class CompareSettings(EvaluateSettings):
+    """`compare`: two pairs on the same probes."""
+
+    pair_a: PairSettings = Field(PairSettings(), description="the candidate")
+    pair_b: PairSettings = Field(PairSettings(edgeface=PRETRAINED, dsr="none"), description="what it is held against")
+    size: int = Field(16, ge=8, le=112, description="side of the probes, in pixels")
+    decision: DecisionSettings = DecisionSettings()
+
+
+class PromoteSettings(EvaluateSettings):
+    """`promote`: the pair in place gives way, or a refusal says why not."""
+
+    pair: PairSettings = Field(PairSettings(), description="the candidate")
+    size: int = Field(16, ge=8, le=112, description="side of the probes on which the decision stands, in pixels")
+    decision: DecisionSettings = DecisionSettings()
+    rollback: bool = Field(False, description="put the previous champion back instead")
+
+
+class ExportSettings(JobSettings):
+    """`export`: networks as ONNX."""
+
+    edgeface: str = Field(FINETUNED, description="recogniser: models:/ URI, path, released name, or none")
+    dsr: str = Field(CYCLE, description="super-resolver: models:/ URI, model folder, or none")
+    sizes: tuple[int, ...] = Field((8, 12, 16, 24, 32), description="sides for which a DSR graph is written, in pixels")
+
+
+class MainSettings(JobSettings):
+    """`main`: the whole cycle."""
+
+    cycles: int = Field(1, ge=1, le=5, description="cycles; more than one only with allow_second_cycle")
+    allow_second_cycle: bool = Field(False, description="go round more than once")
+    edgeface: str = Field("none", description="weights of the first recogniser; none: it is trained on the data")
+    warm_start: bool = Field(
+        True, description="the cycle's super-resolver starts from the baseline's weights, not from nothing"
+    )
+
+    @model_validator(mode="after")
+    def _one_cycle(self) -> Self:
+        if self.cycles > 1 and not self.allow_second_cycle:
+            raise ValueError(
+                f"cycles={self.cycles}: a second cycle has only ever made results worse; "
+                "say allow_second_cycle=true to go on"
+            )
+        return self
+
+
+SCHEMAS: dict[str, type[JobSettings]] = {
+    "main": MainSettings,
+    "prepare": PrepareSettings,
+    "pretrain": PretrainSettings,
+    "finetune": FinetuneSettings,
+    "train_dsr": TrainDsrSettings,
+    "evaluate": EvaluateSettings,
+    "sweep": SweepSettings,
+    "compare": CompareSettings,
+    "promote": PromoteSettings,
+    "export": ExportSettings,
+}

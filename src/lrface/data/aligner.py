@@ -1,0 +1,143 @@
+"""Brings a decoded image to the aligned 112x112 face, in the way that the settings name."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from pydantic import Field
+
+from lrface.data.detector import Detector, DetectorSettings
+from lrface.data.reading import BadImageError
+from lrface.images import alignment
+from lrface.images.alignment import FACE_SIZE
+from lrface.settings import Settings
+
+_SQUARE_WITHIN = 0.02
+
+
+class AlignSettings(Settings):
+    """How an image becomes an aligned face."""
+
+    mode: Literal["auto", "none", "yunet", "landmarks", "centre"] = Field(
+        "auto",
+        description="auto: 112x112 as it is, others by landmarks, else YuNet, else centre;"
+        " none: aligned already, only resized; yunet; landmarks: from a file; centre: the middle square.",
+    )
+    detector: DetectorSettings = Field(DetectorSettings(), description="How YuNet looks for faces.")
+    robust: bool = Field(
+        True, description="Fit by least median of squares: a misplaced landmark does not turn the face."
+    )
+    on_no_face: Literal["skip", "raise", "centre"] = Field(
+        "skip",
+        description="Where YuNet finds no face: skip and count the file, stop, or take the middle square.",
+    )
+    max_yaw: float | None = Field(
+        None, description="Leave out faces turned further than this, degrees; needs landmarks.", gt=0, le=90
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """An aligned face and how it came to be.
+
+    Attributes:
+        pixels: The face, RGB.
+        method: ``as_is``, ``resized``, ``yunet``, ``landmarks`` or ``centre``.
+        yaw: Estimated turn of the head, degrees, where there are landmarks.
+    """
+
+    pixels: UInt8[np.ndarray, "112 112 3"]
+    method: str
+    yaw: float | None = None
+
+
+class Aligner:
+    """Aligns images one by one. May be shared between threads.
+
+    Args:
+        settings: How.
+
+    Raises:
+        DataError: The detector's weights are missing, or not the expected ones.
+        ConfigError: YuNet is asked for without weights.
+    """
+
+    def __init__(self, settings: AlignSettings) -> None:
+        self.settings = settings
+        wanted = settings.mode == "yunet" or (settings.mode == "auto" and bool(settings.detector.weights))
+        self._detector = Detector(settings.detector) if wanted else None
+
+    def align(
+        self, image: UInt8[np.ndarray, "h w 3"], name: str, points: Float[np.ndarray, "5 2"] | None = None
+    ) -> Aligned:
+        """Aligns one image.
+
+        Args:
+            image: The image, RGB.
+            name: What to call it in messages.
+            points: Its landmarks where a file gives them, pixels (x, y), left of the picture first.
+
+        Returns:
+            The face.
+
+        Raises:
+            BadImageError: There is no face, the head is turned too far, or the image is not what the mode
+                expects.
+        """
+        mode = self.settings.mode
+        if mode == "none":
+            return _resized(image, name)
+        if mode == "centre":
+            return _centred(image)
+        if mode == "auto" and image.shape[:2] == (FACE_SIZE, FACE_SIZE) and points is None:
+            return Aligned(image, "as_is")
+        if mode == "landmarks" or (mode == "auto" and points is not None):
+            if points is None:
+                raise _refuse("no_landmarks", name, "no landmarks for this file", "five landmarks", "add them")
+            return self._by_landmarks(image, points, name, "landmarks")
+        if self._detector is None:
+            return _centred(image)
+        return self._by_detector(image, name, self._detector)
+
+    def _by_detector(self, image: np.ndarray, name: str, detector: Detector) -> Aligned:
+        enlarged = detector.enlarge(image)
+        found = detector.find(enlarged.pixels)
+        if found is not None:
+            return self._by_landmarks(enlarged.pixels, found.landmarks, name, "yunet")
+        if self.settings.on_no_face == "centre":
+            return _centred(image)
+        remedy = "leave it out, lower detector.score, or set align.on_no_face=centre"
+        raise _refuse("no_face", name, "no face that YuNet finds", "one face", remedy)
+
+    def _by_landmarks(self, image: np.ndarray, points: np.ndarray, name: str, method: str) -> Aligned:
+        yaw = alignment.yaw(points)
+        limit = self.settings.max_yaw
+        if limit is not None and abs(yaw) > limit:
+            raise _refuse(
+                "not_frontal",
+                name,
+                f"a head turned by about {yaw:.0f} degrees",
+                f"at most {limit:.0f}",
+                "leave it out",
+            )
+        fit = alignment.robust_similarity if self.settings.robust else alignment.similarity
+        return Aligned(alignment.warp(image, fit(points)), method, yaw)
+
+
+def _resized(image: np.ndarray, name: str) -> Aligned:
+    height, width = image.shape[:2]
+    if (height, width) == (FACE_SIZE, FACE_SIZE):
+        return Aligned(image, "as_is")
+    if abs(height - width) > _SQUARE_WITHIN * max(height, width):
+        remedy = "set align=centre or align=yunet"
+        raise _refuse("not_square", name, f"{width}x{height} pixels", "a square image with align=none", remedy)
+    return Aligned(alignment.resize(image), "resized")
+
+
+def _centred(image: np.ndarray) -> Aligned:
+    return Aligned(alignment.resize(alignment.centre_square(image)), "centre")
+
+
+def _refuse(kind: str, name: str, got: str, expected: str, remedy: str) -> BadImageError:
+    return BadImageError(kind, name, got=got, expected=expected, remedy=remedy)

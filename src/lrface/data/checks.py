@@ -1,0 +1,318 @@
+"""Checks of a source before a pack is made of it: what people find at 3 a.m. otherwise."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int64, UInt8
+from pydantic import Field
+
+from lrface.data.duplicates import groups_of, near_pairs, same_pixels
+from lrface.data.measure import Measured
+from lrface.data.source import Report
+from lrface.data.splits import Splits
+from lrface.errors import DataError
+from lrface.settings import Settings
+
+Kind = Literal[
+    "skipped",
+    "subject_lost",
+    "small",
+    "huge",
+    "constant",
+    "grey_among_colour",
+    "all_grey",
+    "bgr_suspected",
+    "single_image",
+    "imbalance",
+    "duplicate",
+    "duplicate_subject",
+    "duplicate_split",
+    "near_duplicate",
+    "near_duplicate_subject",
+    "near_duplicate_split",
+]
+Severity = Literal["error", "warning", "note"]
+
+_NOTES: tuple[Kind, ...] = ("all_grey", "duplicate", "near_duplicate")
+_EXAMPLES = 20
+
+
+class CheckSettings(Settings):
+    """What is checked, and what stops ``prepare``."""
+
+    errors: tuple[Kind, ...] = Field(
+        (
+            "constant",
+            "duplicate_subject",
+            "duplicate_split",
+            "near_duplicate_subject",
+            "near_duplicate_split",
+        ),
+        description="Findings that stop prepare; the others are reported.",
+    )
+    ignore: tuple[Kind, ...] = Field((), description="Findings that are not even looked for.")
+    near_distance: int = Field(
+        4, description="Most bits in which the 64-bit perceptual hashes of near duplicates differ.", ge=0, le=12
+    )
+    near_correlation: float = Field(
+        0.985, description="Least correlation of the thumbnails of near duplicates.", gt=0, le=1
+    )
+    small_side: int = Field(24, description="Files with a shorter side are reported as small, pixels.", ge=1)
+    huge_pixels: int = Field(20_000_000, description="Files with more are reported as huge, pixels.", ge=1)
+    constant_contrast: float = Field(
+        2.0, description="Faces whose grey levels have a smaller standard deviation are constant, 0 to 255.", ge=0
+    )
+    imbalance: float = Field(
+        10.0, description="Reported where the largest subject has this many times the median's images.", gt=1
+    )
+    bgr_warmth: float = Field(
+        6.0, description="Faces whose skin has this much more blue than red are counted as BGR, 0 to 255.", ge=0
+    )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of thing that a check found.
+
+    Attributes:
+        kind: Its short name.
+        severity: ``error`` stops ``prepare``, ``warning`` should be read, ``note`` is to be known.
+        count: How many faces, subjects or pairs.
+        message: One line.
+        examples: The first of them: files, or pairs of files.
+    """
+
+    kind: Kind
+    severity: Severity
+    count: int
+    message: str
+    examples: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Gives the finding as plain JSON values."""
+        return {
+            "kind": self.kind,
+            "severity": self.severity,
+            "count": self.count,
+            "message": self.message,
+            "examples": list(self.examples),
+        }
+
+
+@dataclass
+class Checked:
+    """All faces with what was measured of them.
+
+    Attributes:
+        table: One line per face: source, subject, width, height.
+        measured: The figures, in the same order.
+        faces: The faces.
+    """
+
+    table: pd.DataFrame
+    measured: Sequence[Measured]
+    faces: UInt8[np.ndarray, "n 112 112 3"]
+    _near: dict[tuple[int, float], np.ndarray] = field(default_factory=dict)
+
+    def same(self) -> list[list[int]]:
+        """Groups rows with the same pixels."""
+        return same_pixels([face.sha256 for face in self.measured])
+
+    def near(self, settings: CheckSettings) -> Int64[np.ndarray, "pairs 2"]:
+        """Lists pairs that are nearly, but not exactly, the same picture."""
+        key = settings.near_distance, settings.near_correlation
+        if key not in self._near:
+            hashes = np.array([face.perceptual for face in self.measured], dtype=np.uint64)
+            first = np.array(pd.Series([face.sha256 for face in self.measured]).drop_duplicates().index, dtype=np.int64)
+            # Of the same picture one is enough, and constant ones are alike without being copies.
+            contrast = np.array([self.measured[row].contrast for row in first])
+            first = first[contrast >= settings.constant_contrast]
+            found = near_pairs(hashes[first], lambda place: self.faces[first[place]], *key)
+            self._near[key] = first[found]
+        return self._near[key]
+
+    def groups(self, settings: CheckSettings) -> Int64[np.ndarray, " n"]:
+        """Gives faces of one picture one number, so that no split parts them."""
+        pairs = [(group[0], row) for group in self.same() for row in group[1:]]
+        if "near_duplicate" not in settings.ignore:
+            pairs.extend((int(one), int(other)) for one, other in self.near(settings))
+        return groups_of(len(self.measured), pairs)
+
+
+def check_faces(checked: Checked, report: Report, settings: CheckSettings) -> list[Finding]:
+    """Checks everything that does not depend on the splits.
+
+    Args:
+        checked: The faces and what was measured of them.
+        report: What the source skipped.
+        settings: What to look for.
+
+    Returns:
+        The findings, errors first.
+    """
+    collect = _Collector(settings)
+    _check_skipped(checked, report, collect)
+    _check_sizes(checked, settings, collect)
+    _check_colour(checked, settings, collect)
+    _check_subjects(checked, settings, collect)
+    return collect.sorted()
+
+
+def check_splits(checked: Checked, splits: Splits, settings: CheckSettings) -> list[Finding]:
+    """Looks for pictures that are, or nearly are, in two places.
+
+    Args:
+        checked: The faces and what was measured of them.
+        splits: Both splits.
+        settings: What to look for.
+
+    Returns:
+        The findings, errors first.
+    """
+    collect = _Collector(settings)
+    same = [(group[0], row) for group in checked.same() for row in group[1:]]
+    _check_pairs(checked, splits, same, ("duplicate", "duplicate_subject", "duplicate_split"), collect)
+    near: tuple[Kind, Kind, Kind] = ("near_duplicate", "near_duplicate_subject", "near_duplicate_split")
+    if not set(near) <= set(settings.ignore):
+        pairs = [(int(one), int(other)) for one, other in checked.near(settings)]
+        _check_pairs(checked, splits, pairs, near, collect)
+    return collect.sorted()
+
+
+def by_severity(findings: Sequence[Finding]) -> list[Finding]:
+    """Sorts findings: errors, warnings, notes."""
+    order = get_args(Severity)
+    return sorted(findings, key=lambda finding: order.index(finding.severity))
+
+
+def stop_on_errors(findings: Sequence[Finding], what: str) -> None:
+    """Raises when a finding is an error.
+
+    Raises:
+        DataError: With the first files of each error.
+    """
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if not errors:
+        return
+    first = errors[0]
+    got = f"{first.message}: {', '.join(first.examples)}"
+    if len(first.examples) < first.count:
+        got += f" and {first.count - len(first.examples)} more"
+    got += "".join(f"; {finding.message}: {', '.join(finding.examples[:3])}" for finding in errors[1:])
+    kinds = ", ".join(sorted({finding.kind for finding in errors}))
+    raise DataError(
+        what, got=got, expected="none of these", remedy=f"mend the source, or take {kinds} out of checks.errors"
+    )
+
+
+class _Collector:
+    def __init__(self, settings: CheckSettings) -> None:
+        self._settings = settings
+        self._findings: list[Finding] = []
+
+    def add(self, kind: Kind, count: int, message: str, examples: Sequence[str]) -> None:
+        if not count or kind in self._settings.ignore:
+            return
+        severity: Severity = "warning"
+        if kind in self._settings.errors:
+            severity = "error"
+        elif kind in _NOTES:
+            severity = "note"
+        self._findings.append(Finding(kind, severity, count, message, tuple(examples[:_EXAMPLES])))
+
+    def sorted(self) -> list[Finding]:
+        return by_severity(self._findings)
+
+
+def _check_skipped(checked: Checked, report: Report, collect: _Collector) -> None:
+    by_kind = Counter(problem.kind for problem in report.problems)
+    for kind, count in sorted(by_kind.items()):
+        names = [problem.source for problem in report.problems if problem.kind == kind]
+        collect.add("skipped", count, f"{count} files skipped as {kind}", names)
+    lost = sorted({problem.subject for problem in report.problems} - set(checked.table["subject"]))
+    collect.add("subject_lost", len(lost), f"{len(lost)} subjects of whom no face is left", lost)
+
+
+def _check_sizes(checked: Checked, settings: CheckSettings, collect: _Collector) -> None:
+    width, height = checked.table["width"].to_numpy(), checked.table["height"].to_numpy()
+    names = checked.table["source"].to_numpy(dtype=object)
+    small = names[np.minimum(width, height) < settings.small_side]
+    collect.add("small", len(small), f"{len(small)} files under {settings.small_side} pixels a side", list(small))
+    huge = names[width.astype(np.int64) * height > settings.huge_pixels]
+    collect.add("huge", len(huge), f"{len(huge)} files over {settings.huge_pixels} pixels", list(huge))
+    flat = [
+        name for name, face in zip(names, checked.measured, strict=True) if face.contrast < settings.constant_contrast
+    ]
+    collect.add("constant", len(flat), f"{len(flat)} faces of one level", flat)
+
+
+def _check_colour(checked: Checked, settings: CheckSettings, collect: _Collector) -> None:
+    names = list(checked.table["source"])
+    grey = [name for name, face in zip(names, checked.measured, strict=True) if face.grey]
+    colour = len(names) - len(grey)
+    if colour:
+        collect.add("grey_among_colour", len(grey), f"{len(grey)} grey faces among {colour} in colour", grey)
+    else:
+        collect.add("all_grey", len(grey), "all faces are grey; what is trained on them has seen no colour", grey)
+    cold = [
+        name
+        for name, face in zip(names, checked.measured, strict=True)
+        if not face.grey and -face.warmth > settings.bgr_warmth and face.warmth < face.rim_warmth
+    ]
+    share = len(cold) / max(1, colour)
+    if share > 0.5:
+        message = f"{len(cold)} of {colour} faces have bluer skin than background: red and blue may be swapped"
+        collect.add("bgr_suspected", len(cold), message, cold)
+    elif cold:
+        # Blue light happens; one person who is blue throughout comes from a file read in the wrong order.
+        _check_cold_subjects(checked, set(cold), collect)
+
+
+def _check_cold_subjects(checked: Checked, cold: set[str], collect: _Collector) -> None:
+    is_cold = checked.table["source"].isin(cold)
+    share = is_cold.groupby(checked.table["subject"]).agg(["mean", "size"])
+    subjects = sorted(share.index[(share["mean"] == 1.0) & (share["size"] > 2)])
+    message = f"{len(subjects)} subjects have bluer skin than background in every image: red and blue may be swapped"
+    collect.add("bgr_suspected", len(subjects), message, subjects)
+
+
+def _check_subjects(checked: Checked, settings: CheckSettings, collect: _Collector) -> None:
+    counts = checked.table["subject"].value_counts()
+    single = sorted(counts.index[counts == 1])
+    collect.add("single_image", len(single), f"{len(single)} subjects with one image", single)
+    largest, median = int(counts.max()), float(counts.median())
+    if largest > settings.imbalance * median:
+        big = sorted(counts.index[counts.to_numpy() > settings.imbalance * median])
+        message = f"{len(big)} subjects with over {settings.imbalance:g} times the median of {median:g} images"
+        collect.add("imbalance", len(big), message, [f"{subject} ({counts[subject]})" for subject in big])
+
+
+def _check_pairs(
+    checked: Checked,
+    splits: Splits,
+    pairs: Sequence[tuple[int, int]],
+    kinds: tuple[Kind, Kind, Kind],
+    collect: _Collector,
+) -> None:
+    names, subjects = list(checked.table["source"]), list(checked.table["subject"])
+    within, across, parted = kinds
+    nearly = "nearly " if within.startswith("near") else ""
+
+    def listed(chosen: Callable[[int, int], bool]) -> list[str]:
+        return [f"{names[one]} = {names[other]}" for one, other in pairs if chosen(one, other)]
+
+    def is_parted(one: int, other: int) -> bool:
+        if splits.superres[one] != splits.superres[other]:
+            return True
+        return {splits.recognition[one], splits.recognition[other]} == {"train", "val"}
+
+    same = listed(lambda one, other: subjects[one] == subjects[other] and not is_parted(one, other))
+    collect.add(within, len(same), f"{len(same)} pairs of {nearly}the same picture of one subject", same)
+    two = listed(lambda one, other: subjects[one] != subjects[other])
+    collect.add(across, len(two), f"{len(two)} pairs of {nearly}the same picture under two subjects", two)
+    split = listed(is_parted)
+    collect.add(parted, len(split), f"{len(split)} pairs of {nearly}the same picture in two splits", split)

@@ -1,0 +1,235 @@
+"""YuNet through OpenCV: where the faces of an image are, with five landmarks each."""
+
+import hashlib
+import threading
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+from pydantic import Field
+
+from lrface.errors import ConfigError, DataError
+from lrface.settings import Settings
+
+YUNET_URL = (
+    "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx"
+)
+YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+_DOWNLOAD_SECONDS = 60
+_DOWNLOAD_LIMIT = 16 << 20
+
+
+class DetectorSettings(Settings):
+    """How faces are looked for."""
+
+    weights: str = Field("", description="Path of the YuNet weights (.onnx); empty where there is no detector.")
+    sha256: str = Field("", description="What the weights must hash to; not checked where empty.")
+    score: float = Field(0.6, description="Least score of a face.", gt=0, lt=1)
+    overlap: float = Field(0.3, description="Overlap (IoU) from which on two boxes are one face.", gt=0, lt=1)
+    enlarge_below: int = Field(
+        40,
+        description="Images whose shorter side is below this are enlarged by a whole factor, pixels.",
+        ge=1,
+    )
+    shrink_above: int = Field(
+        1024, description="Images whose longer side is above this are shrunk for the search, pixels.", ge=64
+    )
+    margin: int = Field(
+        60,
+        description="Border repeated around the image, as a face that fills it is hard to find, pixels.",
+        ge=0,
+    )
+    choose: str = Field(
+        "largest",
+        description="Which of several faces: largest, central or score.",
+        pattern="^(largest|central|score)$",
+    )
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face in an image.
+
+    Attributes:
+        landmarks: Eyes, nose tip, mouth corners, pixels (x, y), left of the picture first.
+        score: How sure the detector is, 0 to 1.
+        faces: How many faces there were to choose from.
+    """
+
+    landmarks: Float[np.ndarray, "5 2"]
+    score: float
+    faces: int
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """An image as the detector saw it when it was too small.
+
+    Attributes:
+        pixels: The image, enlarged by a whole factor; the same as given where none was needed.
+        factor: How often each pixel was repeated across and down.
+    """
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    factor: int
+
+
+class Detector:
+    """Finds the one face of an image that is meant. May be shared between threads.
+
+    Args:
+        settings: How to look.
+
+    Raises:
+        DataError: The weights are missing, not the expected ones, or no YuNet.
+    """
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.settings = settings
+        self._weights = read_weights(settings)
+        self._local = threading.local()
+        self._network((64, 64))
+
+    def enlarge(self, image: UInt8[np.ndarray, "h w 3"]) -> Enlarged:
+        """Enlarges an image that is too small to find a face in, bicubic."""
+        factor = -(-self.settings.enlarge_below // max(1, min(image.shape[:2])))
+        if factor <= 1:
+            return Enlarged(image, 1)
+        bigger = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        return Enlarged(bigger, factor)
+
+    def find(self, image: UInt8[np.ndarray, "h w 3"]) -> Detection | None:
+        """Finds the face.
+
+        Args:
+            image: The image, RGB, enlarged where it was too small.
+
+        Returns:
+            The face, or None where there is none.
+        """
+        shrink = max(1.0, max(image.shape[:2]) / self.settings.shrink_above)
+        seen = image
+        if shrink > 1:
+            height, width = (max(1, round(side / shrink)) for side in image.shape[:2])
+            seen = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        margin = self.settings.margin
+        framed = cv2.copyMakeBorder(
+            cv2.cvtColor(seen, cv2.COLOR_RGB2BGR), margin, margin, margin, margin, cv2.BORDER_REPLICATE
+        )
+        _, faces = self._network((framed.shape[1], framed.shape[0])).detect(framed)
+        if faces is None:
+            return None
+        best = faces[self._choice(faces, framed.shape)]
+        points = best[4:14].reshape(5, 2).astype(np.float64) - margin
+        scale = np.array([image.shape[1] / seen.shape[1], image.shape[0] / seen.shape[0]])
+        if shrink > 1:
+            points = (points + 0.5) * scale - 0.5
+        return Detection(points, float(best[14]), len(faces))
+
+    def _choice(self, faces: np.ndarray, shape: tuple[int, ...]) -> int:
+        if self.settings.choose == "score":
+            return int(np.argmax(faces[:, 14]))
+        if self.settings.choose == "largest":
+            return int(np.argmax(faces[:, 2] * faces[:, 3]))
+        centres = faces[:, :2] + faces[:, 2:4] / 2
+        return int(np.argmin(((centres - np.array([shape[1] / 2, shape[0] / 2])) ** 2).sum(axis=1)))
+
+    def _network(self, size: tuple[int, int]) -> cv2.FaceDetectorYN:
+        # The network keeps its activations: each thread has one of its own.
+        network = getattr(self._local, "network", None)
+        if network is None:
+            network = self._local.network = self._load()
+        network.setInputSize(size)
+        return network
+
+    def _load(self) -> cv2.FaceDetectorYN:
+        level = cv2.utils.logging.getLogLevel()
+        # OpenCV warns about a target that nobody asked for, once per network.
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+        try:
+            model = np.frombuffer(self._weights, dtype=np.uint8)
+            none = np.empty(0, dtype=np.uint8)
+            return cv2.FaceDetectorYN.create(
+                "onnx", model, none, (64, 64), self.settings.score, self.settings.overlap, 1000
+            )
+        except cv2.error as error:
+            raise DataError(
+                f"face detector {self.settings.weights}",
+                got="a file that OpenCV cannot load as YuNet",
+                expected="face_detection_yunet_2023mar.onnx",
+                remedy=f"take it from {YUNET_URL}",
+            ) from error
+        finally:
+            cv2.utils.logging.setLogLevel(level)
+
+
+def read_weights(settings: DetectorSettings) -> bytes:
+    """Reads the detector's weights and checks their hash.
+
+    Raises:
+        ConfigError: No path is set.
+        DataError: The file is missing or not the expected one.
+    """
+    if not settings.weights:
+        raise ConfigError(
+            "face detector",
+            got="no weights",
+            expected="the path of face_detection_yunet_2023mar.onnx",
+            remedy=f"take it from {YUNET_URL} and set detector.weights, or set align=centre or align=none",
+        )
+    path = Path(settings.weights)
+    if not path.is_file():
+        raise DataError(
+            f"face detector {path}",
+            got="no such file",
+            expected="face_detection_yunet_2023mar.onnx",
+            remedy=f"take it from {YUNET_URL}, or call download_yunet where there is a network",
+        )
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if settings.sha256 and found != settings.sha256:
+        raise DataError(
+            f"face detector {path}",
+            got=f"sha256 {found[:12]}",
+            expected=f"sha256 {settings.sha256[:12]}",
+            remedy="take the file again, or correct detector.sha256",
+        )
+    return content
+
+
+def download_yunet(target: Path, url: str = YUNET_URL, sha256: str = YUNET_SHA256) -> Path:
+    """Takes the released weights from their address, checked against a pinned hash.
+
+    Args:
+        target: Where to keep them; a file with the right hash is not taken again.
+        url: The address.
+        sha256: What they must hash to.
+
+    Returns:
+        The target.
+
+    Raises:
+        DataError: There is no network, or something else was sent. Nothing is kept then.
+    """
+    if target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() == sha256:
+        return target
+    remedy = f"take {url} by hand, put it at {target} and set detector.weights to it"
+    if not url.startswith(("https://", "http://")):
+        raise ConfigError("face detector", got=url, expected="an http(s) address", remedy=remedy)
+    try:
+        with urllib.request.urlopen(url, timeout=_DOWNLOAD_SECONDS) as answer:  # noqa: S310 - scheme checked above
+            content = answer.read(_DOWNLOAD_LIMIT)
+    except (URLError, OSError) as error:
+        raise DataError("face detector", got=f"no answer ({error})", expected=url, remedy=remedy) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise DataError("face detector", got=f"sha256 {found[:12]}", expected=f"sha256 {sha256[:12]}", remedy=remedy)
+    partial = target.with_suffix(target.suffix + ".partial")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_bytes(content)
+    partial.replace(target)
+    return target

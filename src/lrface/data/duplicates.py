@@ -1,0 +1,132 @@
+"""Pairs of pictures that are the same, or nearly."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from jaxtyping import Int64, UInt8, UInt64
+
+from lrface.data.measure import THUMB
+
+_CHUNK = 1024
+
+
+def same_pixels(hashes: Sequence[str]) -> list[list[int]]:
+    """Groups rows with the same pixels.
+
+    Args:
+        hashes: sha256 of each row.
+
+    Returns:
+        The groups of two or more rows, each ascending.
+    """
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    for row, value in enumerate(hashes):
+        groups[value].append(row)
+    return [rows for rows in groups.values() if len(rows) > 1]
+
+
+def near_pairs(
+    hashes: UInt64[np.ndarray, " n"],
+    face: Callable[[int], UInt8[np.ndarray, "112 112 3"]],
+    distance: int,
+    correlation: float,
+) -> Int64[np.ndarray, "pairs 2"]:
+    """Finds pairs of pictures that are nearly the same.
+
+    Perceptual hashes propose, the pixels decide: two photographs of one person on one day often differ in
+    few bits, yet their thumbnails hardly ever correlate like two copies of one photograph.
+
+    The hash is cut into ``distance + 1`` bands. Two hashes within the distance agree in one band at least, so
+    only rows that share a band are compared, and none is missed. Rows with one and the same hash are compared
+    to the first of them alone.
+
+    Args:
+        hashes: Perceptual hash of each row.
+        face: Gives the face of a row; only those proposed are read.
+        distance: Most bits in which two hashes may differ.
+        correlation: Least correlation of the two thumbnails.
+
+    Returns:
+        Pairs (smaller row, larger row), sorted.
+    """
+    values, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    proposed: set[tuple[int, int]] = set()
+    for row, leader in enumerate(first[inverse]):
+        if leader != row:
+            proposed.add((int(leader), row))
+    for one, other in _close_values(values, distance):
+        a, b = int(first[one]), int(first[other])
+        proposed.add((min(a, b), max(a, b)))
+    if not proposed:
+        return np.empty((0, 2), dtype=np.int64)
+    pairs = np.array(sorted(proposed), dtype=np.int64)
+    return pairs[_correlations(face, pairs) >= correlation]
+
+
+def _close_values(values: np.ndarray, distance: int) -> Iterator[tuple[int, int]]:
+    edges = np.linspace(0, 64, distance + 2).round().astype(int)
+    for low, high in pairwise(edges):
+        mask = (1 << int(high - low)) - 1
+        band = (values >> np.uint64(low)) & np.uint64(mask)
+        order = np.argsort(band, kind="stable")
+        starts = np.flatnonzero(np.r_[True, np.diff(band[order]) != 0])
+        for members in np.split(order, starts[1:]):
+            if len(members) > 1:
+                yield from _close_members(values, members, distance)
+
+
+def _close_members(values: np.ndarray, members: np.ndarray, distance: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, len(members), _CHUNK):
+        some = members[start : start + _CHUNK]
+        bits = np.bitwise_count(values[some][:, None] ^ values[members][None, :])
+        ones, others = np.nonzero(bits <= distance)
+        for one, other in zip(some[ones], members[others], strict=True):
+            if one < other:
+                yield int(one), int(other)
+
+
+def _correlations(face: Callable[[int], np.ndarray], pairs: np.ndarray) -> np.ndarray:
+    result = np.empty(len(pairs))
+    for start in range(0, len(pairs), _CHUNK):
+        some = pairs[start : start + _CHUNK]
+        rows, places = np.unique(some, return_inverse=True)
+        thumbs = np.stack([_thumb(face(int(row))) for row in rows])
+        places = places.reshape(some.shape)
+        result[start : start + _CHUNK] = (thumbs[places[:, 0]] * thumbs[places[:, 1]]).sum(axis=1)
+    return result
+
+
+def _thumb(pixels: np.ndarray) -> np.ndarray:
+    grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (2 * THUMB, 2 * THUMB), interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
+    small -= small.mean()
+    length = np.linalg.norm(small)
+    flat: np.ndarray = small / length if length else small
+    return flat
+
+
+def groups_of(rows: int, pairs: Sequence[tuple[int, int]] | np.ndarray) -> Int64[np.ndarray, " rows"]:
+    """Joins pairs into groups.
+
+    Args:
+        rows: How many rows there are.
+        pairs: Rows that belong together.
+
+    Returns:
+        For each row the least row of its group.
+    """
+    parent = np.arange(rows, dtype=np.int64)
+
+    def top(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = int(parent[row])
+        return row
+
+    for one, other in pairs:
+        low, high = sorted((top(int(one)), top(int(other))))
+        parent[high] = low
+    return np.array([top(row) for row in range(rows)], dtype=np.int64)

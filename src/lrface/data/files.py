@@ -1,0 +1,209 @@
+"""What all sources made of files share: read, align, and write down what gave no face."""
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from lrface.data.aligner import Aligner, AlignSettings
+from lrface.data.parallel import ordered_map
+from lrface.data.reading import BadImageError, decode_image, image_pixels, read_image
+from lrface.data.source import Problem, Report, SourceFace
+from lrface.errors import DataError
+from lrface.settings import Settings
+
+_PIXELS_IN_FLIGHT = 48_000_000
+_SMALL_FILE = 1 << 15
+
+
+class ReadSettings(Settings):
+    """How files are read and aligned."""
+
+    on_bad_image: Literal["skip", "raise"] = Field(
+        "raise",
+        description="A broken, empty, too large or otherwise unusable file: skip and count it, or stop.",
+    )
+    max_pixels: int = Field(
+        50_000_000,
+        description="Largest image that is decoded, pixels; guards against decompression bombs.",
+        ge=1,
+    )
+    min_side: int = Field(8, description="Smallest side of an image that is taken, pixels.", ge=1)
+    workers: int = Field(0, description="Threads that decode; 0 takes one per core.", ge=0)
+    align: AlignSettings = Field(AlignSettings(), description="How an image becomes an aligned face.")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """One image that is to become a face.
+
+    Attributes:
+        name: Path relative to the source's root, posix; names the image in messages and in the manifest.
+        subject: Whose face it is.
+        load: Where the image is: a file, or a function that gives its encoded bytes.
+        superres: Prescribed super-resolution split.
+        recognition: Prescribed recognition split.
+        landmarks: Five landmarks (x, y) where a file gives them.
+        vlr: The file with the real VLR image of the same face.
+    """
+
+    name: str
+    subject: str
+    load: Path | Callable[[], bytes]
+    superres: str | None = None
+    recognition: str | None = None
+    landmarks: np.ndarray | None = None
+    vlr: Path | None = None
+
+
+class FileReader:
+    """Turns image files into faces, on all cores and in order, within bounded memory.
+
+    Args:
+        settings: How.
+
+    Raises:
+        DataError: The detector cannot be loaded.
+        ConfigError: A detector is asked for without weights.
+    """
+
+    def __init__(self, settings: ReadSettings) -> None:
+        self.settings = settings
+        self._aligner = Aligner(settings.align)
+        self._budget = _Budget(_PIXELS_IN_FLIGHT)
+
+    def read(self, files: Iterable[ImageFile], report: Report) -> Generator[SourceFace, None, None]:
+        """Reads files and yields their faces in the same order.
+
+        Args:
+            files: The files.
+            report: Gets what was skipped and why.
+
+        Yields:
+            The faces.
+
+        Raises:
+            BadImageError: A file gave no face and the settings say to stop.
+        """
+        for file, result in ordered_map(self._try, files, self.settings.workers):
+            if isinstance(result, SourceFace):
+                report.took(result)
+                yield result
+            elif self._skips(result):
+                report.skip(Problem(file.name, file.subject, result.kind, str(result)))
+            else:
+                raise result
+
+    def describe(self) -> dict[str, Any]:
+        """Says in plain JSON values what decides about the pixels."""
+        align = self.settings.align.model_dump(mode="json")
+        align["detector"].pop("weights")
+        return {
+            "align": align,
+            "min_side": self.settings.min_side,
+            "on_bad_image": self.settings.on_bad_image,
+        }
+
+    def _skips(self, error: BadImageError) -> bool:
+        if error.kind == "not_frontal":
+            return True  # a filter that was asked for is no fault of the file
+        if error.kind == "no_face":
+            return self.settings.align.on_no_face == "skip"
+        return self.settings.on_bad_image == "skip"
+
+    def _try(self, file: ImageFile) -> tuple[ImageFile, SourceFace | BadImageError]:
+        try:
+            return file, self._face(file)
+        except BadImageError as error:
+            return file, error
+
+    def _face(self, file: ImageFile) -> SourceFace:
+        limit = self.settings.max_pixels
+        # A decoder may hold the image three times over; the budget keeps few large ones in memory at once.
+        with self._budget.hold(_pixels(file.load)):
+            if isinstance(file.load, Path):
+                image = read_image(file.load, file.name, limit)
+            else:
+                image = decode_image(file.load(), file.name, limit)
+            height, width = image.shape[:2]
+            if min(height, width) < self.settings.min_side:
+                raise BadImageError(
+                    "tiny",
+                    file.name,
+                    got=f"{width}x{height} pixels",
+                    expected=f"{self.settings.min_side} or more on each side",
+                    remedy="leave it out, or lower min_side",
+                )
+            aligned = self._aligner.align(image, file.name, file.landmarks)
+        return SourceFace(
+            source=file.name,
+            subject=file.subject,
+            pixels=np.ascontiguousarray(aligned.pixels),
+            width=width,
+            height=height,
+            superres=file.superres,
+            recognition=file.recognition,
+            vlr=None if file.vlr is None else _read_vlr(file.vlr, file.name, limit),
+            alignment=aligned.method,
+        )
+
+
+def _read_vlr(path: Path, name: str, max_pixels: int) -> np.ndarray:
+    image = read_image(path, f"VLR image of {name}", max_pixels)
+    if image.shape[0] != image.shape[1]:
+        raise BadImageError(
+            "vlr_not_square",
+            f"VLR image of {name}",
+            got=f"{image.shape[1]}x{image.shape[0]} pixels",
+            expected="a square",
+            remedy="crop it, or leave the pair out",
+        )
+    return np.ascontiguousarray(image)
+
+
+def _pixels(load: Path | Callable[[], bytes]) -> int:
+    """Looks up how many pixels a large file has; small files cannot hold enough to matter."""
+    if not isinstance(load, Path):
+        return 0
+    try:
+        return image_pixels(load) if load.stat().st_size > _SMALL_FILE else 0
+    except OSError:
+        return 0  # reading it will say what is wrong
+
+
+class _Budget:
+    """Lets work through as long as its sizes add up to no more than a limit; one piece always passes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._held == 0 or self._held + size <= self._limit)
+            self._held += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= size
+                self._changed.notify_all()
+
+
+def check_root(root: Path, what: str) -> Path:
+    """Resolves the folder that a source reads.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    if root.is_dir():
+        return root.resolve()
+    got = "a file" if root.exists() else "no such folder"
+    raise DataError(f"{what} {root}", got=got, expected="a folder with images", remedy="correct the path")

@@ -1,0 +1,65 @@
+"""An ``.npy`` file that grows image by image."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+from numpy.lib import format as npy
+
+
+class NpyStream:
+    """Appends uint8 images of one shape to an ``.npy`` file whose length is not known beforehand.
+
+    NumPy pads the header of a C-ordered array so that its first axis can grow to any length. The count is
+    written last: until then the file reads as an empty array, never as one with holes.
+
+    Args:
+        path: The file to write.
+        shape: Shape of one image.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
+        self.path = path
+        self.shape = shape
+        self.count = 0
+        # Opened here and closed by ``close``: the writer outlives any one block.
+        self._file: BinaryIO = path.open("w+b", buffering=1 << 20)
+        self._write_header()
+        self._start = self._file.tell()
+
+    def append(self, image: np.ndarray) -> None:
+        """Writes one image after the last."""
+        if image.shape != self.shape or image.dtype != np.uint8:
+            raise ValueError(f"got {image.dtype} {image.shape}, expected uint8 {self.shape}")
+        self._file.write(np.ascontiguousarray(image).data)
+        self.count += 1
+
+    def view(self) -> np.ndarray:
+        """Maps what has been written so far, read-only."""
+        self._file.flush()
+        if not self.count:
+            return np.empty((0, *self.shape), dtype=np.uint8)
+        shape = (self.count, *self.shape)
+        return np.memmap(self.path, dtype=np.uint8, mode="r", offset=self._start, shape=shape)
+
+    def close(self) -> None:
+        """Writes the count and closes the file."""
+        if self._file.closed:
+            return
+        self._file.flush()
+        self._file.seek(0)
+        self._write_header()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write_header(self) -> None:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
+        npy.write_array_header_1_0(self._file, header)

@@ -1,0 +1,84 @@
+"""Named ways to make a small face for measuring: clean, blur, noise, JPEG, all of them.
+
+Unlike the degradation of training nothing is drawn but the noise: one condition is one strength, so that a
+curve over sizes shows the size.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import Float
+from kornia.enhance import jpeg_codec_differentiable
+from kornia.filters import gaussian_blur2d
+from pydantic import Field
+from torch import Tensor
+
+from lrface.images.ranges import round_to_8_bit
+from lrface.images.resample import shrink
+from lrface.settings import Settings
+
+Degrade = Callable[[Tensor, int], Tensor]
+"""n x 3 x 112 x 112 in [0, 1] and a side s to n x 3 x s x s in [0, 1]."""
+
+CLEAN = "clean"
+
+
+class ConditionSettings(Settings):
+    """Strengths of the named conditions."""
+
+    blur_sigma: float = Field(default=2.0, gt=0.0, description="defocus, sigma in HR pixels")
+    noise_sigma: float = Field(default=0.03, gt=0.0, description="sensor noise at VLR, sigma on the range [0, 1]")
+    jpeg_quality: float = Field(default=40.0, ge=1.0, le=100.0, description="JPEG quality at VLR")
+    seed: int = Field(default=0, ge=0, description="seed of the noise")
+
+
+def clean(images: Float[Tensor, "n 3 112 112"], size: int) -> Float[Tensor, "n 3 s s"]:
+    """Shrinks by antialiased bicubic, clamped, without rounding to 8 bits.
+
+    Rounding is storage, not sampling; without it a size of 112 gives the HR face back exactly.
+    """
+    return shrink(images, size)
+
+
+def _blurred(images: Tensor, sigma: float) -> Tensor:
+    window = 2 * round(3.0 * sigma) + 1
+    blurred: Tensor = gaussian_blur2d(images, (window, window), (sigma, sigma))
+    return blurred
+
+
+def _compressed(vlr: Tensor, quality: float) -> Tensor:
+    """Compresses as a file of this side would be: blocks of 16 are filled up with the last row and column."""
+    side = vlr.shape[-1]
+    fill = -side % 16
+    filled = torch.nn.functional.pad(vlr, (0, fill, 0, fill), mode="replicate")
+    strength = torch.full((vlr.shape[0],), quality, device=vlr.device)
+    coded: Tensor = jpeg_codec_differentiable(filled, strength)
+    return coded[..., :side, :side]
+
+
+def conditions(settings: ConditionSettings | None = None) -> Mapping[str, Degrade]:
+    """Gives the five conditions by name: `clean`, `blur`, `noise`, `jpeg`, `all`.
+
+    The noise is that of the seed and the shape of the batch; an evaluation makes each small face once and
+    shows the same one to all arms.
+    """
+    chosen = settings or ConditionSettings()
+
+    def noisy(vlr: Tensor) -> Tensor:
+        generator = torch.Generator().manual_seed(chosen.seed)
+        field = torch.randn(vlr.shape, generator=generator).to(vlr)
+        return round_to_8_bit(vlr + chosen.noise_sigma * field)
+
+    def blur(images: Tensor, size: int) -> Tensor:
+        return clean(_blurred(images, chosen.blur_sigma), size)
+
+    def noise(images: Tensor, size: int) -> Tensor:
+        return noisy(clean(images, size))
+
+    def jpeg(images: Tensor, size: int) -> Tensor:
+        return round_to_8_bit(_compressed(clean(images, size), chosen.jpeg_quality))
+
+    def everything(images: Tensor, size: int) -> Tensor:
+        return round_to_8_bit(_compressed(noisy(blur(images, size)), chosen.jpeg_quality))
+
+    return {CLEAN: clean, "blur": blur, "noise": noise, "jpeg": jpeg, "all": everything}

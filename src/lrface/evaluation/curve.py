@@ -1,0 +1,84 @@
+"""The resolution curve: how small may a face be before we no longer know who it is."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import UInt8
+
+from lrface.errors import EvaluationError
+from lrface.evaluation.arms import Arm
+from lrface.evaluation.conditions import CLEAN, Degrade, conditions
+from lrface.evaluation.protocol import Protocol
+from lrface.evaluation.results import Results
+from lrface.evaluation.run import evaluate
+from lrface.evaluation.settings import EvaluationSettings
+
+SIZES = (8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 112)
+
+
+def evaluate_curve(
+    faces: UInt8[np.ndarray, "n 112 112 3"],
+    protocol: Protocol,
+    arms: Sequence[Arm],
+    *,
+    sizes: Sequence[int] = SIZES,
+    degradations: Mapping[str, Degrade] | None = None,
+    settings: EvaluationSettings | None = None,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> Results:
+    """Evaluates all arms from 8 to 112 pixels under all conditions (None: clean, blur, noise, jpeg, all).
+
+    Raises:
+        EvaluationError: As `evaluate`.
+    """
+    return evaluate(
+        faces,
+        protocol,
+        arms,
+        sizes,
+        degradations=conditions() if degradations is None else degradations,
+        settings=settings,
+        device=device,
+        progress=progress,
+    )
+
+
+def curve_table(results: Results, metric: str = "rank1") -> pd.DataFrame:
+    """Gives the curve of one metric: arm, degradation, size, value, low, high; sorted by size.
+
+    Raises:
+        EvaluationError: No arm has that metric.
+    """
+    table = results.table()
+    chosen = table[(table["metric"] == metric) & table["value"].notna()]
+    if chosen.empty:
+        raise EvaluationError(
+            "resolution curve",
+            got=f"no {metric}",
+            expected=f"one of {', '.join(sorted(set(table['metric'])))}",
+            remedy="choose a metric that was measured",
+        )
+    columns = ["arm", "degradation", "size", "value", "low", "high", "n"]
+    return chosen[columns].sort_values(["arm", "degradation", "size"], ignore_index=True)
+
+
+def smallest_size(table: pd.DataFrame, arm: str, wanted: float, degradation: str = CLEAN) -> float | None:
+    """Reads off the side in pixels above which an arm stays at or over a wanted figure.
+
+    Between two measured sizes the curve is taken as straight. None where it falls short at the largest size; the
+    smallest measured size where it never does.
+    """
+    rows = table[(table["arm"] == arm) & (table["degradation"] == degradation)].sort_values("size", ascending=False)
+    reached: float | None = None
+    previous: tuple[float, float] | None = None
+    for size, value in zip(rows["size"].astype(float), rows["value"].astype(float), strict=True):
+        if value < wanted:
+            if previous is None:
+                return None
+            share = (wanted - value) / (previous[1] - value)
+            return float(size + share * (previous[0] - size))
+        reached, previous = size, (size, value)
+    return reached

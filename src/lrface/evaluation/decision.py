@@ -1,0 +1,227 @@
+"""Whether a pair goes to production: the rule on the gain, and the gates that no gain may jump."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import Field
+
+from lrface.errors import EvaluationError
+from lrface.evaluation.compare import Comparison, Difference, title
+from lrface.settings import Settings
+
+SLACK = 1e-9  # 25 of 500 is 0.05 exactly, and not a hair more because floats say so
+
+
+class Decision(StrEnum):
+    """What the rule says about a gain."""
+
+    PROMOTE = "promote"
+    TUNE = "tune"
+    KEEP = "keep"
+    REVERT = "revert"
+
+
+class DecisionSettings(Settings):
+    """The bounds of the rule and of the gates; shares, 0.05 is five points."""
+
+    metric: str = Field(default="rank1", description="metric that the gain is measured in")
+    promote_over: float = Field(default=0.05, ge=0.0, le=1.0, description="promote with a gain over this")
+    tune_from: float = Field(default=0.02, ge=0.0, le=1.0, description="tune with a gain from this")
+    unknown_slack: float = Field(default=0.02, ge=0.0, le=1.0, description="most that the unknown rate may rise")
+    poor_slack: float = Field(default=0.05, ge=0.0, le=1.0, description="most that the share of poor subjects may rise")
+    worst_slack: float = Field(
+        default=0.05, ge=0.0, le=1.0, description="most that the accuracy of the worst tenth of subjects may fall"
+    )
+    hr_slack: float = Field(default=0.0, ge=0.0, le=1.0, description="most that HR accuracy may fall")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition.
+
+    Attributes:
+        name: What it is about, with the reference: `gain_low.champion`.
+        figure: What was found.
+        bound: What it was held against.
+        passed: Whether it holds.
+        rule: The condition in words.
+    """
+
+    name: str
+    figure: float
+    bound: float
+    passed: bool
+    rule: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided, and why.
+
+    Attributes:
+        decision: What the rule says about the gain over the pair in place.
+        promoted: Whether the rule says promote and every gate holds.
+        gain: The gain over the pair in place (bicubic where there is none), first - second.
+        low: Lower end of its interval.
+        high: Upper end of its interval.
+        gates: Every gate, passed or not.
+        protocol: Hash of the protocol.
+        lines: All of it in words.
+    """
+
+    decision: Decision
+    promoted: bool
+    gain: float
+    low: float
+    high: float
+    gates: tuple[Gate, ...]
+    protocol: str
+    lines: tuple[str, ...]
+
+    @property
+    def failed(self) -> tuple[Gate, ...]:
+        """The gates that do not hold."""
+        return tuple(gate for gate in self.gates if not gate.passed)
+
+    def tags(self) -> dict[str, str]:
+        """Gives decision, gain, interval and every gate as tags of a model version."""
+        tags = {
+            "verdict": self.decision.value,
+            "verdict.promoted": str(self.promoted).lower(),
+            "verdict.gain": f"{self.gain:+.4f}",
+            "verdict.interval": f"[{self.low:+.4f}, {self.high:+.4f}]",
+            "verdict.protocol": self.protocol,
+        }
+        for gate in self.gates:
+            state = "passed" if gate.passed else "failed"
+            tags[f"gate.{gate.name}"] = f"{state}: {gate.figure:+.4f}, {gate.rule} {gate.bound:+.4f}"
+        return tags
+
+
+def rule_on_gain(gain: float, settings: DecisionSettings | None = None) -> Decision:
+    """Applies the rule: over 5 points promote, 2 to 5 tune, under 2 keep, negative revert."""
+    chosen = settings or DecisionSettings()
+    if gain > chosen.promote_over + SLACK:
+        return Decision.PROMOTE
+    if gain >= chosen.tune_from - SLACK:
+        return Decision.TUNE
+    return Decision.KEEP if gain >= -SLACK else Decision.REVERT
+
+
+def _needed(comparison: Comparison, metric: str) -> Difference:
+    if metric not in comparison.differences:
+        raise EvaluationError(
+            f"verdict on {title(comparison.first)}",
+            got=f"no {metric} in the comparison",
+            expected=f"one of {', '.join(comparison.differences)}",
+            remedy="choose another metric, or evaluate it for both",
+        )
+    return comparison.differences[metric]
+
+
+def _at_least(name: str, figure: float, bound: float, *, strictly: bool = False) -> Gate:
+    passed = figure > bound if strictly else figure >= bound - SLACK
+    return Gate(name, figure, bound, bool(passed) and math.isfinite(figure), "above" if strictly else "at least")
+
+
+def _at_most(name: str, figure: float, bound: float) -> Gate:
+    return Gate(name, figure, bound, figure <= bound + SLACK and math.isfinite(figure), "at most")
+
+
+def _harm(who: str, comparison: Comparison, settings: DecisionSettings) -> list[Gate]:
+    """Lists what must not get worse, whatever was gained."""
+    unknown = _needed(comparison, "unknown").change.value
+    poor = _needed(comparison, "poor_subjects").change.value
+    worst = _needed(comparison, "worst_tenth").change.value
+    return [
+        _at_most(f"unknown.{who}", unknown, settings.unknown_slack),
+        _at_most(f"poor_subjects.{who}", poor, settings.poor_slack),
+        _at_least(f"worst_tenth.{who}", worst, 0.0 - settings.worst_slack),
+    ]
+
+
+def _check(comparisons: Sequence[Comparison]) -> None:
+    if len({comparison.protocol for comparison in comparisons}) != 1:
+        raise EvaluationError(
+            "verdict",
+            got="comparisons on several protocols",
+            expected="one protocol",
+            remedy="evaluate candidate, champion and bicubic on the same protocol file",
+        )
+
+
+def decide(
+    against_bicubic: Comparison,
+    against_champion: Comparison | None,
+    high_resolution: Comparison,
+    settings: DecisionSettings | None = None,
+) -> Verdict:
+    """Decides about a candidate pair.
+
+    The rule is applied to the gain over the champion, or over bicubic where no champion is in place. Beyond it the
+    interval of the gain over each of the two must lie above zero, and none of the gates may fail.
+
+    Args:
+        against_bicubic: Candidate against bicubic with the recogniser that is in place.
+        against_champion: Candidate against the champion; None where there is none.
+        high_resolution: HR of the candidate's recogniser against HR of the one in place.
+        settings: Bounds.
+
+    Raises:
+        EvaluationError: Comparisons on different protocols, or a metric that one of them lacks.
+    """
+    chosen = settings or DecisionSettings()
+    references = {"bicubic": against_bicubic}
+    if against_champion is not None:
+        references["champion"] = against_champion
+    _check([*references.values(), high_resolution])
+    gates: list[Gate] = []
+    for who, comparison in references.items():
+        change = _needed(comparison, chosen.metric).change
+        gates.append(_at_least(f"gain_low.{who}", change.low, 0.0, strictly=True))
+        gates += _harm(who, comparison, chosen)
+    fall = _needed(high_resolution, "rank1").change.value
+    gates.append(_at_least("hr_rank1", fall, 0.0 - chosen.hr_slack))
+    in_place = against_champion or against_bicubic
+    gain = _needed(in_place, chosen.metric).change
+    decision = rule_on_gain(gain.value, chosen)
+    promoted = decision is Decision.PROMOTE and all(gate.passed for gate in gates)
+    name = "the champion" if against_champion else "bicubic (no champion in place)"
+    return Verdict(
+        decision=decision,
+        promoted=promoted,
+        gain=gain.value,
+        low=gain.low,
+        high=gain.high,
+        gates=tuple(gates),
+        protocol=in_place.protocol,
+        lines=tuple(_words(decision, promoted, name, in_place, chosen, gates)),
+    )
+
+
+def _words(
+    decision: Decision,
+    promoted: bool,
+    name: str,
+    in_place: Comparison,
+    settings: DecisionSettings,
+    gates: Sequence[Gate],
+) -> list[str]:
+    gain = in_place.differences[settings.metric].change
+    failed = [gate.name for gate in gates if not gate.passed]
+    lines = [
+        f"{settings.metric} of {title(in_place.first)}: {100 * gain.value:+.1f} points over {name}, "
+        f"interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}: {decision.value}",
+    ]
+    for gate in gates:
+        state = "passed" if gate.passed else "FAILED"
+        lines.append(f"gate {gate.name}: {state}: {gate.figure:+.4f}, must be {gate.rule} {gate.bound:+.4f}")
+    if promoted:
+        lines.append("promoted: the rule says so and every gate holds")
+    elif decision is Decision.PROMOTE:
+        lines.append(f"not promoted: {', '.join(failed)}")
+    else:
+        lines.append(f"not promoted: the rule says {decision.value}")
+    return lines

@@ -1,0 +1,298 @@
+"""Evaluation of all arms at all sizes under all conditions, on one protocol."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from lrface.errors import EvaluationError
+from lrface.evaluation.arms import Arm, Embedder
+from lrface.evaluation.conditions import CLEAN, Degrade, clean
+from lrface.evaluation.measure import Embedded, Ruler
+from lrface.evaluation.protocol import Protocol
+from lrface.evaluation.results import NAME_SAFE, Cell, Kept, Record, Results
+from lrface.evaluation.settings import EvaluationSettings
+from lrface.images.ranges import FACE_SIZE, to_float
+from lrface.metrics.fidelity import psnr, ssim
+
+Progress = Callable[[int, int], None]
+REAL = "real"
+
+
+@dataclass
+class _Gathered:
+    """What one arm gives, batch by batch."""
+
+    embeddings: list[Tensor] = field(default_factory=list)
+    psnr: list[Tensor] = field(default_factory=list)
+    ssim: list[Tensor] = field(default_factory=list)
+
+
+class _Counter:
+    """Tells the caller how far it is."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self.done, self.total, self.progress = 0, total, progress
+
+    def step(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+def _batches(rows: Sequence[int], size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), size):
+        yield np.asarray(rows[start : start + size], dtype=np.int64)
+
+
+def checked_embeddings(embeddings: Tensor, count: int, who: str) -> Float[Tensor, "n d"]:
+    """Gives embeddings on the CPU in float32, or says what is wrong with them.
+
+    Raises:
+        EvaluationError: Not one row per face, not finite, or not of unit length.
+    """
+    plain = embeddings.detach().to("cpu", torch.float32)
+    if plain.ndim != 2 or plain.shape[0] != count:
+        got = f"shape {tuple(plain.shape)}"
+    elif not bool(torch.isfinite(plain).all()):
+        got = "numbers that are not finite"
+    elif not bool(((plain.norm(dim=1) - 1.0).abs() < 1e-3).all()):
+        got = f"lengths {float(plain.norm(dim=1).min()):.3g} to {float(plain.norm(dim=1).max()):.3g}"
+    else:
+        return plain
+    raise EvaluationError(
+        f"embeddings of {who}",
+        got=got,
+        expected=f"{count} finite rows of unit length",
+        remedy="normalise what the recogniser gives, and look for a diverged network",
+    )
+
+
+def embed_high(
+    faces: UInt8[np.ndarray, "n 112 112 3"],
+    rows: Sequence[int],
+    embedder: Embedder,
+    batch: int = 64,
+    device: torch.device | str = "cpu",
+) -> Float[Tensor, "r d"]:
+    """Embeds HR faces, a batch at a time; the result is on the CPU.
+
+    Raises:
+        EvaluationError: The embedder gives something else than unit rows.
+    """
+    parts = []
+    with torch.inference_mode():
+        for chosen in _batches(rows, batch):
+            images = to_float(faces[chosen]).to(device)
+            parts.append(checked_embeddings(embedder(images), len(chosen), "HR faces"))
+    return torch.cat(parts)
+
+
+class Evaluation:
+    """One evaluation under way.
+
+    Args:
+        faces: All faces of the pack, uint8 RGB, memory-mapped or not.
+        protocol: Whom to enrol and search for.
+        arms: The ways to compare; their names differ.
+        settings: What to measure.
+        device: Where the networks are.
+    """
+
+    def __init__(
+        self,
+        faces: UInt8[np.ndarray, "n 112 112 3"],
+        protocol: Protocol,
+        arms: Sequence[Arm],
+        settings: EvaluationSettings,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.faces, self.protocol, self.arms, self.settings = faces, protocol, tuple(arms), settings
+        self.device = torch.device(device)
+        self.ruler = Ruler(protocol, settings)
+        self._check()
+        self._high: dict[Embedder, Tensor] = {}
+        self._pair_rows = set(protocol.pairs.rows)
+        self.records: list[Record] = []
+        self.kept: dict[Cell, Kept] = {}
+        self.tables: list[pd.DataFrame] = []
+        self.notes: list[str] = list(protocol.notes)
+
+    def _check(self) -> None:
+        names = [arm.name for arm in self.arms]
+        if not names or len(set(names)) != len(names):
+            raise EvaluationError(
+                "arms", got=", ".join(names) or "none", expected="names that differ", remedy="rename the arms"
+            )
+        rows = (*self.protocol.probe_rows, *self.protocol.high_rows)
+        if not rows or max(rows) >= len(self.faces) or min(rows) < 0:
+            raise EvaluationError(
+                "protocol",
+                got=f"rows up to {max(rows, default=-1)}",
+                expected=f"rows of a pack with {len(self.faces)} faces",
+                remedy="use the pack that the protocol was drawn from",
+            )
+
+    def high(self, embedder: Embedder) -> Tensor:
+        """Gives the HR embeddings of a recogniser, made once."""
+        if embedder not in self._high:
+            self._high[embedder] = embed_high(
+                self.faces, self.protocol.high_rows, embedder, self.settings.batch, self.device
+            )
+        return self._high[embedder]
+
+    def ceiling(self, arm: Arm, counter: _Counter) -> None:
+        """Measures an arm whose probes are the HR faces themselves."""
+        gathered = _Gathered()
+        with torch.inference_mode():
+            for chosen in _batches(self.protocol.probe_rows, self.settings.batch):
+                images = to_float(self.faces[chosen]).to(self.device)
+                gathered.embeddings.append(checked_embeddings(arm.embedder(images), len(chosen), arm.name))
+                counter.step()
+        self._measure(arm, Cell(arm.name, FACE_SIZE, CLEAN), gathered)
+
+    def condition(self, name: str, size: int, small: Callable[[Tensor, np.ndarray], Tensor], counter: _Counter) -> None:
+        """Measures all arms at one size: each small face is made once, and all arms see the same pixels."""
+        arms = [arm for arm in self.arms if not arm.is_ceiling and arm.takes(size)]
+        gathered = {arm.name: _Gathered() for arm in arms}
+        with torch.inference_mode():
+            for chosen in _batches(self.protocol.probe_rows, self.settings.batch):
+                original = to_float(self.faces[chosen]).to(self.device)
+                vlr = small(original, chosen)
+                paired = torch.tensor([row in self._pair_rows for row in chosen.tolist()])
+                for arm in arms:
+                    self._see(arm, vlr, original, paired, gathered[arm.name])
+                counter.step()
+        for arm in arms:
+            self._measure(arm, Cell(arm.name, size, name), gathered[arm.name])
+
+    @staticmethod
+    def _see(arm: Arm, vlr: Tensor, original: Tensor, paired: Tensor, gathered: _Gathered) -> None:
+        if arm.upscaler is None:
+            raise TypeError("the ceiling sees no small faces")
+        enlarged = arm.upscaler(vlr)
+        gathered.embeddings.append(checked_embeddings(arm.embedder(enlarged), len(vlr), arm.name))
+        if paired.any():
+            seen, wanted = enlarged[paired].float().cpu(), original[paired].cpu()
+            gathered.psnr.append(psnr(seen, wanted))
+            gathered.ssim.append(ssim(seen, wanted))
+
+    def _measure(self, arm: Arm, cell: Cell, gathered: _Gathered) -> None:
+        # Batches go through the rows in rising order; the protocol lists its pairs by subject.
+        rising = np.argsort(np.asarray(self.protocol.pairs.rows))
+        places = np.empty_like(rising)
+        places[rising] = np.arange(rising.size)
+
+        def ordered(parts: list[Tensor]) -> np.ndarray:
+            return torch.cat(parts).numpy()[places] if parts else np.empty(0)
+
+        embedded = Embedded(
+            high=self.high(arm.enrols_with),
+            probes=torch.cat(gathered.embeddings),
+            psnr=ordered(gathered.psnr),
+            ssim=ordered(gathered.ssim),
+        )
+        records, kept, table, notes = self.ruler.measure(cell, embedded)
+        self.records += records
+        self.kept[cell] = kept
+        self.tables.append(table)
+        self.notes += notes
+
+    def results(self) -> Results:
+        """Gives what was found so far."""
+        return Results(
+            protocol=self.protocol,
+            records=tuple(self.records),
+            subjects=pd.concat(self.tables, ignore_index=True),
+            kept=dict(self.kept),
+            threshold=self.settings.threshold,
+            replicates=self.settings.replicates,
+            seed=self.settings.seed,
+            notes=tuple(dict.fromkeys(self.notes)),
+        )
+
+
+Small = Callable[[Tensor, np.ndarray], Tensor]
+
+
+def _made(degrade: Degrade, size: int) -> Small:
+    """Makes small faces from the HR ones."""
+
+    def small(images: Tensor, _rows: np.ndarray) -> Tensor:
+        return degrade(images, size)
+
+    return small
+
+
+def _stored(vlr: np.ndarray) -> Small:
+    """Takes small faces that were given."""
+
+    def small(images: Tensor, rows: np.ndarray) -> Tensor:
+        return to_float(vlr[rows]).to(images.device)
+
+    return small
+
+
+def _check_names(degradations: Mapping[str, Degrade]) -> None:
+    for name in degradations:
+        if not NAME_SAFE.fullmatch(name):
+            raise EvaluationError(
+                "condition", got=repr(name), expected="letters, digits, _ - .", remedy="rename the condition"
+            )
+
+
+def evaluate(
+    faces: UInt8[np.ndarray, "n 112 112 3"],
+    protocol: Protocol,
+    arms: Sequence[Arm],
+    sizes: Sequence[int],
+    *,
+    degradations: Mapping[str, Degrade] | None = None,
+    real_vlr: UInt8[np.ndarray, "n s s 3"] | None = None,
+    settings: EvaluationSettings | None = None,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> Results:
+    """Evaluates all arms at all sizes under all conditions.
+
+    An arm without upscaler is measured once, on HR probes (size 112, `clean`). A size that an arm does not take is
+    left out for that arm, with a note.
+
+    Args:
+        faces: All faces of the pack, uint8 RGB; memory-mapped arrays are read batch by batch.
+        protocol: Whom to enrol and search for.
+        arms: The ways to compare.
+        sizes: Sides of the probes in pixels, 8 to 112.
+        degradations: Conditions by name; None is `clean` alone.
+        real_vlr: Small faces of the same rows that were not made from the HR ones; measured as condition `real`.
+        settings: What to measure; None is the defaults.
+        device: Where the networks are.
+        progress: Told (batches done, all batches).
+
+    Raises:
+        EvaluationError: Arms of one name, rows that are not in the pack, embeddings that are not unit rows.
+    """
+    conditions = dict(degradations) if degradations is not None else {CLEAN: clean}
+    _check_names(conditions)
+    evaluation = Evaluation(faces, protocol, arms, settings or EvaluationSettings(), device)
+    ceilings = [arm for arm in evaluation.arms if arm.is_ceiling]
+    others = [arm for arm in evaluation.arms if not arm.is_ceiling]
+    wanted = [(name, size) for name in conditions for size in sizes if any(arm.takes(size) for arm in others)]
+    per_pass = -(-len(protocol.probe_rows) // evaluation.settings.batch)
+    passes = len(ceilings) + len(wanted) + (real_vlr is not None)
+    counter = _Counter(per_pass * passes, progress)
+    for arm in ceilings:
+        evaluation.ceiling(arm, counter)
+    for name, size in wanted:
+        evaluation.condition(name, size, _made(conditions[name], size), counter)
+    if real_vlr is not None:
+        evaluation.condition(REAL, real_vlr.shape[1], _stored(real_vlr), counter)
+    for arm in others:
+        refused = sorted({size for size in sizes if not arm.takes(size)})
+        if refused:
+            evaluation.notes.append(f"{arm.name} takes {arm.smallest} to {arm.largest} px; left out: {refused}")
+    return evaluation.results()

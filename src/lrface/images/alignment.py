@@ -1,0 +1,199 @@
+"""Five-point alignment: landmarks to the 112x112 template of ArcFace and its kin."""
+
+from itertools import combinations
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from lrface.errors import DataError
+
+FACE_SIZE = 112
+
+TEMPLATE = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ],
+    dtype=np.float64,
+)
+"""Eyes, nose tip, mouth corners in the aligned face, pixels (x, y), left of the picture first."""
+
+TEMPLATE.flags.writeable = False
+
+_SUPERSAMPLE_FROM = 1.25
+
+
+def similarity(
+    points: Float[np.ndarray, "n 2"], template: Float[np.ndarray, "n 2"] = TEMPLATE
+) -> Float[np.ndarray, "2 3"]:
+    """Fits the similarity that brings points to a template with least squares.
+
+    Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (1991),
+    equations 39 to 42. Rotation, one scale and translation, never a reflection.
+
+    Args:
+        points: Landmarks, pixels (x, y).
+        template: Where they belong, in the same order.
+
+    Returns:
+        The matrix for column vectors (x, y, 1).
+
+    Raises:
+        DataError: All points are one, or not finite.
+    """
+    if not np.isfinite(points).all() or np.ptp(points, axis=0).max() < 1e-6:
+        raise DataError(
+            "landmarks of a face",
+            got=f"{np.round(points, 2).tolist()}",
+            expected=f"{len(template)} distinct points",
+            remedy="correct the landmarks or leave the file out",
+        )
+    points = points.astype(np.float64)
+    from_centre, to_centre = points.mean(axis=0), template.mean(axis=0)
+    centred, wanted = points - from_centre, template - to_centre
+    left, singular, right = np.linalg.svd(wanted.T @ centred)
+    sign = np.array([1.0, np.sign(np.linalg.det(left @ right)) or 1.0])
+    rotation = (left * sign) @ right
+    scale = float((singular * sign).sum() / (centred**2).sum())
+    matrix = np.empty((2, 3))
+    matrix[:, :2] = scale * rotation
+    matrix[:, 2] = to_centre - matrix[:, :2] @ from_centre
+    return matrix
+
+
+def robust_similarity(
+    points: Float[np.ndarray, "n 2"], template: Float[np.ndarray, "n 2"] = TEMPLATE
+) -> Float[np.ndarray, "2 3"]:
+    """Fits the similarity by least median of squares, so that one misplaced landmark does not turn the face.
+
+    Rousseeuw, "Least Median of Squares Regression" (1984). Every pair of points is tried, as there are only
+    ten; the pair with the least median error says which points belong, and these are fitted with least
+    squares. A nose tip moves against the other four when a head turns: this keeps eyes and mouth in place.
+
+    Args:
+        points: Landmarks, pixels (x, y).
+        template: Where they belong, in the same order.
+
+    Returns:
+        The matrix for column vectors (x, y, 1).
+
+    Raises:
+        DataError: All points are one, or not finite.
+    """
+    matrix = similarity(points, template)
+    best_median, best_error = np.inf, _squared_error(matrix, points, template)
+    for pair in combinations(range(len(points)), 2):
+        chosen = list(pair)
+        if np.ptp(points[chosen], axis=0).max() < 1e-6:
+            continue
+        error = _squared_error(similarity(points[chosen], template[chosen]), points, template)
+        median = float(np.median(error))
+        if median < best_median:
+            best_median, best_error = median, error
+    # The usual robust standard deviation with its correction for few points (Rousseeuw and Leroy, 1987).
+    reach = 2.5 * 1.4826 * (1 + 5 / (len(points) - 2)) * np.sqrt(best_median)
+    inside = best_error <= max(reach, 1e-3) ** 2
+    return matrix if inside.all() or inside.sum() < 2 else similarity(points[inside], template[inside])
+
+
+def warp(
+    image: UInt8[np.ndarray, "h w 3"], matrix: Float[np.ndarray, "2 3"], size: int = FACE_SIZE
+) -> UInt8[np.ndarray, "size size 3"]:
+    """Brings an image into the aligned frame; what lies outside repeats the border.
+
+    Bilinear where the face grows or hardly shrinks. Where it shrinks more, bilinear sampling would skip
+    pixels and alias; then the face is sampled on a finer grid and averaged down to the wanted one.
+
+    Args:
+        image: The image, RGB.
+        matrix: From image to aligned frame, pixels.
+        size: Side of the aligned frame.
+
+    Returns:
+        The aligned face, RGB.
+    """
+    shrink = 1.0 / float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if shrink <= _SUPERSAMPLE_FROM:
+        return _sample(image, matrix, size)
+    finer = int(np.ceil(shrink))
+    # Centre of the fine cells, so that averaging them lands on the centre of the wanted pixel.
+    fine = matrix * finer
+    fine[:, 2] += (finer - 1) / 2
+    sampled = _sample(image, fine, size * finer)
+    averaged: np.ndarray = cv2.resize(sampled, (size, size), interpolation=cv2.INTER_AREA)
+    return averaged
+
+
+def resize(image: UInt8[np.ndarray, "h w 3"], size: int = FACE_SIZE) -> UInt8[np.ndarray, "size size 3"]:
+    """Resizes a square image: by area where it shrinks, bicubic where it grows.
+
+    Args:
+        image: The image, RGB.
+        size: The wanted side.
+
+    Returns:
+        The image, RGB.
+    """
+    if image.shape[:2] == (size, size):
+        return image
+    kind = cv2.INTER_AREA if min(image.shape[:2]) > size else cv2.INTER_CUBIC
+    resized: np.ndarray = cv2.resize(image, (size, size), interpolation=kind)
+    return resized
+
+
+def centre_square(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "side side 3"]:
+    """Cuts the largest square out of the middle of an image."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return np.ascontiguousarray(image[top : top + side, left : left + side])
+
+
+def yaw(points: Float[np.ndarray, "5 2"]) -> float:
+    """Estimates how far a head is turned, from five landmarks.
+
+    The nose tip stands in front of the plane of eyes and mouth by about half of the distance of the eyes, so
+    it moves sideways by its height times the tangent of the yaw. A rough figure, good to sort faces into
+    frontal and not: true yaw and this differ by some 10 degrees.
+
+    Args:
+        points: Eyes, nose tip, mouth corners, pixels (x, y), left of the picture first.
+
+    Returns:
+        Degrees; positive where the nose points to the right of the picture.
+    """
+    eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
+    down = mouth - eyes
+    length = float(np.linalg.norm(down))
+    if length < 1e-6:
+        return 90.0
+    down = down / length
+    across = np.array([down[1], -down[0]])
+    aside = float((points[2] - eyes) @ across)
+    # The face's height does not shrink with yaw, unlike the distance of the eyes; in the template the two
+    # are 40.7 and 35.2 pixels.
+    nose_height = 0.5 * length * _EYES_TO_HEIGHT
+    return float(np.degrees(np.arctan2(aside, nose_height)))
+
+
+_EYES_TO_HEIGHT = float(
+    np.linalg.norm(TEMPLATE[1] - TEMPLATE[0])
+    / np.linalg.norm(TEMPLATE[3:].mean(axis=0) - TEMPLATE[:2].mean(axis=0))
+)
+
+
+def _squared_error(matrix: np.ndarray, points: np.ndarray, template: np.ndarray) -> np.ndarray:
+    placed = points @ matrix[:, :2].T + matrix[:, 2]
+    error: np.ndarray = ((placed - template) ** 2).sum(axis=1)
+    return error
+
+
+def _sample(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    sampled: np.ndarray = cv2.warpAffine(
+        image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return sampled

@@ -1,0 +1,164 @@
+"""The evaluation that `evaluate`, `sweep`, `compare` and `promote` share: which arms, on which faces."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lrface.config import EvaluateSettings
+from lrface.data.pack import Pack
+from lrface.errors import ConfigError, EvaluationError
+from lrface.evaluation.arms import BICUBIC, HIGH_RESOLUTION, Arm, bicubic
+from lrface.evaluation.conditions import conditions
+from lrface.evaluation.protocol import Protocol, draw_protocol
+from lrface.evaluation.results import Results
+from lrface.evaluation.run import evaluate
+from lrface.images.ranges import VLR_MAX, VLR_MIN
+from lrface.jobs.command import Context
+from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
+from lrface.tracking.names import Alias, arm_metric
+from lrface.tracking.runs import Run
+
+
+def load_networks(
+    settings: EvaluateSettings, context: Context
+) -> tuple[tuple[Recogniser, ...], tuple[SuperResolver, ...]]:
+    """Load what is to be evaluated.
+
+    Raises:
+        RegistryError: A version is missing.
+        WeightsError: Weights that cannot be had or do not fit.
+    """
+    recognisers = tuple(load_recogniser(reference, context) for reference in settings.edgeface)
+    resolvers = tuple(load_super_resolver(reference, context) for reference in settings.dsr if reference != NONE)
+    return recognisers, resolvers
+
+
+def arms_of(recognisers: Sequence[Recogniser], resolvers: Sequence[SuperResolver]) -> list[Arm]:
+    """Every way from a small face to an embedding: (bicubic, each super-resolver) x each recogniser, and HR.
+
+    With one recogniser its name is left out, with one super-resolver that is called `dsr`. Where a pretrained and a
+    fine-tuned recogniser are there, the fine-tuned one is also held against a gallery of the pretrained one.
+    """
+    upscalers = {HIGH_RESOLUTION: None, BICUBIC: bicubic} | {
+        name: resolver.network.forward for name, resolver in zip(_resolver_names(resolvers), resolvers, strict=True)
+    }
+    arms = []
+    for suffix, recogniser in zip(_suffixes(recognisers), recognisers, strict=True):
+        for name, upscaler in upscalers.items():
+            limits = (VLR_MIN, VLR_MAX) if name not in {HIGH_RESOLUTION, BICUBIC} else (1, 112)
+            arms.append(Arm(f"{name}{suffix}", recogniser.network, upscaler, None, *limits))
+    labels = {recogniser.label: recogniser for recogniser in recognisers}
+    old, new = labels.get(Alias.PRETRAINED), labels.get(Alias.FINETUNED)
+    if old is not None and new is not None and resolvers:
+        last, resolver = _resolver_names(resolvers)[-1], resolvers[-1]
+        arms.append(
+            Arm(
+                f"{last}-{Alias.FINETUNED}-old_gallery",
+                new.network,
+                resolver.network.forward,
+                old.network,
+                VLR_MIN,
+                VLR_MAX,
+            )
+        )
+    return arms
+
+
+def test_protocol(pack: Pack, settings: EvaluateSettings) -> Protocol:
+    """Draw gallery and probes from the people who are in no training.
+
+    Raises:
+        EvaluationError: The pack has no test people, or too few of their images.
+    """
+    rows = pack.rows(superres="test")
+    if not len(rows):
+        raise EvaluationError(
+            f"pack {pack.root}",
+            got="no test subjects",
+            expected="people who are in no training",
+            remedy="prepare it with test subjects, or evaluate another source",
+        )
+    names = pack.manifest["source"].to_numpy()[rows]
+    return draw_protocol(rows, pack.subjects(rows), names, settings.protocol, pack.digest)
+
+
+def measure(
+    pack: Pack, protocol: Protocol, arms: Sequence[Arm], settings: EvaluateSettings, context: Context
+) -> Results:
+    """Evaluate the arms.
+
+    Raises:
+        ConfigError: A condition is not known.
+    """
+    known = conditions()
+    unknown = sorted(set(settings.degradations) - set(known))
+    if unknown:
+        raise ConfigError("degradations", got=", ".join(unknown), expected=", ".join(known), remedy="choose from these")
+    with context.terminal.progress("evaluate") as progress:
+        return evaluate(
+            pack.faces,
+            protocol,
+            arms,
+            settings.sizes,
+            degradations={name: known[name] for name in settings.degradations},
+            real_vlr=pack.vlr,
+            settings=settings.measure,
+            device=context.device,
+            progress=progress,
+        )
+
+
+def log_results(run: Run, results: Results, folder: Path) -> None:
+    """Log figures as metrics and headlines, files as artifacts."""
+    results.save(folder)
+    run.log_artifacts(folder, "evaluation")
+    run.log_table(results.table(), "evaluation/table.json")
+    figures = {
+        arm_metric(record.arm, record.size, record.metric): record.value
+        for record in results.records
+        if record.degradation == "clean" and record.value is not None
+    }
+    run.log_metrics(figures)
+    run.set_tags({"protocol": results.protocol.digest})
+
+
+HEADLINES = ("rank1", "tar_at_far_1e-2", "psnr")
+
+
+def headlines(results: Results, size: int) -> dict[str, float]:
+    """The figures at one size that a cycle's parent run shows."""
+    return {
+        arm_metric(record.arm, record.size, record.metric): record.value
+        for record in results.records
+        if record.metric in HEADLINES and record.size in {size, 112} and record.value is not None
+    }
+
+
+def summary_lines(results: Results, metrics: Sequence[str] = ("rank1", "tar_at_far_1e-2", "psnr")) -> list[str]:
+    """The table that the terminal shows."""
+    table = results.table()
+    table = table[table["metric"].isin(metrics)]
+    wide = table.pivot(index=["degradation", "size", "arm"], columns="metric", values="value")
+    wide = wide.reindex(table.set_index(["degradation", "size", "arm"]).index.unique())
+    wide = wide.reindex(columns=[metric for metric in metrics if metric in wide.columns])
+    text: str = wide.astype(float).round(3).to_string(na_rep="")
+    return text.splitlines()
+
+
+def _suffixes(recognisers: Sequence[Recogniser]) -> list[str]:
+    if len(recognisers) == 1:
+        return [""]
+    return [f"-{name}" for name in _distinct([recogniser.label for recogniser in recognisers])]
+
+
+def _resolver_names(resolvers: Sequence[SuperResolver]) -> list[str]:
+    if len(resolvers) == 1:
+        return ["dsr"]
+    return [f"dsr_{name}" for name in _distinct([resolver.label for resolver in resolvers])]
+
+
+def _distinct(labels: Sequence[str]) -> list[str]:
+    """Labels, numbered where two are alike."""
+    return [
+        f"{label}_{labels[:place].count(label) + 1}" if labels.count(label) > 1 else label
+        for place, label in enumerate(labels)
+    ]

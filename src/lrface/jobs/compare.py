@@ -1,0 +1,80 @@
+"""`compare`: two pairs on the same probes, with the verdict that `promote` would give."""
+
+from lrface.config import CompareSettings, PairSettings
+from lrface.evaluation.arms import Arm, bicubic
+from lrface.evaluation.compare import Comparison, compare
+from lrface.evaluation.decision import decide
+from lrface.evaluation.results import Cell
+from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN
+from lrface.jobs.assessment import measure, test_protocol
+from lrface.jobs.command import Context, command, leave
+from lrface.jobs.compose import DATA, Parameter
+from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
+from lrface.jobs.packs import pack_for_test
+from lrface.jobs.stage import log_pack, stage
+from lrface.tracking.runs import Run
+
+PARAMETERS = (
+    *DATA,
+    Parameter("edgeface_a", "pair_a.edgeface", "recogniser of the candidate: models:/ URI, path or released name"),
+    Parameter("dsr_a", "pair_a.dsr", "super-resolver of the candidate: models:/ URI, model folder, or none"),
+    Parameter("edgeface_b", "pair_b.edgeface", "recogniser that it is held against"),
+    Parameter("dsr_b", "pair_b.dsr", "super-resolver that it is held against"),
+    Parameter("threshold", "measure.threshold", "cosine from which a probe is named"),
+)
+
+
+def run(settings: CompareSettings, context: Context, parent: Run | None = None) -> Comparison:
+    """Measure both pairs on one protocol and print the differences with their intervals."""
+    first, second = _load(settings.pair_a, context), _load(settings.pair_b, context)
+    pack = pack_for_test(settings.data, context)
+    protocol = test_protocol(pack, settings)
+    inputs = {"pack": pack.digest, "protocol": protocol.digest}
+    for name, (recogniser, resolver) in (("a", first), ("b", second)):
+        inputs |= {
+            f"edgeface_{name}": recogniser.sha256,
+            f"dsr_{name}": resolver.sha256 if resolver else NONE,
+        }
+    arms = [
+        Arm("hr-a", first[0].network),
+        Arm("hr-b", second[0].network),
+        Arm("bicubic-b", second[0].network, bicubic),
+        _arm("a", *first),
+        _arm("b", *second),
+    ]
+    size = settings.size
+    with stage("compare", settings, context, name="compare", inputs=inputs, parent=parent) as work:
+        log_pack(work.run, pack, "test", len(protocol.probe_rows))
+        sized = settings.model_copy(update={"sizes": (size,), "degradations": ("clean",)})
+        results = measure(pack, protocol, arms, sized, context)
+
+        def against(one: str, other: str, at: int) -> Comparison:
+            return compare(results, Cell(one, at, "clean"), results, Cell(other, at, "clean"), settings.measure)
+
+        found = against("a", "b", size)
+        verdict = decide(against("a", "bicubic-b", size), found, against("hr-a", "hr-b", FACE_SIZE), settings.decision)
+        lines = [
+            f"{name}: a {item.first:.4f}, b {item.second:.4f}, "
+            f"difference {item.change.value:+.4f} [{item.change.low:+.4f}, {item.change.high:+.4f}]"
+            for name, item in found.differences.items()
+        ]
+        for line in (*lines, *verdict.lines):
+            context.terminal.line(line)
+        work.run.log_text("\n".join((*lines, *verdict.lines)) + "\n", "comparison.txt")
+        work.run.log_headline({f"compare/{name}": item.change.value for name, item in found.differences.items()})
+    return found
+
+
+def _load(pair: PairSettings, context: Context) -> tuple[Recogniser, SuperResolver | None]:
+    resolver = None if pair.dsr == NONE else load_super_resolver(pair.dsr, context)
+    return load_recogniser(pair.edgeface, context), resolver
+
+
+def _arm(name: str, recogniser: Recogniser, resolver: SuperResolver | None) -> Arm:
+    if resolver is None:
+        return Arm(name, recogniser.network, bicubic)
+    return Arm(name, recogniser.network, resolver.network.forward, None, VLR_MIN, VLR_MAX)
+
+
+if __name__ == "__main__":
+    leave(command("compare", CompareSettings, run, PARAMETERS))

@@ -1,0 +1,199 @@
+"""From an entry point's parameters to a typed, frozen config."""
+
+import difflib
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ValidationError
+
+from lrface.config import JobSettings
+from lrface.errors import ConfigError
+
+Schema = TypeVar("Schema", bound=JobSettings)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of an entry point.
+
+    Attributes:
+        name: Its name in MLproject.
+        key: The config key that it sets; none where the composition itself reads it.
+        text: What it is, with its unit.
+    """
+
+    name: str
+    key: str | None
+    text: str
+
+
+COMMON = (
+    Parameter("preset", None, "a named set of values: demo, real, recognition, image, fast"),
+    Parameter("device", "device", "auto, cpu, cuda or cuda:N"),
+    Parameter("seed", "seed", "seed of every draw"),
+    Parameter("out", "out", "folder that gets a copy of the job's files"),
+    Parameter("overrides", None, "Hydra overrides, separated by spaces; quote what holds spaces"),
+)
+DATA = (
+    Parameter("data", None, "kind of source: procedural, folder, pack, ..."),
+    Parameter("source", "data.source", "path of the source"),
+)
+NOT_GIVEN = frozenset({"", "auto"})
+
+
+def project_root() -> Path:
+    """The folder that holds MLproject: the current one, else that of the source tree, else the current one."""
+    here, tree = Path.cwd(), Path(__file__).resolve().parents[3]
+    return here if (here / "MLproject").is_file() or not (tree / "MLproject").is_file() else tree
+
+
+def config_folder() -> Path:
+    """The folder of Hydra's configs: of the source tree, or the copy that an installed package carries."""
+    tree = Path(__file__).resolve().parents[3] / "conf"
+    return tree if tree.is_dir() else Path(__file__).resolve().parents[1] / "_conf"
+
+
+def settings_for(
+    job: str,
+    schema: type[Schema],
+    given: Mapping[str, str],
+    parameters: Iterable[Parameter],
+    overrides: Sequence[str] | None = None,
+) -> Schema:
+    """Compose and check the config of a job.
+
+    Args:
+        job: Name of the entry point.
+        schema: Its schema.
+        given: Value by parameter; an empty value or `auto` counts as not given.
+        parameters: The parameters of the entry point.
+        overrides: What goes on top; none: the parameter `overrides`, split.
+
+    Raises:
+        ConfigError: A preset, an override, a key or a value that cannot be used.
+    """
+    chosen = {name: value for name, value in given.items() if value not in NOT_GIVEN}
+    composing = []
+    has_data = "data" in schema.model_fields
+    if "data" in chosen and has_data:
+        composing.append(f"data={_group_choice('data', chosen['data'])}")
+    if "preset" in chosen:
+        composing += _preset(job, chosen["preset"], with_data=has_data and "data" not in chosen)
+    keys = {
+        parameter.name: parameter.key
+        for parameter in parameters
+        if parameter.key and parameter.key.partition(".")[0] in schema.model_fields
+    }
+    composing += [f"++{keys[name]}={_quoted(value)}" for name, value in chosen.items() if name in keys]
+    composing += free_overrides(chosen.get("overrides", "")) if overrides is None else overrides
+    return validated(job, schema, composed(job, composing))
+
+
+def free_overrides(text: str) -> list[str]:
+    """Split what a user wrote, as a shell would, and let values be set that no file mentions.
+
+    Raises:
+        ConfigError: A quote is not closed, or a part is no override.
+    """
+    try:
+        parts = shlex.split(text)
+    except ValueError as error:
+        raise ConfigError(
+            "overrides", got=f"{text!r} ({error})", expected="key=value key=value", remedy="close the quote"
+        ) from error
+    groups = {path.name for path in config_folder().iterdir() if path.is_dir()}
+    found = []
+    for part in parts:
+        key, equals, _ = part.partition("=")
+        if not equals and not part.startswith("~"):
+            raise ConfigError(
+                "overrides", got=repr(part), expected="key=value", remedy="write key=value, parted by spaces"
+            )
+        plain = key[:1] not in {"+", "~"} and key.partition("@")[0] not in groups
+        found.append(f"++{part}" if plain else part)
+    return found
+
+
+def composed(job: str, overrides: Sequence[str]) -> dict[str, object]:
+    """Let Hydra compose `conf/<job>.yaml`.
+
+    Raises:
+        ConfigError: Hydra refuses.
+    """
+    try:
+        with initialize_config_dir(version_base=None, config_dir=str(config_folder())):
+            config = compose(config_name=job, overrides=list(overrides))
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(
+            f"config of {job}",
+            got=" ".join(str(error).split()),
+            expected="values that Hydra can compose",
+            remedy="correct the parameter or override",
+        ) from error
+    assert isinstance(plain, dict)  # noqa: S101 - a config file is a mapping
+    return {str(key): value for key, value in plain.items()}
+
+
+def validated(job: str, schema: type[Schema], values: Mapping[str, object]) -> Schema:
+    """Check values against a schema.
+
+    Raises:
+        ConfigError: A key is unknown, or a value is of the wrong type or out of range; all are listed.
+    """
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        problems = [_problem(schema, item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors()]
+        raise ConfigError(
+            f"config of {job}",
+            got="; ".join(problems),
+            expected="keys and values of its schema",
+            remedy="correct the parameter or override",
+        ) from error
+
+
+def _problem(schema: type[BaseModel], place: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
+    dotted = ".".join(str(part) for part in place)
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(place[-1]), _keys(schema), n=1)
+        return f"unknown key {dotted}" + (f" (did you mean {near[0]}?)" if near else "")
+    shown = "" if isinstance(value, dict) else f" (got {value!r})"
+    return f"{dotted or 'config'}: {message}{shown}"
+
+
+def _keys(schema: type[BaseModel]) -> list[str]:
+    found = []
+    for name, field in schema.model_fields.items():
+        found.append(name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found += _keys(field.annotation)
+    return found
+
+
+def _preset(job: str, preset: str, *, with_data: bool) -> list[str]:
+    folder = config_folder() / "preset"
+    known = sorted({path.stem for path in folder.glob("*/*.yaml")})
+    if preset not in known:
+        raise ConfigError("preset", got=preset, expected=", ".join(known), remedy="choose one of these")
+    parts = (["data"] if with_data else []) + [job]
+    return [f"+preset/{part}={preset}" for part in parts if (folder / part / f"{preset}.yaml").is_file()]
+
+
+def _group_choice(group: str, choice: str) -> str:
+    known = sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
+    if choice not in known:
+        raise ConfigError(group, got=choice, expected=", ".join(known), remedy="choose one of these")
+    return choice
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,71 @@
+"""`evaluate`: every arm on people who were in no training."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lrface.config import EvaluateSettings
+from lrface.evaluation.results import Results
+from lrface.jobs.assessment import (
+    arms_of,
+    headlines,
+    load_networks,
+    log_results,
+    measure,
+    summary_lines,
+    test_protocol,
+)
+from lrface.jobs.command import Context, command, leave
+from lrface.jobs.compose import DATA, Parameter
+from lrface.jobs.packs import pack_for_test
+from lrface.jobs.stage import copy_out, log_pack, stage
+from lrface.tracking.runs import Run
+
+PARAMETERS = (
+    *DATA,
+    Parameter("edgeface", "edgeface", "recognisers, by commas: models:/ URI, path or released name"),
+    Parameter("dsr", "dsr", "super-resolvers, by commas: models:/ URI or model folder; none for bicubic alone"),
+    Parameter("threshold", "measure.threshold", "cosine from which a probe is named"),
+)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation and the run that holds it."""
+
+    results: Results
+    run_id: str
+
+
+def run(settings: EvaluateSettings, context: Context, parent: Run | None = None) -> Evaluated:
+    """Measure all arms, log figures, tables and pictures."""
+    recognisers, resolvers = load_networks(settings, context)
+    pack = pack_for_test(settings.data, context)
+    protocol = test_protocol(pack, settings)
+    arms = arms_of(recognisers, resolvers)
+    inputs = {
+        "pack": pack.digest,
+        "protocol": protocol.digest,
+        **{f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)},
+        **{f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)},
+    }
+    with (
+        stage("evaluate", settings, context, name="evaluate", inputs=inputs, parent=parent) as work,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        log_pack(work.run, pack, "test", len(protocol.probe_rows))
+        results = measure(pack, protocol, arms, settings, context)
+        folder = Path(scratch) / "evaluation"
+        log_results(work.run, results, folder)
+        work.run.log_headline(headlines(results, 16 if 16 in settings.sizes else settings.sizes[0]))
+        for line in summary_lines(results):
+            context.terminal.line(line)
+        if results.notes:
+            context.terminal.line(f"evaluate: {len(results.notes)} figures could not be told; notes.json says why")
+        if settings.out is not None:
+            copy_out(folder, Path(settings.out))
+        return Evaluated(results, work.run.run_id)
+
+
+if __name__ == "__main__":
+    leave(command("evaluate", EvaluateSettings, run, PARAMETERS))

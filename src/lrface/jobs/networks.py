@@ -1,0 +1,178 @@
+"""Networks by name: from the registry, from a path, or from the released weights."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lrface.errors import WeightsError
+from lrface.jobs.command import Context
+from lrface.models.checkpoint import load_edgeface
+from lrface.models.dsr import DSR
+from lrface.models.dsr_folder import load_dsr
+from lrface.models.edgeface import EdgeFace
+from lrface.models.released import LICENCE, RELEASED, fetch_released
+from lrface.models.store import ModelSpec, read_spec
+from lrface.tracking.names import DSR as DSR_NAME
+from lrface.tracking.names import EDGEFACE, VersionTag
+from lrface.tracking.versions import ModelVersion, download, is_registry_uri, resolve
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """A frozen recogniser and where it came from.
+
+    Attributes:
+        network: EdgeFace, in evaluation mode, on the device of the job.
+        origin: The version's URI, or the path.
+        label: Short name for arms: the alias, or the file's name.
+        sha256: Of its weights.
+        licence: Of its weights.
+        cycle: How many super-resolvers it was fine-tuned on, one after another.
+        version: Its version, where it came from the registry.
+        initialised: Keys that the file lacked.
+    """
+
+    network: EdgeFace
+    origin: str
+    label: str
+    sha256: str
+    licence: str
+    cycle: int
+    version: ModelVersion | None = None
+    initialised: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SuperResolver:
+    """A frozen super-resolver and where it came from; the attributes are those of a recogniser."""
+
+    network: DSR
+    origin: str
+    label: str
+    sha256: str
+    licence: str
+    cycle: int
+    version: ModelVersion | None = None
+
+
+def load_recogniser(
+    reference: str,
+    context: Context,
+    *,
+    variant: str | None = None,
+    allow_missing: tuple[str, ...] = (),
+    licence: str | None = None,
+) -> Recogniser:
+    """Load EdgeFace from `models:/...`, a path or a released name.
+
+    Raises:
+        RegistryError: The registry has no such version.
+        WeightsError: The weights cannot be had, or do not fit.
+    """
+    if is_registry_uri(reference):
+        version = resolve(context.store, reference)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = download(context.store, version, Path(scratch) / "model")
+            network, loaded = load_edgeface(folder, variant, allow_missing)
+        return Recogniser(
+            network=_frozen(network, context),
+            origin=version.uri,
+            label=_label(reference),
+            sha256=loaded.sha256,
+            licence=licence or version.licence,
+            cycle=int(version.tags.get(VersionTag.CYCLE, "0")),
+            version=version,
+        )
+    path = Path(reference).expanduser()
+    released = not path.exists() and reference in RELEASED
+    if released:
+        path = fetch_released(reference, context.root / "mlruns" / "weights")
+    elif not path.exists():
+        raise WeightsError(
+            "recogniser",
+            got=f"{reference}, which is no path here",
+            expected=f"models:/edgeface@ALIAS, a path, or one of {', '.join(RELEASED)}",
+            remedy="correct edgeface",
+        )
+    network, loaded = load_edgeface(path, variant, allow_missing)
+    recorded = read_spec(path).licence if path.is_dir() else (LICENCE if released else "unknown")
+    return Recogniser(
+        network=_frozen(network, context),
+        origin=str(reference),
+        label=_label(reference),
+        sha256=loaded.sha256,
+        licence=licence or recorded,
+        cycle=0,
+        initialised=loaded.initialised,
+    )
+
+
+def load_super_resolver(reference: str, context: Context) -> SuperResolver:
+    """Load DSR from `models:/...` or a model folder.
+
+    Raises:
+        RegistryError: The registry has no such version.
+        WeightsError: The folder is missing, or holds something else.
+    """
+    version: ModelVersion | None = None
+    if is_registry_uri(reference):
+        version = resolve(context.store, reference)
+        with tempfile.TemporaryDirectory() as scratch:
+            network, spec = load_dsr(download(context.store, version, Path(scratch) / "model"))
+    else:
+        network, spec = _dsr_from_path(reference)
+    return SuperResolver(
+        network=network.to(context.device).requires_grad_(False).eval(),
+        origin=version.uri if version else reference,
+        label=_label(reference),
+        sha256=spec.sha256,
+        licence=version.licence if version else spec.licence,
+        cycle=int(version.tags.get(VersionTag.CYCLE, "0")) if version else 0,
+        version=version,
+    )
+
+
+def _dsr_from_path(reference: str) -> tuple[DSR, ModelSpec]:
+    path = Path(reference).expanduser()
+    if not path.is_dir():
+        raise WeightsError(
+            "super-resolver",
+            got=f"{reference}, which is no folder here",
+            expected="models:/dsr@ALIAS, a folder with model.safetensors and config.json, or none",
+            remedy="correct dsr",
+        )
+    return load_dsr(path)
+
+
+def _frozen(network: EdgeFace, context: Context) -> EdgeFace:
+    return network.to(context.device).requires_grad_(False).eval()
+
+
+def _label(reference: str) -> str:
+    """`finetuned` of `models:/edgeface@finetuned`, `v3` of `models:/edgeface/3`, the stem of a path."""
+    if "@" in reference and is_registry_uri(reference):
+        return reference.rpartition("@")[2]
+    if is_registry_uri(reference):
+        return f"v{reference.rpartition('/')[2]}"
+    stem = Path(reference).stem
+    return "".join(sign if sign.isalnum() or sign in "_-." else "_" for sign in stem)
+
+
+def load_pair(version: ModelVersion, context: Context) -> tuple[Recogniser, SuperResolver]:
+    """Load both halves of a version of `lrface`, from the copies inside it.
+
+    Raises:
+        RegistryError: Its files are not the recorded ones.
+        WeightsError: They do not load.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = download(context.store, version, Path(scratch) / "pair")
+        network, loaded = load_edgeface(folder / EDGEFACE)
+        resolver, spec = load_dsr(folder / DSR_NAME)
+    recogniser = Recogniser(
+        _frozen(network, context), version.uri, "champion", loaded.sha256, version.licence, 0, version
+    )
+    resolver = resolver.to(context.device).requires_grad_(False).eval()
+    return recogniser, SuperResolver(resolver, version.uri, "champion", spec.sha256, version.licence, 0, version)

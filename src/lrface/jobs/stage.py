@@ -1,0 +1,140 @@
+"""What jobs do alike around a run: start it or go on with it, log its data, register what it made."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from lrface.config import JobSettings
+from lrface.data.pack import Pack
+from lrface.jobs.command import Context
+from lrface.jobs.reporter import RunReporter
+from lrface.models import dsr as networks
+from lrface.models.dsr_folder import dsr_spec
+from lrface.models.edgeface import EdgeFace
+from lrface.models.edgeface_folder import edgeface_spec
+from lrface.models.store import write_model
+from lrface.tracking.names import DSR, EDGEFACE, Alias, VersionTag
+from lrface.tracking.registry import register
+from lrface.tracking.resume import fingerprint, work_folder
+from lrface.tracking.runs import Run
+from lrface.tracking.signatures import dsr_signature, edgeface_signature
+from lrface.tracking.starting import start_run
+from lrface.tracking.versions import ModelVersion
+
+NOT_PARAMS = frozenset({"tracking", "out"})
+NOT_WORK = frozenset({"tracking", "out", "device"})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run under way.
+
+    Attributes:
+        run: The run.
+        folder: Working folder; what lies in it is there again when a killed job is started again.
+        report: Where a training tells what happens.
+    """
+
+    run: Run
+    folder: Path
+    report: RunReporter
+
+
+@contextmanager
+def stage(
+    job: str,
+    settings: JobSettings,
+    context: Context,
+    *,
+    name: str,
+    inputs: Mapping[str, str],
+    parent: Run | None = None,
+    tags: Mapping[str, object] | None = None,
+) -> Iterator[Stage]:
+    """Start the run of a job, or go on with the one of the same job that was killed.
+
+    Args:
+        job: The entry point.
+        settings: Its config.
+        context: Store and terminal.
+        name: A readable name for the run.
+        inputs: Digests of what the job reads.
+        parent: The cycle that this is a stage of.
+        tags: Tags of the run.
+    """
+    config = settings.model_dump(mode="json", exclude=set(NOT_WORK))
+    params = settings.model_dump(mode="json", exclude=set(NOT_PARAMS))
+    key = fingerprint(job, config, {**inputs, "parent": parent.run_id if parent else ""})
+    with (
+        work_folder(context.store, key) as work,
+        start_run(
+            context.store, name, job=job, params=params, tags=tags or {}, parent=parent, resume=work.run_id
+        ) as run,
+    ):
+        if work.run_id is not None:
+            context.terminal.line(f"{job}: going on with run {run.run_id}")
+        work.begin(run)
+        yield Stage(run, work.path, RunReporter(run, context.terminal))
+        work.finish()
+
+
+def log_pack(run: Run, pack: Pack, context: str, rows: int) -> None:
+    """Log a pack as an input of a run, under its digest."""
+    run.log_dataset(
+        pack.root.name,
+        pack.digest,
+        source=pack.root.as_uri(),
+        rows=rows,
+        context=context,
+        licence=pack.info.licence or "unknown",
+        terms=pack.info.terms or "unknown",
+    )
+    run.set_tags({VersionTag.PACK: pack.digest})
+
+
+def register_network(
+    run: Run,
+    network: nn.Module,
+    *,
+    alias: Alias,
+    licence: str,
+    tags: Mapping[VersionTag | str, object],
+    out: str | None,
+) -> ModelVersion:
+    """Register a network as a version of `edgeface` or `dsr`, alias last; copy its folder to `out` where asked for.
+
+    Raises:
+        RegistryError: The registry refused; nothing that looks whole is left behind.
+        WeightsError: A weight is not finite.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        if isinstance(network, EdgeFace):
+            name, signature, spec = EDGEFACE, edgeface_signature(), edgeface_spec(network, licence=licence)
+        elif isinstance(network, networks.DSR):
+            name, signature, spec = DSR, dsr_signature(), dsr_spec(network, licence=licence)
+        else:
+            raise TypeError(f"no registered model for {type(network).__name__}")
+        write_model(folder, network, spec)
+        version = register(
+            run,
+            name,
+            folder,
+            signature=signature,
+            alias=alias,
+            tags={VersionTag.LICENCE: licence, **tags},
+        )
+        if out is not None:
+            copy_out(folder, Path(out) / name)
+    return version
+
+
+def copy_out(source: Path, target: Path) -> None:
+    """Copy a folder's files to where a user wants them, replacing what is there."""
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, target, dirs_exist_ok=True)

@@ -1,0 +1,46 @@
+"""What a person sees while a job runs: plain lines, and a progress bar where there is a terminal."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+Tick = Callable[[int, int], None]
+
+
+class Terminal:
+    """Lines go to standard output, bars and errors to standard error."""
+
+    def line(self, text: str) -> None:
+        """A line of news."""
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    def error(self, text: str) -> None:
+        """The one line that ends a job."""
+        sys.stderr.write(f"error: {text}\n")
+        sys.stderr.flush()
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Tick]:
+        """Show how far something is; the callable is told what is done and what there is in all."""
+        if not sys.stderr.isatty():
+            yield self._quarters(what)
+            return
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(*columns, transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    def _quarters(self, what: str) -> Tick:
+        told = 0
+
+        def tick(done: int, total: int) -> None:
+            nonlocal told
+            quarter = 4 * done // max(1, total)
+            if quarter > told:
+                told = quarter
+                self.line(f"{what}: {done}/{total}")
+
+        return tick

@@ -1,0 +1,131 @@
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from lrface.data.reading import BadImageError, decode_image, image_pixels, read_image
+
+
+def encoded(pixels: np.ndarray, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.fixture
+def picture(faces) -> np.ndarray:
+    return faces[0, :40, :60]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_colour_comes_back_exactly(picture, kind):
+    assert np.array_equal(decode_image(encoded(picture, kind), "x", 10**6), picture)
+
+
+@pytest.mark.parametrize(("kind", "options"), [("JPEG", {"quality": 95}), ("WEBP", {"quality": 95})])
+def test_lossy_colour_comes_back_in_the_right_order(picture, kind, options):
+    back = decode_image(encoded(picture, kind, **options), "x", 10**6).astype(int)
+    assert np.abs(back - picture).mean() < 8
+    assert np.abs(back - picture[..., ::-1]).mean() > 20
+
+
+@pytest.mark.parametrize("kind", ["PNG", "PPM", "BMP"])
+def test_grey_becomes_three_equal_channels(picture, kind):
+    grey = picture[..., 0]
+    assert np.array_equal(decode_image(encoded(grey, kind), "x", 10**6), np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_sixteen_bits_become_eight(picture):
+    wide = picture[..., 0].astype(np.uint16) * 257
+    expected = np.repeat(picture[..., :1], 3, axis=2)
+    assert np.array_equal(decode_image(encoded(wide, "PNG"), "x", 10**6), expected)
+    assert np.array_equal(decode_image(encoded(wide, "TIFF"), "x", 10**6), expected)
+    pgm = b"P5\n60 40\n65535\n" + wide.astype(">u2").tobytes()
+    assert np.array_equal(decode_image(pgm, "x", 10**6), expected)
+    colour = cv2.imencode(".png", picture[..., ::-1].astype(np.uint16) * 257)[1].tobytes()
+    assert np.array_equal(decode_image(colour, "x", 10**6), picture)
+
+
+def test_palette_and_transparency(picture):
+    seen = np.dstack([picture, np.full(picture.shape[:2], 128, np.uint8)])
+    assert np.array_equal(decode_image(encoded(seen, "PNG"), "x", 10**6), picture)
+    palette = Image.fromarray(picture).quantize(16)
+    file = io.BytesIO()
+    palette.save(file, "PNG")
+    assert np.array_equal(decode_image(file.getvalue(), "x", 10**6), np.asarray(palette.convert("RGB")))
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 3), (8, 1)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_the_exif_orientation_is_applied(picture, orientation, turns, kind):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if kind == "WEBP" else {"quality": 95} if kind == "JPEG" else {}
+    back = decode_image(encoded(picture, kind, exif=exif, **options), "x", 10**6).astype(int)
+    expected = np.rot90(picture, turns)
+    assert back.shape == expected.shape
+    assert np.abs(back - expected).mean() < 8
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "PPM", "WEBP", "TIFF"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_truncated_files_are_broken(picture, kind, share):
+    whole = encoded(picture, kind)
+    with pytest.raises(BadImageError) as caught:
+        decode_image(whole[: int(len(whole) * share)], "a/1.png", 10**6)
+    assert caught.value.kind == "broken"
+    assert str(caught.value).startswith("a/1.png: got a ")
+
+
+def test_a_flipped_byte_in_a_png_is_broken(picture):
+    whole = bytearray(encoded(picture, "PNG"))
+    whole[len(whole) // 2] ^= 0xFF
+    with pytest.raises(BadImageError, match="damaged"):
+        decode_image(bytes(whole), "x", 10**6)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [(b"", "empty"), (b"hello", "broken"), (b"GIF89a" + bytes(50), "broken")]
+)
+def test_what_is_no_image(content, kind):
+    with pytest.raises(BadImageError) as caught:
+        decode_image(content, "x", 10**6)
+    assert caught.value.kind == kind
+
+
+def test_floating_point_is_refused():
+    with pytest.raises(BadImageError, match="floating-point"):
+        decode_image(encoded(np.zeros((9, 9), np.float32), "TIFF"), "x", 10**6)
+
+
+def bomb(side: int) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [1001, 12_000, 60_000])
+def test_decompression_bombs_are_refused_from_their_header(side):
+    with pytest.raises(BadImageError) as caught:
+        decode_image(bomb(side), "x", 10**6)
+    assert caught.value.kind == "too_large"
+
+
+def test_a_missing_file_is_unreadable(tmp_path):
+    with pytest.raises(BadImageError, match="No such file") as caught:
+        read_image(tmp_path / "none.png", "none.png", 10**6)
+    assert caught.value.kind == "unreadable"
+
+
+def test_pixels_are_counted_from_the_header(tmp_path, picture):
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(picture, "PNG"))
+    assert image_pixels(path) == 2400
+    path.write_bytes(b"no image")
+    assert image_pixels(path) == 0
