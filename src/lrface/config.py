@@ -95,6 +95,13 @@ class FinetuneSettings(DataJobSettings):
     degradation: DegradationSettings = DegradationSettings()
     augmentation: AugmentationSettings = AugmentationSettings(geometry=0.3)
     collapse: CollapseSettings = CollapseSettings()
+    on_nan: Literal["stop", "retry"] = Field(
+        "stop", description="when an epoch is not finite: stop, or try again with gentler settings"
+    )
+    retries: int = Field(3, ge=1, le=10, description="most tries again")
+    shown_sizes: tuple[int, ...] = Field(
+        (12, 16), min_length=1, description="sides of the probes in the report before and after, in pixels"
+    )
 
 
 class TrainDsrSettings(DataJobSettings):
