@@ -156,6 +156,11 @@ def split_superres(rows: Sequence[Row], settings: SplitSettings) -> tuple[str, .
     place = _given_superres(rows) if settings.keep_given else {}
     free = sorted({row.subject for row in rows} - place.keys(), key=lambda name: _draw(settings.seed, "superres", name))
     test, val = _superres_counts(len(free), settings, set(place.values()))
+    if settings.keep_given:
+        # Whom a prescribed split has recognition learn is no test subject: dealt out from the other end.
+        learnt = {row.subject for row in rows if row.recognition in ("train", "val")}
+        free.sort(key=learnt.__contains__)
+        test = min(test, sum(subject not in learnt for subject in free))
     for rank, subject in enumerate(free):
         place[subject] = "test" if rank < test else "val" if rank < test + val else "train"
     return tuple(place[row.subject] for row in rows)
