@@ -95,6 +95,13 @@ class FinetuneSettings(DataJobSettings):
     degradation: DegradationSettings = DegradationSettings()
     augmentation: AugmentationSettings = AugmentationSettings(geometry=0.3)
     collapse: CollapseSettings = CollapseSettings()
+    on_nan: Literal["stop", "retry"] = Field(
+        "stop", description="when an epoch is not finite: stop, or try again with gentler settings"
+    )
+    retries: int = Field(3, ge=1, le=10, description="most tries again")
+    shown_sizes: tuple[int, ...] = Field(
+        (12, 16), min_length=1, description="sides of the probes in the report before and after, in pixels"
+    )
 
 
 class TrainDsrSettings(DataJobSettings):
@@ -174,7 +181,9 @@ class PromoteSettings(EvaluateSettings):
     """`promote`: the pair in place gives way, or a refusal says why not."""
 
     pair: PairSettings = Field(PairSettings(), description="the candidate")
-    size: int = Field(16, ge=8, le=112, description="side of the probes on which the decision stands, in pixels")
+    sizes: tuple[int, ...] = Field(
+        (8, 12, 16), min_length=1, description="sides of the probes on which the decision stands, in pixels"
+    )
     decision: DecisionSettings = DecisionSettings()
     rollback: bool = Field(False, description="put the previous champion back instead")
 

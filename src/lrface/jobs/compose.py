@@ -81,11 +81,16 @@ def settings_for(
     """
     chosen = {name: value for name, value in given.items() if value not in NOT_GIVEN}
     composing = []
-    if "data" in chosen:
+    has_data = "data" in schema.model_fields
+    if "data" in chosen and has_data:
         composing.append(f"data={_group_choice('data', chosen['data'])}")
     if "preset" in chosen:
-        composing += _preset(job, chosen["preset"], with_data="data" not in chosen)
-    keys = {parameter.name: parameter.key for parameter in parameters if parameter.key}
+        composing += _preset(job, chosen["preset"], with_data=has_data and "data" not in chosen)
+    keys = {
+        parameter.name: parameter.key
+        for parameter in parameters
+        if parameter.key and parameter.key.partition(".")[0] in schema.model_fields
+    }
     composing += [f"++{keys[name]}={_quoted(value)}" for name, value in chosen.items() if name in keys]
     composing += free_overrides(chosen.get("overrides", "")) if overrides is None else overrides
     return validated(job, schema, composed(job, composing))

@@ -117,7 +117,7 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
         found = evaluate.run(configs.of("evaluate", EvaluateSettings, data=data, **arms), context, work.run)
         deciding = configs.of("promote", PromoteSettings, data=data)
         ended = promote.run(deciding, context, work.run)
-        work.run.log_metrics(headlines(found.results, deciding.size))
+        work.run.log_metrics(headlines(found.results, deciding.sizes))
         work.run.set_tags({"promoted": ended.promoted, "pair": ended.pair.uri})
         return ended
 

@@ -129,10 +129,11 @@ def recognition_data(pack: Pack, images_per_epoch: int, val_faces: int) -> EdgeF
     labels, names = pack.labels(train)
     number = {name: place for place, name in enumerate(names)}
     people = np.array([number[name] for name in pack.subjects(val)], dtype=np.int64)
+    enrolled = np.unique(labels, return_index=True)[1][: max(2, val_faces)]
     return EdgeFaceData(
         pack=pack,
         rows=train,
         people=labels,
         images_per_epoch=images_per_epoch,
-        validation=validation_set(pack.faces, val, people, val_faces),
+        validation=validation_set(pack.faces, val, people, val_faces, gallery=(train[enrolled], labels[enrolled])),
     )

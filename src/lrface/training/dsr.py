@@ -143,7 +143,7 @@ class DsrTraining(TrainingModule):
         hr = augment(hr, draw_augmentation(self.recipe.augmentation, len(hr), generator))
         small = degrade(hr, draw_degradation(self.recipe.degradation, len(hr), generator))
         restored = self.restore(self.dsr, small)
-        terms = self.terms(restored, hr)
+        terms = self.terms(restored, hr, small.size)
         if batch.step == 0:
             shares = gradient_shares(terms, restored)
             self.report.metrics({f"train/share_{name}": share for name, share in shares.items()}, self.current_epoch)
@@ -156,7 +156,9 @@ class DsrTraining(TrainingModule):
             restored: Tensor = network.restore(small)  # type: ignore[operator]
         return restored.float()
 
-    def terms(self, restored: Float[Tensor, "n 3 112 112"], hr: Float[Tensor, "n 3 112 112"]) -> LossTerms:
+    def terms(
+        self, restored: Float[Tensor, "n 3 112 112"], hr: Float[Tensor, "n 3 112 112"], size: Int64[Tensor, " n"]
+    ) -> LossTerms:
         """Every term whose weight is not 0."""
         supervisor, perceptual = self._judges
         values: dict[str, Tensor] = {"l1": pixel_loss(restored, hr)}
@@ -164,8 +166,9 @@ class DsrTraining(TrainingModule):
             with torch.no_grad():
                 wanted, wanted_features = supervisor.embed_with_features(hr)
             embedding, features = supervisor.embed_with_features(restored)
-            values["identity"] = identity_loss(embedding, wanted)
-            values["feature"] = feature_matching_loss(features, wanted_features)
+            share = self.recipe.loss.share(size)
+            values["identity"] = identity_loss(embedding, wanted, share)
+            values["feature"] = feature_matching_loss(features, wanted_features, share)
         values["tv"] = total_variation_loss(restored)
         if perceptual is not None:
             with torch.autocast(hr.device.type, dtype=torch.bfloat16, enabled=self.bf16):
@@ -187,7 +190,7 @@ class DsrTraining(TrainingModule):
         for part in validation.batches(64):
             small, hr = validation.small(part, device)
             restored = self.restore(network, small)
-            for name, value in self.terms(restored, hr).detached().items():
+            for name, value in self.terms(restored, hr, small.size).detached().items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(hr)
             shown = restored.clamp(0.0, 1.0)
             sums["psnr"] = sums.get("psnr", 0.0) + float(psnr(shown, hr).sum())

@@ -17,10 +17,18 @@ from lrface.images.augmentation import AugmentationSettings, augment, draw_augme
 from lrface.images.degradation import DegradationSettings, SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float
 from lrface.losses.margin import MarginHead
+from lrface.metrics.fidelity import psnr
 from lrface.models.adapters import TrainableSettings, choose_trainable, merge_adapters, merged_copy
 from lrface.models.edgeface import EdgeFace
 from lrface.settings import Settings
-from lrface.training.findings import CollapseSettings, Finding, collapse
+from lrface.training.findings import (
+    CollapseSettings,
+    Finding,
+    FirstLook,
+    collapse,
+    first_findings,
+    no_progress,
+)
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.settings import LoopSettings
 from lrface.training.source import Batch, EpochSource, shared_order
@@ -105,6 +113,7 @@ class EdgeFaceTraining(TrainingModule):
         report: Where to tell what happens.
         folder: Working folder.
         device: Where to train.
+        head_accuracy: Accuracy of the class centres after stage 1, where there was one.
     """
 
     stage = "edgeface"
@@ -122,10 +131,12 @@ class EdgeFaceTraining(TrainingModule):
         report: Reporter,
         folder: Path,
         device: torch.device,
+        head_accuracy: float | None = None,
     ) -> None:
         super().__init__(recipe.loop, seed, report, folder)
         self.recipe = recipe
         self.data = data
+        self._head_accuracy = head_accuracy
         chosen = choose_trainable(edgeface, recipe.optim.train, seed=seed)
         self.edgeface = edgeface.to(device)
         self.head = head.to(device)
@@ -140,6 +151,32 @@ class EdgeFaceTraining(TrainingModule):
             dict(zip(data.rows.tolist(), data.people.tolist(), strict=True)),
             recipe.loop.batch_size,
             lambda: self.current_epoch,
+        )
+
+    def on_fit_start(self) -> None:
+        """As in every training; before it, a look at what the training will see."""
+        super().on_fit_start()
+        if not self.history and self._frozen[0] is not None:
+            self._tell(first_findings(self.look()))
+
+    @torch.no_grad()
+    def look(self) -> FirstLook:
+        """What the validation set looks like before the first step."""
+        validation, restore = self.data.validation, self._frozen[1]
+        part = slice(0, min(32, len(validation.owner)))
+        small, hr = validation.small(part, self.device)
+        bicubic, shown = small.enlarged.clamp(0.0, 1.0), self._probes()[part].to(self.device)
+        known = np.isin(validation.people[validation.owner], self.data.people)
+        return FirstLook(
+            darkest=float(hr.min()),
+            brightest=float(hr.max()),
+            bicubic_psnr=float(psnr(bicubic, hr).mean()),
+            restored_psnr=None if restore is None else float(psnr(shown, hr).mean()),
+            restored_change=None if restore is None else float((shown - bicubic).abs().max()),
+            similarity=self.start_metrics.get("similarity", 0.0),
+            known_people=float(known.mean()),
+            head_accuracy=self._head_accuracy,
+            classes=self.data.classes,
         )
 
     def trained(self) -> nn.Module:
@@ -210,9 +247,12 @@ class EdgeFaceTraining(TrainingModule):
         return [float(kept), metrics.get(self.recipe.optim.select, separation), separation]
 
     def findings(self) -> list[Finding]:
-        """Collapse ends the training."""
+        """Collapse ends the training; a standstill is told."""
         found = collapse(self.history[-1], self.recipe.collapse) if self.must_not_collapse() else None
-        return [Finding("stop_collapse", found.cause, found.remedy)] if found else []
+        if found is not None:
+            return [Finding("stop_collapse", found.cause, found.remedy)]
+        still = no_progress(self.current_epoch, self.best_epoch)
+        return [still] if still is not None else []
 
     def must_not_collapse(self) -> bool:
         """A network that starts from nothing is given half of its epochs to spread its embeddings."""
