@@ -20,6 +20,7 @@ class DsrLossSettings(Settings):
     perceptual: float = Field(0.02, ge=0, description="weight of the perceptual term")
     identity: float = Field(0.50, ge=0, description="weight of the identity term")
     feature: float = Field(0.15, ge=0, description="weight of feature matching")
+    contrast: float = Field(0.0, ge=0, description="weight of recognising each SR face among the batch's HR faces")
     tv: float = Field(3e-6, ge=0, description="weight of total variation")
     fade_from: int = Field(
         32,
@@ -44,6 +45,7 @@ class DsrLossSettings(Settings):
             "perceptual": perceptual,
             "identity": self.identity,
             "feature": self.feature,
+            "contrast": self.contrast,
             "tv": self.tv,
         }
 
