@@ -39,6 +39,14 @@ def has_fast_bf16(device: torch.device) -> bool:
     return bool(torch.cpu._is_amx_tile_supported())
 
 
-def pick_bf16(precision: Precision, device: torch.device) -> bool:
-    """Whether a network of dense convolutions shall run in bfloat16 autocast."""
-    return precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
+def pick_bf16(precision: Precision, device: torch.device, *, dense: bool = True) -> bool:
+    """Whether a network shall run in bfloat16 autocast.
+
+    Args:
+        precision: What the user says; `auto` takes it where it is faster.
+        device: Where the network runs.
+        dense: Whether it is made of dense convolutions; depthwise ones gain on a GPU alone.
+    """
+    if precision != "auto":
+        return precision == "bf16"
+    return has_fast_bf16(device) and (dense or device.type == "cuda")
