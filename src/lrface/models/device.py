@@ -17,12 +17,11 @@ def pick_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    expected = "auto, cpu" + "".join(f", cuda:{index}" for index in range(torch.cuda.device_count()))
+    gpus = torch.cuda.device_count()
+    expected = ", ".join(["auto", "cpu", *(["cuda"] if gpus else []), *(f"cuda:{index}" for index in range(gpus))])
     try:
         device = torch.device(name)
-        missing = device.type not in {"cpu", "cuda"} or (
-            device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
-        )
+        missing = name != "cpu" and (device.type != "cuda" or (device.index or 0) >= gpus)
     except RuntimeError:
         missing = True
     if missing:
