@@ -186,6 +186,9 @@ class _Budget:
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
+        if not size:
+            yield
+            return
         with self._changed:
             self._changed.wait_for(lambda: self._held == 0 or self._held + size <= self._limit)
             self._held += size
