@@ -66,7 +66,9 @@ class PretrainSettings(DataJobSettings):
     """`pretrain`: a recogniser to start from, loaded or trained on HR faces."""
 
     edgeface: EdgeFaceSource = EdgeFaceSource()
-    layer_scale: float = Field(0.1, gt=0, le=1, description="start of EdgeNeXt's layer scale, when trained from nothing")
+    layer_scale: float = Field(
+        0.1, gt=0, le=1, description="start of EdgeNeXt's layer scale, when trained from nothing"
+    )
     loop: LoopSettings = LoopSettings(epochs=30, batch_size=64, warmup_epochs=1)
     images_per_epoch: int = Field(0, ge=0, description="faces in an epoch, 0 for each face once")
     optim: EdgeFaceOptimSettings = EdgeFaceOptimSettings(
@@ -93,6 +95,13 @@ class FinetuneSettings(DataJobSettings):
     degradation: DegradationSettings = DegradationSettings()
     augmentation: AugmentationSettings = AugmentationSettings(geometry=0.3)
     collapse: CollapseSettings = CollapseSettings()
+    on_nan: Literal["stop", "retry"] = Field(
+        "stop", description="when an epoch is not finite: stop, or try again with gentler settings"
+    )
+    retries: int = Field(3, ge=1, le=10, description="most tries again")
+    shown_sizes: tuple[int, ...] = Field(
+        (12, 16), min_length=1, description="sides of the probes in the report before and after, in pixels"
+    )
 
 
 class TrainDsrSettings(DataJobSettings):
@@ -110,8 +119,8 @@ class TrainDsrSettings(DataJobSettings):
     start: str = Field("none", description="weights to start from: models:/ URI or model folder, or none")
     loop: LoopSettings = LoopSettings(epochs=100, batch_size=16, warmup_epochs=5, patience=20)
     images_per_epoch: int = Field(0, ge=0, description="faces in an epoch, 0 for each face once")
-    extra_share: float = Field(
-        0.3, ge=0, lt=1, description="share of an epoch that comes from the data's extra faces, where there are any"
+    drawn_share: float = Field(
+        0.5, ge=0, lt=1, description="share of an epoch that comes from the pack's drawn faces, where it has any"
     )
     optim: DsrOptimSettings = DsrOptimSettings()
     loss: DsrLossSettings = DsrLossSettings()
@@ -172,7 +181,9 @@ class PromoteSettings(EvaluateSettings):
     """`promote`: the pair in place gives way, or a refusal says why not."""
 
     pair: PairSettings = Field(PairSettings(), description="the candidate")
-    size: int = Field(16, ge=8, le=112, description="side of the probes on which the decision stands, in pixels")
+    sizes: tuple[int, ...] = Field(
+        (8, 12, 16), min_length=1, description="sides of the probes on which the decision stands, in pixels"
+    )
     decision: DecisionSettings = DecisionSettings()
     rollback: bool = Field(False, description="put the previous champion back instead")
 
@@ -182,6 +193,7 @@ class ExportSettings(JobSettings):
 
     edgeface: str = Field(FINETUNED, description="recogniser: models:/ URI, path, released name, or none")
     dsr: str = Field(CYCLE, description="super-resolver: models:/ URI, model folder, or none")
+    sizes: tuple[int, ...] = Field((8, 12, 16, 24, 32), description="sides for which a DSR graph is written, in pixels")
 
 
 class MainSettings(JobSettings):
@@ -190,6 +202,9 @@ class MainSettings(JobSettings):
     cycles: int = Field(1, ge=1, le=5, description="cycles; more than one only with allow_second_cycle")
     allow_second_cycle: bool = Field(False, description="go round more than once")
     edgeface: str = Field("none", description="weights of the first recogniser; none: it is trained on the data")
+    warm_start: bool = Field(
+        True, description="the cycle's super-resolver starts from the baseline's weights, not from nothing"
+    )
 
     @model_validator(mode="after")
     def _one_cycle(self) -> Self:

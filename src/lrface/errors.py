@@ -43,5 +43,9 @@ class TrainingError(LrfaceError):
     """A training that was stopped because going on would have made things worse."""
 
 
+class NonFiniteError(TrainingError):
+    """A training whose losses or gradients stopped being numbers; gentler settings may help."""
+
+
 class EvaluationError(LrfaceError):
     """A question that the given faces, probes or pairs cannot answer."""

@@ -58,7 +58,9 @@ def world():
     def arm(name, embedder):
         return Arm(name, embedder, bicubic)
 
-    return SimpleNamespace(arm=arm, coarse=coarse, fine=fine, make_faces=make_faces, protocol_of=protocol_of)
+    return SimpleNamespace(
+        ceiling=Arm, arm=arm, coarse=coarse, fine=fine, make_faces=make_faces, protocol_of=protocol_of
+    )
 
 
 @pytest.fixture(scope="session")

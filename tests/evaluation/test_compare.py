@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 from lrface.errors import EvaluationError
 from lrface.evaluation.compare import compare
 from lrface.evaluation.curve import curve_table, evaluate_curve, smallest_size
-from lrface.evaluation.results import Cell
+from lrface.evaluation.results import Cell, load_results
 from lrface.evaluation.run import evaluate
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.evaluation.sweep import SweepSettings, point_at, sweep
@@ -53,11 +53,31 @@ def test_subjects_are_listed_worst_change_first(found):
     assert table["probes"].sum() == 36
 
 
+def test_several_sizes_count_with_their_mean(found):
+    sizes = (8, 16)
+    fine, coarse = ([Cell(arm, size, "clean") for size in sizes] for arm in ("bicubic", "bicubic-coarse"))
+    pooled = compare(found, fine, found, coarse)
+    apart = [compare(found, one, found, two) for one, two in zip(fine, coarse, strict=True)]
+    for metric in ("rank1", "unknown", "psnr", "tar_at_far_1e-1", "dprime"):
+        expected = np.mean([each.differences[metric].change.value for each in apart])
+        assert pooled.differences[metric].change.value == pytest.approx(expected, abs=1e-6)
+    assert pooled.test.only_first == sum(each.test.only_first for each in apart)
+    assert pooled.lines()[0].startswith("bicubic/8+16/clean against")
+    with pytest.raises(EvaluationError, match="2 cells against 1"):
+        compare(found, fine, found, coarse[0])
+
+
 def test_an_arm_against_itself_differs_in_nothing(found):
     comparison = compare(found, FINE, found, FINE)
     for difference in comparison.differences.values():
         assert (difference.change.low, difference.change.value, difference.change.high) == (0.0, 0.0, 0.0)
     assert comparison.test.probability == 1.0
+
+
+def test_written_evaluations_compare_like_those_at_hand(found, tmp_path):
+    found.save(tmp_path)
+    back = compare(load_results(tmp_path), FINE, found, COARSE)
+    assert back.lines() == compare(found, FINE, found, COARSE).lines()
 
 
 def test_evaluations_on_two_protocols_or_bootstraps_are_refused(found):

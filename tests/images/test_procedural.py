@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from skimage.transform import SimilarityTransform
 
@@ -23,8 +25,8 @@ from lrface.images.procedural.pose import TEMPLATE, fit_similarity, rotation
 @pytest.fixture(scope="module")
 def people() -> np.ndarray:
     """Faces of 6 people, 4 pictures each: 6 x 4 x 112 x 112 x 3."""
-    settings = ProceduralSettings(subjects=6, images_per_subject=4, seed=7)
-    return np.stack([face for _, _, face in render_faces(settings, workers=1)]).reshape(6, 4, 112, 112, 3)
+    population = ProceduralSettings(subjects=6, images_per_subject=4, seed=7)
+    return np.stack([face for _, _, face in render_faces(population, workers=1)]).reshape(6, 4, 112, 112, 3)
 
 
 def test_a_face_is_112_pixels_of_8_bit_colour(people):
@@ -44,24 +46,35 @@ def test_another_seed_gives_other_people(people):
 
 
 def test_nobody_depends_on_how_many_are_drawn(people):
-    settings = ProceduralSettings(subjects=2, images_per_subject=3, seed=7)
-    fewer = list(render_faces(settings, workers=1))
+    population = ProceduralSettings(subjects=2, images_per_subject=3, seed=7)
+    fewer = list(render_faces(population, workers=1))
     assert [(subject, image) for subject, image, _ in fewer] == [(s, i) for s in range(2) for i in range(3)]
     for subject, image, face in fewer:
         assert np.array_equal(face, people[subject, image])
 
 
 def test_the_number_of_workers_changes_nothing(people):
-    settings = ProceduralSettings(subjects=6, images_per_subject=4, seed=7)
-    pooled = list(render_faces(settings, workers=2))
-    assert [(subject, image) for subject, image, _ in pooled] == [(s, i) for s in range(6) for i in range(4)]
-    assert np.array_equal(np.stack([face for _, _, face in pooled]).reshape(people.shape), people)
+    population = ProceduralSettings(subjects=3, images_per_subject=2, seed=7)
+    shared = list(render_faces(population, workers=2))
+    assert [(subject, image) for subject, image, _ in shared] == [(s, i) for s in range(3) for i in range(2)]
+    assert np.array_equal(np.stack([face for _, _, face in shared]), people[:3, :2].reshape(6, 112, 112, 3))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**31), subject=st.integers(0, 9998))
+def test_everybody_is_somebody_else_and_within_human_bounds(seed, subject):
+    identity = draw_identity(seed, subject)
+    assert identity == draw_identity(seed, subject)
+    assert identity != draw_identity(seed, subject + 1)
+    assert 14 < identity.eyes.half_distance < 21
+    assert 60 < identity.nose.tip_height < 80 < identity.mouth.height < 102
+    assert 0 < min(identity.hair.colour) <= max(identity.hair.colour) < 1
 
 
 def test_stopping_early_leaves_no_process_and_no_thread_behind():
     before = {child.pid for child in psutil.Process().children()}
-    settings = ProceduralSettings(subjects=40, images_per_subject=1, seed=7)
-    faces = render_faces(settings, workers=2)
+    population = ProceduralSettings(subjects=40, images_per_subject=1, seed=7)
+    faces = render_faces(population, workers=2)
     next(faces)
     assert len({child.pid for child in psutil.Process().children()} - before) == 2
     faces.close()
@@ -82,8 +95,8 @@ def test_a_worker_that_dies_is_an_error_that_names_the_person():
 
 def test_progress_counts_every_picture():
     seen: list[tuple[int, int]] = []
-    settings = ProceduralSettings(subjects=2, images_per_subject=2, seed=1)
-    for _ in render_faces(settings, workers=1, progress=lambda done, total: seen.append((done, total))):
+    population = ProceduralSettings(subjects=2, images_per_subject=2, seed=1)
+    for _ in render_faces(population, workers=1, progress=lambda done, total: seen.append((done, total))):
         pass
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 

@@ -152,6 +152,36 @@ def test_any_change_to_the_pickle_ends_in_a_report(tmp_path_factory, rewrite, da
     assert not inspect_checkpoint(path).loadable
 
 
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_change_to_the_archive_ends_in_a_report(tmp_path_factory, data):
+    buffer = io.BytesIO()
+    torch.save({"a.weight": torch.zeros(2, 3)}, buffer)
+    old = buffer.getvalue()
+    at = data.draw(st.integers(0, len(old) - 1))
+    gone = data.draw(st.integers(0, 8))
+    path = tmp_path_factory.mktemp("any") / "file"
+    path.write_bytes(old[:at] + data.draw(st.binary(max_size=4)) + old[at + gone :])
+    assert not inspect_checkpoint(path).loadable
+
+
+def test_a_pickle_of_absurd_depth_is_only_a_pickle(file):
+    assert inspect_checkpoint(file(b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".")).kind == "pickle"
+
+
+def test_absurd_keys_are_left_out(file):
+    number = pickle.dumps(10**5000)[2:-1]
+    assert inspect_checkpoint(file(b"\x80\x04}" + number + b"K\x01s.")).kind == "pickle"
+
+
+def test_names_are_told_in_one_printable_line(file):
+    report = inspect_checkpoint(file(b"\x80\x02cos\n\x1b[31m" + b"x" * 5000 + b"\n."))
+    assert report.kind == "refused_pickle"
+    assert "\\x1b[31m" in report.findings[0]
+    assert len(report.findings[0]) < 400
+    assert report.findings[0].isprintable()
+
+
 def test_the_test_pickles_do_name_what_they_are_meant_to():
     names = [argument for opcode, argument, _ in pickletools.genops(pickle.dumps(HARMFUL[0])) if argument]
     assert "system" in names

@@ -15,6 +15,9 @@ from lrface.tracking.names import arm_metric, clean_key
         ("a//b/../c", "a/b/c"),
         ("/etc/x", "etc/x"),
         ("gain+1", "gain_1"),
+        ("..0", "0"),
+        (".hidden", ".hidden"),
+        ("a" * 240 + "/" + "b" * 249, "b" * 249),
     ],
 )
 def test_key_is_made_plain(key, clean):

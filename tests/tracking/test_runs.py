@@ -114,10 +114,12 @@ def test_tags_are_cut_to_what_mlflow_takes(run):
 
 
 def test_headline_figures_stand_on_the_parents_too(store):
-    with start_run(store, "cycle", job="main", params={}) as cycle:
-        with start_run(store, "evaluate", job="evaluate", params={}, parent=cycle) as stage:
-            stage.log_headline({"test/rank1": 0.9})
-            stage.log_metrics({"detail": 1})
+    with (
+        start_run(store, "cycle", job="main", params={}) as cycle,
+        start_run(store, "evaluate", job="evaluate", params={}, parent=cycle) as stage,
+    ):
+        stage.log_headline({"test/rank1": 0.9})
+        stage.log_metrics({"detail": 1})
     assert _data(cycle).metrics == {"test/rank1": 0.9}
     assert _data(stage).metrics == {"test/rank1": 0.9, "detail": 1.0}
     assert _data(stage).tags["mlflow.parentRunId"] == cycle.run_id

@@ -39,7 +39,7 @@ def test_a_run_that_ends_well(store):
     ("error", "status", "tag"),
     [
         (ValueError("first\nsecond"), "FAILED", "ValueError: first"),
-        (KeyboardInterrupt(), "KILLED", "KeyboardInterrupt: stopped from outside"),
+        (KeyboardInterrupt(), "KILLED", "stopped from outside"),
         (SystemExit(3), "FAILED", "left with 3"),
         (SystemExit(0), "FINISHED", None),
     ],
@@ -86,9 +86,11 @@ def _launch(monkeypatch, project, run_id, experiment_id, uri, *, chosen):
 def test_the_run_of_mlflow_run_is_used_once_and_keeps_a_name_that_was_given(project, store, monkeypatch, given, name):
     made = store.client.create_run(store.experiment_id, run_name=given).info.run_id
     launched = _launch(monkeypatch, project, made, store.experiment_id, store.uri, chosen=True)
-    with start_run(launched, "cycle", job="main", params={}) as cycle:
-        with start_run(launched, "stage", job="prepare", params={}, parent=cycle) as stage:
-            pass
+    with (
+        start_run(launched, "cycle", job="main", params={}) as cycle,
+        start_run(launched, "stage", job="prepare", params={}, parent=cycle) as stage,
+    ):
+        pass
     with start_run(launched, "second", job="main", params={}) as second:
         pass
     assert cycle.run_id == made

@@ -25,9 +25,10 @@ def test_samples_are_numbered_and_end_with_the_block():
 
 def test_only_the_outer_run_is_sampled(project):
     store = connect(project, QUICK.model_copy(update={"system_seconds": 0.02}))
-    with start_run(store, "a", job="test", params={}) as outer:
-        with start_run(store, "b", job="test", params={}, parent=outer) as inner:
-            waiting = threading.Event()
-            waiting.wait(0.2)
+    with (
+        start_run(store, "a", job="test", params={}) as outer,
+        start_run(store, "b", job="test", params={}, parent=outer) as inner,
+    ):
+        threading.Event().wait(0.2)
     assert "system/cpu_utilization_percentage" in store.client.get_run(outer.run_id).data.metrics
     assert store.client.get_run(inner.run_id).data.metrics == {}

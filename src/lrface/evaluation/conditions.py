@@ -13,8 +13,8 @@ from kornia.filters import gaussian_blur2d
 from pydantic import Field
 from torch import Tensor
 
-from lrface.images.ranges import FACE_SIZE, round_to_8_bit
-from lrface.images.resample import check_size, resize_matrix
+from lrface.images.ranges import round_to_8_bit
+from lrface.images.resample import shrink
 from lrface.settings import Settings
 
 Degrade = Callable[[Tensor, int], Tensor]
@@ -37,8 +37,7 @@ def clean(images: Float[Tensor, "n 3 112 112"], size: int) -> Float[Tensor, "n 3
 
     Rounding is storage, not sampling; without it a size of 112 gives the HR face back exactly.
     """
-    matrix = resize_matrix(FACE_SIZE, check_size(size), "bicubic").to(images)
-    return (matrix @ images @ matrix.mT).clamp(0.0, 1.0)
+    return shrink(images, size)
 
 
 def _blurred(images: Tensor, sigma: float) -> Tensor:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from lrface.errors import EvaluationError
-from lrface.evaluation.compare import Comparison, Difference
+from lrface.evaluation.compare import Comparison, Difference, title
 from lrface.settings import Settings
 
 SLACK = 1e-9  # 25 of 500 is 0.05 exactly, and not a hair more because floats say so
@@ -30,7 +30,7 @@ class DecisionSettings(Settings):
     promote_over: float = Field(default=0.05, ge=0.0, le=1.0, description="promote with a gain over this")
     tune_from: float = Field(default=0.02, ge=0.0, le=1.0, description="tune with a gain from this")
     unknown_slack: float = Field(default=0.02, ge=0.0, le=1.0, description="most that the unknown rate may rise")
-    poor_slack: float = Field(default=0.02, ge=0.0, le=1.0, description="most that the share of poor subjects may rise")
+    poor_slack: float = Field(default=0.05, ge=0.0, le=1.0, description="most that the share of poor subjects may rise")
     worst_slack: float = Field(
         default=0.05, ge=0.0, le=1.0, description="most that the accuracy of the worst tenth of subjects may fall"
     )
@@ -113,7 +113,7 @@ def rule_on_gain(gain: float, settings: DecisionSettings | None = None) -> Decis
 def _needed(comparison: Comparison, metric: str) -> Difference:
     if metric not in comparison.differences:
         raise EvaluationError(
-            f"verdict on {comparison.first}",
+            f"verdict on {title(comparison.first)}",
             got=f"no {metric} in the comparison",
             expected=f"one of {', '.join(comparison.differences)}",
             remedy="choose another metric, or evaluate it for both",
@@ -138,7 +138,7 @@ def _harm(who: str, comparison: Comparison, settings: DecisionSettings) -> list[
     return [
         _at_most(f"unknown.{who}", unknown, settings.unknown_slack),
         _at_most(f"poor_subjects.{who}", poor, settings.poor_slack),
-        _at_least(f"worst_tenth.{who}", worst, -settings.worst_slack),
+        _at_least(f"worst_tenth.{who}", worst, 0.0 - settings.worst_slack),
     ]
 
 
@@ -183,7 +183,7 @@ def decide(
         gates.append(_at_least(f"gain_low.{who}", change.low, 0.0, strictly=True))
         gates += _harm(who, comparison, chosen)
     fall = _needed(high_resolution, "rank1").change.value
-    gates.append(_at_least("hr_rank1", fall, -chosen.hr_slack))
+    gates.append(_at_least("hr_rank1", fall, 0.0 - chosen.hr_slack))
     in_place = against_champion or against_bicubic
     gain = _needed(in_place, chosen.metric).change
     decision = rule_on_gain(gain.value, chosen)
@@ -212,7 +212,7 @@ def _words(
     gain = in_place.differences[settings.metric].change
     failed = [gate.name for gate in gates if not gate.passed]
     lines = [
-        f"{settings.metric} of {in_place.first}: {100 * gain.value:+.1f} points over {name}, "
+        f"{settings.metric} of {title(in_place.first)}: {100 * gain.value:+.1f} points over {name}, "
         f"interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}: {decision.value}",
     ]
     for gate in gates:

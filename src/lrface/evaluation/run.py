@@ -113,7 +113,7 @@ class Evaluation:
     ) -> None:
         self.faces, self.protocol, self.arms, self.settings = faces, protocol, tuple(arms), settings
         self.device = torch.device(device)
-        self.ruler = Ruler(protocol, settings)
+        self.ruler = Ruler(protocol, settings, self.device)
         self._check()
         self._high: dict[Embedder, Tensor] = {}
         self._pair_rows = set(protocol.pairs.rows)
@@ -296,3 +296,25 @@ def evaluate(
         if refused:
             evaluation.notes.append(f"{arm.name} takes {arm.smallest} to {arm.largest} px; left out: {refused}")
     return evaluation.results()
+
+
+def embed_arms(
+    faces: UInt8[np.ndarray, "n 112 112 3"],
+    rows: Sequence[int],
+    arms: Sequence[Arm],
+    size: int,
+    *,
+    degrade: Degrade = clean,
+    device: torch.device | str = "cpu",
+    batch: int = 64,
+) -> dict[str, Tensor]:
+    """Embeds some faces as each arm sees them at a size; n x d by arm, on the CPU, for their picture."""
+    found: dict[str, list[Tensor]] = {arm.name: [] for arm in arms}
+    with torch.inference_mode():
+        for chosen in (np.asarray(rows[start : start + batch]) for start in range(0, len(rows), batch)):
+            images = to_float(faces[chosen]).to(device)
+            vlr = degrade(images, size)
+            for arm in arms:
+                shown = images if arm.upscaler is None else arm.upscaler(vlr)
+                found[arm.name].append(checked_embeddings(arm.embedder(shown), len(chosen), arm.name))
+    return {name: torch.cat(parts) for name, parts in found.items()}

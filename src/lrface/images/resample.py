@@ -95,5 +95,8 @@ def shrink_matrices(kernel: Kernel) -> Float[Tensor, "sizes 32 112"]:
 def enlarge_matrices() -> Float[Tensor, "sizes 112 32"]:
     """For every size 8..32 the bicubic matrix to 112 samples, columns beyond the size zero."""
     return torch.stack(
-        [F.pad(resize_matrix(size, FACE_SIZE, "bicubic_aliased"), (0, VLR_MAX - size)) for size in range(VLR_MIN, VLR_MAX + 1)]
+        [
+            F.pad(resize_matrix(size, FACE_SIZE, "bicubic_aliased"), (0, VLR_MAX - size))
+            for size in range(VLR_MIN, VLR_MAX + 1)
+        ]
     )

@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from lrface.config import EvaluateSettings
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError, EvaluationError
 from lrface.evaluation.arms import BICUBIC, HIGH_RESOLUTION, Arm, bicubic
+from lrface.evaluation.compare import Comparison
 from lrface.evaluation.conditions import conditions
+from lrface.evaluation.decision import Verdict
 from lrface.evaluation.protocol import Protocol, draw_protocol
-from lrface.evaluation.results import Results
+from lrface.evaluation.report import Report, ReportInput, make_report
+from lrface.evaluation.results import Cell, Results
 from lrface.evaluation.run import evaluate
 from lrface.images.ranges import VLR_MAX, VLR_MIN
 from lrface.jobs.command import Context
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
+from lrface.tracking.lineage import run_lineage
 from lrface.tracking.names import Alias, arm_metric
 from lrface.tracking.runs import Run
 
@@ -94,9 +96,7 @@ def measure(
     known = conditions()
     unknown = sorted(set(settings.degradations) - set(known))
     if unknown:
-        raise ConfigError(
-            "degradations", got=", ".join(unknown), expected=", ".join(known), remedy="choose from these"
-        )
+        raise ConfigError("degradations", got=", ".join(unknown), expected=", ".join(known), remedy="choose from these")
     with context.terminal.progress("evaluate") as progress:
         return evaluate(
             pack.faces,
@@ -111,9 +111,10 @@ def measure(
         )
 
 
-def log_results(run: Run, results: Results, folder: Path) -> None:
-    """Log figures as metrics and headlines, files as artifacts."""
+def log_results(run: Run, results: Results, report: Report, folder: Path) -> None:
+    """Log figures as metrics, files and the report as artifacts; all of them lie in `folder` then."""
     results.save(folder)
+    report.save(folder)
     run.log_artifacts(folder, "evaluation")
     run.log_table(results.table(), "evaluation/table.json")
     figures = {
@@ -125,15 +126,55 @@ def log_results(run: Run, results: Results, folder: Path) -> None:
     run.set_tags({"protocol": results.protocol.digest})
 
 
+def report_of(
+    results: Results,
+    headline: Cell,
+    pack: Pack,
+    arms: Sequence[Arm],
+    networks: Sequence[Recogniser | SuperResolver],
+    context: Context,
+    *,
+    heading: str,
+    verdict: Verdict | None = None,
+    comparisons: Sequence[Comparison] = (),
+) -> Report:
+    """The page of an evaluation: figures, faces, verdict, protocol, versions and licences."""
+    versions = {item.origin: f"sha256 {item.sha256}" for item in networks} | dict(run_lineage(context.root))
+    licences = [f"{item.origin}: {item.licence}" for item in networks]
+    licences.append(f"faces of {pack.root.name}: {pack.info.licence or 'unknown'} {pack.info.terms}".strip())
+    return make_report(
+        ReportInput(
+            results=results,
+            headline=headline,
+            faces=pack.faces,
+            arms=arms,
+            heading=heading,
+            verdict=verdict,
+            comparisons=comparisons,
+            versions=versions,
+            licences=licences,
+            device=context.device,
+        )
+    )
+
+
+def headline_cell(results: Results, sizes: Sequence[int]) -> Cell:
+    """The cell that the first screen is about: the last arm with a super-resolver, or bicubic, at a middle size."""
+    own = [arm for arm in results.arms if not arm.endswith("old_gallery")]
+    arm = next((arm for arm in reversed(own) if arm.startswith("dsr")), own[-1])
+    fitting = sorted(cell.size for cell in results.cells if cell.arm == arm and cell.size in sizes)
+    return Cell(arm, fitting[len(fitting) // 2], next(cell.degradation for cell in results.cells if cell.arm == arm))
+
+
 HEADLINES = ("rank1", "tar_at_far_1e-2", "psnr")
 
 
-def headlines(results: Results, size: int) -> dict[str, float]:
-    """The figures at one size that a cycle's parent run shows."""
+def headlines(results: Results, sizes: Sequence[int]) -> dict[str, float]:
+    """The figures at some sizes that a cycle's parent run shows."""
     return {
         arm_metric(record.arm, record.size, record.metric): record.value
         for record in results.records
-        if record.metric in HEADLINES and record.size in {size, 112} and record.value is not None
+        if record.metric in HEADLINES and record.size in {*sizes, 112} and record.value is not None
     }
 
 
@@ -141,11 +182,10 @@ def summary_lines(results: Results, metrics: Sequence[str] = ("rank1", "tar_at_f
     """The table that the terminal shows."""
     table = results.table()
     table = table[table["metric"].isin(metrics)]
-    wide = table.pivot_table(
-        index=["degradation", "size", "arm"], columns="metric", values="value", sort=False, dropna=False
-    )
+    wide = table.pivot(index=["degradation", "size", "arm"], columns="metric", values="value")
+    wide = wide.reindex(table.set_index(["degradation", "size", "arm"]).index.unique())
     wide = wide.reindex(columns=[metric for metric in metrics if metric in wide.columns])
-    text: str = wide.replace({None: np.nan}).round(3).to_string()
+    text: str = wide.astype(float).round(3).to_string(na_rep="")
     return text.splitlines()
 
 

@@ -13,7 +13,7 @@ import torch
 
 from lrface.config import JobSettings
 from lrface.errors import ConfigError, LrfaceError
-from lrface.jobs.compose import COMMON, Parameter, project_root, settings_for
+from lrface.jobs.compose import COMMON, Parameter, free_overrides, project_root, settings_for
 from lrface.jobs.terminal import Terminal
 from lrface.models.device import pick_device
 from lrface.tracking.store import Store, connect
@@ -61,6 +61,8 @@ def command(
     body: Callable[[Schema, Context], object],
     parameters: Sequence[Parameter],
     arguments: Sequence[str] | None = None,
+    *,
+    own: Callable[[str], list[str]] = free_overrides,
 ) -> int:
     """Run a job from the command line.
 
@@ -70,6 +72,7 @@ def command(
         body: The job.
         parameters: Its parameters besides the common ones.
         arguments: The command line; none: that of the process.
+        own: Which of the overrides are for this job's own config.
 
     Returns:
         The exit code: 0, or 1 with one line on standard error. A traceback is shown where LRFACE_TRACEBACK is set,
@@ -78,7 +81,7 @@ def command(
     terminal = Terminal()
     try:
         given = _parse(job, (*COMMON, *parameters), arguments)
-        settings = settings_for(job, schema, given, (*COMMON, *parameters))
+        settings = settings_for(job, schema, given, (*COMMON, *parameters), own(given["overrides"]))
         device = pick_device(settings.device)
         _quieten()
         root = project_root()

@@ -61,7 +61,11 @@ def config_folder() -> Path:
 
 
 def settings_for(
-    job: str, schema: type[Schema], given: Mapping[str, str], parameters: Iterable[Parameter]
+    job: str,
+    schema: type[Schema],
+    given: Mapping[str, str],
+    parameters: Iterable[Parameter],
+    overrides: Sequence[str] | None = None,
 ) -> Schema:
     """Compose and check the config of a job.
 
@@ -70,20 +74,26 @@ def settings_for(
         schema: Its schema.
         given: Value by parameter; an empty value or `auto` counts as not given.
         parameters: The parameters of the entry point.
+        overrides: What goes on top; none: the parameter `overrides`, split.
 
     Raises:
         ConfigError: A preset, an override, a key or a value that cannot be used.
     """
     chosen = {name: value for name, value in given.items() if value not in NOT_GIVEN}
-    overrides = []
-    if "data" in chosen:
-        overrides.append(f"data={_group_choice('data', chosen['data'])}")
+    composing = []
+    has_data = "data" in schema.model_fields
+    if "data" in chosen and has_data:
+        composing.append(f"data={_group_choice('data', chosen['data'])}")
     if "preset" in chosen:
-        overrides += _preset(job, chosen["preset"], with_data="data" not in chosen)
-    keys = {parameter.name: parameter.key for parameter in parameters if parameter.key}
-    overrides += [f"++{keys[name]}={_quoted(value)}" for name, value in chosen.items() if name in keys]
-    overrides += free_overrides(chosen.get("overrides", ""))
-    return validated(job, schema, composed(job, overrides))
+        composing += _preset(job, chosen["preset"], with_data=has_data and "data" not in chosen)
+    keys = {
+        parameter.name: parameter.key
+        for parameter in parameters
+        if parameter.key and parameter.key.partition(".")[0] in schema.model_fields
+    }
+    composing += [f"++{keys[name]}={_quoted(value)}" for name, value in chosen.items() if name in keys]
+    composing += free_overrides(chosen.get("overrides", "")) if overrides is None else overrides
+    return validated(job, schema, composed(job, composing))
 
 
 def free_overrides(text: str) -> list[str]:

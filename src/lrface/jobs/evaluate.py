@@ -8,10 +8,12 @@ from lrface.config import EvaluateSettings
 from lrface.evaluation.results import Results
 from lrface.jobs.assessment import (
     arms_of,
+    headline_cell,
     headlines,
     load_networks,
     log_results,
     measure,
+    report_of,
     summary_lines,
     test_protocol,
 )
@@ -56,10 +58,21 @@ def run(settings: EvaluateSettings, context: Context, parent: Run | None = None)
         log_pack(work.run, pack, "test", len(protocol.probe_rows))
         results = measure(pack, protocol, arms, settings, context)
         folder = Path(scratch) / "evaluation"
-        log_results(work.run, results, folder)
-        work.run.log_headline(headlines(results, 16 if 16 in settings.sizes else settings.sizes[0]))
-        for line in (*results.notes, *summary_lines(results)):
+        report = report_of(
+            results,
+            headline_cell(results, settings.sizes),
+            pack,
+            arms,
+            (*recognisers, *resolvers),
+            context,
+            heading=f"Evaluation on {pack.root.name}",
+        )
+        log_results(work.run, results, report, folder)
+        work.run.log_headline(headlines(results, settings.sizes))
+        for line in summary_lines(results):
             context.terminal.line(line)
+        if results.notes:
+            context.terminal.line(f"evaluate: {len(results.notes)} figures could not be told; notes.json says why")
         if settings.out is not None:
             copy_out(folder, Path(settings.out))
         return Evaluated(results, work.run.run_id)

@@ -1,13 +1,25 @@
 """`finetune`: a recogniser on what a super-resolver makes; sets `edgeface@finetuned`."""
 
 import copy
+import shutil
+import tempfile
+from pathlib import Path
 
 import torch
 
 from lrface.config import FinetuneSettings
+from lrface.data.pack import Pack
+from lrface.errors import EvaluationError, NonFiniteError
+from lrface.evaluation.arms import Arm, bicubic
+from lrface.evaluation.protocol import ProtocolSettings, draw_protocol
+from lrface.evaluation.report import ReportInput, make_report
+from lrface.evaluation.results import Cell
+from lrface.evaluation.run import embed_arms, evaluate
+from lrface.evaluation.settings import EvaluationSettings
+from lrface.images.ranges import VLR_MAX, VLR_MIN
 from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
-from lrface.jobs.networks import NONE, SuperResolver, load_recogniser, load_super_resolver
+from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, recognition_data
 from lrface.jobs.stage import Stage, log_pack, register_network, stage
 from lrface.losses.margin import MarginHead
@@ -27,6 +39,8 @@ PARAMETERS = (
     Parameter("epochs", "loop.epochs", "epochs of stage 2"),
     Parameter("batch_size", "loop.batch_size", "faces in a batch"),
 )
+STATE = "stage_2"
+GENTLE_HEAD_LR, GENTLE_CLIP = 5e-5, 0.5
 
 
 def run(settings: FinetuneSettings, context: Context, parent: Run | None = None) -> ModelVersion:
@@ -49,8 +63,8 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
     ) as work:
         log_pack(work.run, pack, "training", len(data.rows))
         context.terminal.line(f"finetune: {start.origin} on faces of {lineage[VersionTag.SUPER_RESOLVER]}")
-        network = copy.deepcopy(start.network).requires_grad_(True)
-        _train(settings, context, work, network, start.network, resolver, data)
+        network = _tune(settings, context, work, start, resolver, data)
+        _show(settings, context, work, pack, start, network, resolver)
         licences = [start.licence, resolver.licence if resolver else "", pack.info.licence or "unknown"]
         return register_network(
             work.run,
@@ -60,6 +74,45 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
             tags={VersionTag.PACK: pack.digest, VersionTag.JOB: "finetune", **lineage},
             out=settings.out,
         )
+
+
+def _tune(
+    settings: FinetuneSettings,
+    context: Context,
+    work: Stage,
+    start: Recogniser,
+    resolver: SuperResolver | None,
+    data: EdgeFaceData,
+) -> EdgeFace:
+    """Both stages; again with gentler settings where an epoch was not finite and `on_nan` says so."""
+    tries = settings.retries if settings.on_nan == "retry" else 0
+    for attempt in range(tries + 1):
+        network = copy.deepcopy(start.network).requires_grad_(True)
+        try:
+            _train(settings, context, work, network, start.network, resolver, data)
+        except NonFiniteError as error:
+            if attempt == tries:
+                raise
+            settings = gentler(settings)
+            context.terminal.line(f"{error}; trying again, {attempt + 1} of {tries}")
+            work.run.set_tags({f"retry_{attempt + 1}": settings.optim.model_dump_json()})
+            shutil.rmtree(work.folder / STATE, ignore_errors=True)
+        else:
+            return network
+    raise AssertionError("the last try either returns or raises")
+
+
+def gentler(settings: FinetuneSettings) -> FinetuneSettings:
+    """The next step down: a lower head rate, then a tighter clip, then a softer margin."""
+    optim, margin = settings.optim, settings.margin
+    if optim.head_lr > GENTLE_HEAD_LR:
+        optim = optim.model_copy(update={"head_lr": GENTLE_HEAD_LR, "backbone_lr": optim.backbone_lr / 2})
+    elif optim.clip > GENTLE_CLIP:
+        optim = optim.model_copy(update={"clip": GENTLE_CLIP})
+    else:
+        margin = margin.model_copy(update={"scale": 16.0, "margin": 0.2})
+        optim = optim.model_copy(update={"head_lr": optim.head_lr / 2, "backbone_lr": optim.backbone_lr / 2})
+    return settings.model_copy(update={"optim": optim, "margin": margin})
 
 
 def _train(
@@ -78,14 +131,11 @@ def _train(
     generator = torch.Generator().manual_seed(settings.seed)
     head = MarginHead(settings.margin, data.classes, generator)
     with context.terminal.progress("finetune stage 1") as progress:
-        embeddings, labels = cached_embeddings(
-            anchor, restore, data, recipe, generator, context.device, progress
-        )
+        embeddings, labels = cached_embeddings(anchor, restore, data, recipe, generator, context.device, progress)
     if settings.margin.start == "centres":
         head.start_at_centres(embeddings, labels, generator)
-    for epoch, values in enumerate(
-        train_head(head, embeddings, labels, settings.head, settings.loop.batch_size, settings.seed)
-    ):
+    stage_1 = train_head(head, embeddings, labels, settings.head, settings.loop.batch_size, settings.seed)
+    for epoch, values in enumerate(stage_1):
         work.run.log_metrics({f"stage1/{name}": value for name, value in values.items()}, step=epoch)
         context.terminal.line(
             f"finetune stage 1 epoch {epoch + 1}/{settings.head.epochs} "
@@ -100,13 +150,59 @@ def _train(
         recipe,
         seed=settings.seed,
         report=work.report,
-        folder=work.folder,
+        folder=work.folder / STATE,
         device=context.device,
+        head_accuracy=stage_1[-1]["accuracy"] if stage_1 else None,
     )
     training.stage = "finetune"
     with context.terminal.progress("finetune stage 2") as progress:
         outcome = fit(training, context.device, progress)
     work.run.log_headline({f"finetune/{name}": value for name, value in outcome.best.items()})
+    if outcome.skipped:
+        work.run.log_json({"batches": outcome.skipped, "rows": training.skipped_rows}, "skipped.json")
+
+
+def _show(
+    settings: FinetuneSettings,
+    context: Context,
+    work: Stage,
+    pack: Pack,
+    start: Recogniser,
+    network: EdgeFace,
+    resolver: SuperResolver | None,
+) -> None:
+    """Before and after, side by side, on the validation images: scores, embeddings, people."""
+    rows = pack.rows(recognition="val")
+    names = pack.manifest["source"].to_numpy()[rows]
+    try:
+        protocol = draw_protocol(rows, pack.subjects(rows), names, ProtocolSettings(), pack.digest)
+    except EvaluationError as error:
+        context.terminal.line(f"finetune: no before and after: {error}")
+        return
+    upscaler = bicubic if resolver is None else resolver.network.forward
+    network.eval()
+    way = "dsr" if resolver else "bicubic"
+    arms = []
+    for name, embedder in (("before", start.network), ("after", network)):
+        arms += [Arm(f"hr-{name}", embedder), Arm(f"{way}-{name}", embedder, upscaler, None, VLR_MIN, VLR_MAX)]
+    measure = EvaluationSettings(replicates=200)
+    results = evaluate(pack.faces, protocol, arms, settings.shown_sizes, settings=measure, device=context.device)
+    seen = embed_arms(pack.faces, protocol.pairs.rows, arms[1::2], settings.shown_sizes[0], device=context.device)
+    report = make_report(
+        ReportInput(
+            results=results,
+            headline=Cell(arms[-1].name, settings.shown_sizes[0], "clean"),
+            faces=pack.faces,
+            arms=arms,
+            heading=f"Before and after fine-tuning {start.origin}, on validation images",
+            embeddings=seen,
+            device=context.device,
+        )
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        results.save(Path(scratch))
+        report.save(Path(scratch))
+        work.run.log_artifacts(Path(scratch), "before_and_after")
 
 
 if __name__ == "__main__":

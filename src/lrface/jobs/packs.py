@@ -6,13 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lrface.data.folder import FolderSource
+from lrface.data.kinds import DRAWN, source_of
 from lrface.data.pack import Pack, open_pack
-from lrface.data.pack_writer import PackWriter
-from lrface.data.procedural import ProceduralSource
-from lrface.data.settings import DataSettings, FolderData, PackData, ProceduralData
-from lrface.data.source import Report, Source
-from lrface.data.splits import Row, SplitSettings, make_splits, summarize
+from lrface.data.prepare import Summary, prepare
+from lrface.data.settings import AnyImageData, DataSettings, PackData, ProceduralData
 from lrface.errors import DataError
 from lrface.jobs.command import Context
 from lrface.training.dsr import DsrData
@@ -22,67 +19,55 @@ from lrface.training.validation import validation_set
 
 def pack_for(data: DataSettings, context: Context) -> Pack:
     """Open the pack of a source, and make it first where it is not there yet."""
+    return make_pack(data, context)[0]
+
+
+def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | None]:
+    """As `pack_for`, with the summary where the pack was made just now.
+
+    Raises:
+        DataError: The source is bad, a check found an error, or the pack cannot be read or written.
+    """
     if isinstance(data, PackData):
-        return open_pack(Path(data.source))
+        return open_pack(Path(data.source).expanduser()), None
+    source = source_of(data)
+    licence, terms = ("CC0-1.0", "nobody is shown") if isinstance(data, ProceduralData) else (data.licence, data.terms)
     target = context.packs / _name(data)
     if (target / "pack.json").is_file():
-        return open_pack(target)
-    source: Source
-    if isinstance(data, FolderData):
-        source, splits, licence, terms = FolderSource(data.source, data.read), data.splits, data.licence, data.terms
-    else:
-        source, splits, licence, terms = ProceduralSource(data.faces), data.splits, "CC0-1.0", "none: nobody is shown"
-    return _write(source, splits, target, licence, terms, context)
-
-
-def _write(
-    source: Source, splits: SplitSettings, target: Path, licence: str, terms: str, context: Context
-) -> Pack:
-    report = Report()
-    with PackWriter(target) as writer, context.terminal.progress("prepare") as progress:
-        total = source.count() or 0
-        for face in source.items(report):
-            writer.append(face)
-            progress(len(writer), total)
-        table = writer.table()
-        rows = [
-            Row(subject=row.subject, group=row.sha256, superres=row.superres, recognition=row.recognition)
-            for row in table.itertuples()
-        ]
-        dealt = make_splits(rows, splits)
-        for line in summarize(list(table["subject"]), dealt).lines():
-            context.terminal.line(line)
-        for problem in report.problems:
-            context.terminal.line(f"skipped {problem.source}: {problem.reason}")
-        return writer.commit(
-            dealt.superres, dealt.recognition, made={"source": source.describe()}, licence=licence, terms=terms
+        return open_pack(target), None
+    with context.terminal.progress("prepare") as progress:
+        pack, summary = prepare(
+            source, target, data.splits, data.checks, licence=licence, terms=terms, progress=progress
         )
+    for line in summary.lines():
+        context.terminal.line(line)
+    return pack, summary
 
 
 def pack_for_test(data: DataSettings, context: Context) -> Pack:
     """The pack that an evaluation reads: of a source that is no pack, every subject is a test subject."""
-    if isinstance(data, FolderData):
-        data = data.model_copy(update={"splits": data.splits.model_copy(update={"all_test": True})})
+    if not isinstance(data, ProceduralData | PackData):
+        splits = data.splits.model_copy(update={"all_test": True})
+        data = data.model_copy(update={"splits": splits, "drawn": None})
     return pack_for(data, context)
 
 
-def _name(data: ProceduralData | FolderData) -> str:
+def _name(data: ProceduralData | AnyImageData) -> str:
     """A name that changes when the source or the way it is read changes."""
     description = data.model_dump(mode="json")
-    if isinstance(data, FolderData):
+    if not isinstance(data, ProceduralData):
         root = Path(data.source).expanduser()
-        files = sorted(
+        description["files"] = sorted(
             (str(path.relative_to(root)), path.stat().st_size, path.stat().st_mtime_ns)
-            for path in root.rglob("*")
+            for path in ([root] if root.is_file() else root.rglob("*"))
             if path.is_file()
         )
-        description["files"] = files
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     stem = "procedural" if isinstance(data, ProceduralData) else Path(data.source).expanduser().resolve().name
     return f"{stem}-{digest[:12]}"
 
 
-def super_resolution_data(pack: Pack, images_per_epoch: int, extra_share: float, val_faces: int) -> DsrData:
+def super_resolution_data(pack: Pack, images_per_epoch: int, drawn_share: float, val_faces: int) -> DsrData:
     """Rows for `train_dsr`: people of the train split, judged on people of the val split.
 
     Raises:
@@ -98,10 +83,11 @@ def super_resolution_data(pack: Pack, images_per_epoch: int, extra_share: float,
                 remedy="prepare it with other fractions, or give more people",
             )
     people = pack.labels(val)[0]
+    drawn = pack.manifest["source"].str.startswith(f"{DRAWN}/").to_numpy()[train]
     return DsrData(
-        faces=pack.faces,
-        groups=(train,),
-        shares=(1.0,),
+        pack=pack,
+        groups=(train[~drawn], train[drawn]),
+        shares=(1 - drawn_share, drawn_share),
         images_per_epoch=images_per_epoch,
         validation=validation_set(pack.faces, val, people, val_faces),
     )
@@ -124,10 +110,11 @@ def recognition_data(pack: Pack, images_per_epoch: int, val_faces: int) -> EdgeF
     labels, names = pack.labels(train)
     number = {name: place for place, name in enumerate(names)}
     people = np.array([number[name] for name in pack.subjects(val)], dtype=np.int64)
+    enrolled = np.unique(labels, return_index=True)[1][: max(2, val_faces)]
     return EdgeFaceData(
-        faces=pack.faces,
+        pack=pack,
         rows=train,
         people=labels,
         images_per_epoch=images_per_epoch,
-        validation=validation_set(pack.faces, val, people, val_faces),
+        validation=validation_set(pack.faces, val, people, val_faces, gallery=(train[enrolled], labels[enrolled])),
     )

@@ -18,7 +18,9 @@ from lrface.training.fit import fit
 
 PARAMETERS = (
     *DATA,
-    Parameter("edgeface", "edgeface.weights", "path, released name or models:/ URI of weights; none: train from nothing"),
+    Parameter(
+        "edgeface", "edgeface.weights", "path, released name or models:/ URI of weights; none: train from nothing"
+    ),
     Parameter("epochs", "loop.epochs", "epochs"),
     Parameter("batch_size", "loop.batch_size", "faces in a batch"),
 )

@@ -1,6 +1,7 @@
 """`promote`: the candidate pair becomes `lrface@champion`, or a refusal says why not; or the last one comes back."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from lrface.evaluation.arms import Arm, bicubic
 from lrface.evaluation.compare import Comparison, compare
 from lrface.evaluation.results import Cell, Results
 from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN
-from lrface.jobs.assessment import log_results, measure, test_protocol
+from lrface.jobs.assessment import log_results, measure, report_of, test_protocol
 from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import Recogniser, SuperResolver, load_pair, load_recogniser, load_super_resolver
@@ -79,11 +80,23 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         tempfile.TemporaryDirectory() as scratch,
     ):
         log_pack(work.run, pack, "test", len(protocol.probe_rows))
-        sized = settings.model_copy(update={"sizes": (settings.size,), "degradations": ("clean",)})
-        results = measure(pack, protocol, _arms(recogniser, resolver, reference, place), sized, context)
-        verdict = deciding.decide(*_comparisons(results, settings, with_champion=place is not None), settings.decision)
+        arms = _arms(recogniser, resolver, reference, place)
+        results = measure(pack, protocol, arms, settings, context)
+        comparisons = _comparisons(results, settings, with_champion=place is not None)
+        verdict = deciding.decide(*comparisons, settings.decision)
         folder = Path(scratch) / "evaluation"
-        log_results(work.run, results, folder)
+        report = report_of(
+            results,
+            Cell(CANDIDATE, settings.sizes[len(settings.sizes) // 2], "clean"),
+            pack,
+            arms,
+            (recogniser, resolver, *(place or (reference,))),
+            context,
+            heading=f"Candidate {recogniser.origin} with {resolver.origin}",
+            verdict=verdict,
+            comparisons=[item for item in comparisons if item is not None],
+        )
+        log_results(work.run, results, report, folder)
         work.run.log_text("\n".join(verdict.lines) + "\n", "verdict.txt")
         pair = register_pair(
             work.run,
@@ -123,14 +136,14 @@ def _arms(
 def _comparisons(
     results: Results, settings: PromoteSettings, *, with_champion: bool
 ) -> tuple[Comparison, Comparison | None, Comparison]:
-    def against(first: str, second: str, size: int) -> Comparison:
-        return compare(results, Cell(first, size, "clean"), results, Cell(second, size, "clean"), settings.measure)
+    def against(first: str, second: str, sizes: Sequence[int]) -> Comparison:
+        one, two = ([Cell(arm, size, "clean") for size in sizes] for arm in (first, second))
+        return compare(results, one, results, two, settings.measure)
 
-    size = settings.size
     return (
-        against(CANDIDATE, f"bicubic-{IN_PLACE}", size),
-        against(CANDIDATE, CHAMPION, size) if with_champion else None,
-        against(f"hr-{CANDIDATE}", f"hr-{IN_PLACE}", FACE_SIZE),
+        against(CANDIDATE, f"bicubic-{IN_PLACE}", settings.sizes),
+        against(CANDIDATE, CHAMPION, settings.sizes) if with_champion else None,
+        against(f"hr-{CANDIDATE}", f"hr-{IN_PLACE}", (FACE_SIZE,)),
     )
 
 

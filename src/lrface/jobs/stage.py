@@ -13,7 +13,7 @@ from lrface.config import JobSettings
 from lrface.data.pack import Pack
 from lrface.jobs.command import Context
 from lrface.jobs.reporter import RunReporter
-from lrface.models.dsr import DSR as DsrNetwork
+from lrface.models import dsr as networks
 from lrface.models.dsr_folder import dsr_spec
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
@@ -98,7 +98,13 @@ def log_pack(run: Run, pack: Pack, context: str, rows: int) -> None:
 
 
 def register_network(
-    run: Run, network: nn.Module, *, alias: Alias, licence: str, tags: Mapping[VersionTag | str, object], out: str | None
+    run: Run,
+    network: nn.Module,
+    *,
+    alias: Alias,
+    licence: str,
+    tags: Mapping[VersionTag | str, object],
+    out: str | None,
 ) -> ModelVersion:
     """Register a network as a version of `edgeface` or `dsr`, alias last; copy its folder to `out` where asked for.
 
@@ -110,7 +116,7 @@ def register_network(
         folder = Path(scratch) / "model"
         if isinstance(network, EdgeFace):
             name, signature, spec = EDGEFACE, edgeface_signature(), edgeface_spec(network, licence=licence)
-        elif isinstance(network, DsrNetwork):
+        elif isinstance(network, networks.DSR):
             name, signature, spec = DSR, dsr_signature(), dsr_spec(network, licence=licence)
         else:
             raise TypeError(f"no registered model for {type(network).__name__}")

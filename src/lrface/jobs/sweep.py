@@ -25,7 +25,8 @@ def run(settings: SweepSettings, context: Context, parent: Run | None = None) ->
     protocol = test_protocol(pack, settings)
     arms = [arm for arm in arms_of(recognisers, resolvers) if not arm.is_ceiling]
     inputs = {"pack": pack.digest, "protocol": protocol.digest}
-    inputs |= {f"network_{place}": item.sha256 for place, item in enumerate((*recognisers, *resolvers))}
+    inputs |= {f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)}
+    inputs |= {f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)}
     swept = {}
     with stage("sweep", settings, context, name="sweep", inputs=inputs, parent=parent) as work:
         log_pack(work.run, pack, "test", len(protocol.probe_rows))

@@ -35,7 +35,7 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
     supervisor = load_recogniser(settings.edgeface, context)
     alias = _alias(settings, supervisor)
     pack = pack_for(settings.data, context)
-    data = super_resolution_data(pack, settings.images_per_epoch, settings.extra_share, settings.loop.val_faces)
+    data = super_resolution_data(pack, settings.images_per_epoch, settings.drawn_share, settings.loop.val_faces)
     inputs = {"pack": pack.digest, "supervisor": supervisor.sha256}
     lineage = {
         VersionTag.SUPERVISOR: supervisor.origin,

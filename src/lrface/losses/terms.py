@@ -17,26 +17,30 @@ def pixel_loss(restored: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h 
     return F.l1_loss(restored, target)
 
 
-def identity_loss(restored: Float[Tensor, "n d"], target: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
-    """Distance of embeddings: `L_id = mean (1 - cos(e_sr, e_hr))`.
+def identity_loss(
+    restored: Float[Tensor, "n d"], target: Float[Tensor, "n d"], share: Float[Tensor, " n"] | None = None
+) -> Float[Tensor, ""]:
+    """Distance of embeddings: `L_id = mean (1 - cos(e_sr, e_hr))`; `share` says how much each face counts.
 
     Zhang et al., Super-identity convolutional neural network for face hallucination, ECCV 2018, eq. 3, which compares
     unit-length embeddings; for these the squared distance is twice this value.
     """
-    return (1 - F.cosine_similarity(restored, target, dim=1)).mean()
+    return _mean(1 - F.cosine_similarity(restored, target, dim=1), share)
 
 
 def feature_matching_loss(
-    restored: Sequence[Float[Tensor, "n c h w"]], target: Sequence[Float[Tensor, "n c h w"]]
+    restored: Sequence[Float[Tensor, "n c h w"]],
+    target: Sequence[Float[Tensor, "n c h w"]],
+    share: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Distance of a recogniser's intermediate features.
+    """Distance of a recogniser's intermediate features; `share` says how much each face counts.
 
     `L_fm = mean over stages and places of |u_sr - u_hr|^2`, where `u` is the feature vector of a place, divided by
     its length, so that no stage outweighs another by its scale. Feature matching as in Wang et al., pix2pixHD, CVPR
     2018, eq. 3, with the unit-length channels of Zhang et al., LPIPS, CVPR 2018, eq. 1, in place of the L1 norm.
     """
     stages = [
-        (F.normalize(ours.float(), dim=1) - F.normalize(theirs.float(), dim=1)).square().sum(1).mean()
+        _mean((F.normalize(ours, dim=1) - F.normalize(theirs, dim=1)).square().sum(1).mean((1, 2)), share)
         for ours, theirs in zip(restored, target, strict=True)
     ]
     return torch.stack(stages).mean()
@@ -50,3 +54,7 @@ def total_variation_loss(restored: Float[Tensor, "n 3 h w"]) -> Float[Tensor, ""
     """
     variation: Tensor = total_variation(restored, reduction="sum")
     return variation.mean()
+
+
+def _mean(each: Float[Tensor, " n"], share: Float[Tensor, " n"] | None) -> Float[Tensor, ""]:
+    return each.mean() if share is None else (each * share).mean()

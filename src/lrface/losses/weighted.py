@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from pydantic import Field
 from torch import Tensor
 
@@ -20,6 +20,13 @@ class DsrLossSettings(Settings):
     identity: float = Field(0.50, ge=0, description="weight of the identity term")
     feature: float = Field(0.15, ge=0, description="weight of feature matching")
     tv: float = Field(3e-6, ge=0, description="weight of total variation")
+    fade_from: int = Field(
+        32,
+        ge=8,
+        le=32,
+        description="side in pixels above which identity and feature matching fade, as (fade_from / side)^2: there "
+        "bicubic has lost little, and fidelity is what remains to be won",
+    )
     perceptual_network: PerceptualSettings = PerceptualSettings()
 
     def weights(self) -> dict[str, float]:
@@ -32,6 +39,10 @@ class DsrLossSettings(Settings):
             "feature": self.feature,
             "tv": self.tv,
         }
+
+    def share(self, size: Int64[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """How much each face counts in identity and feature matching, by its side in pixels."""
+        return (self.fade_from / size.float()).square().clamp(max=1.0)
 
 
 @dataclass(frozen=True)

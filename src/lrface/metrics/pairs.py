@@ -18,7 +18,6 @@ from lrface.metrics.statistics import rates_at
 from lrface.metrics.verification import checked_scores, threshold_at_far
 
 CLASSES = 192
-EXACT_SUBJECTS = 200  # up to here impostor counts are kept for each two subjects: 200 x 200 x 200 x 4 bytes
 
 
 @dataclass(frozen=True)
@@ -93,58 +92,36 @@ class PairBootstrap:
         self._left, self._right = pairs.left[left], pairs.right[right]
         self._impostor = impostor
         self._genuine_scores = own
-        self._exact = subjects <= EXACT_SUBJECTS
 
-    def _classed(self, scores: np.ndarray, group: np.ndarray, groups: int | None = None) -> np.ndarray:
-        """Counts, for each group, the scores at or above each limit; float32, groups x limits (falling)."""
+    def _classed(self, scores: np.ndarray, group: np.ndarray) -> np.ndarray:
+        """Counts, for each subject, the scores at or above each limit; subjects x limits (falling)."""
         width = len(self._cuts) + 1
-        rising = self._cuts[::-1]
-        place = width - 1 - np.searchsorted(rising, scores, side="right")
-        count = self._count if groups is None else groups
-        flat = np.bincount(group.astype(np.int64) * width + place, minlength=count * width)
-        return np.asarray(np.cumsum(flat.reshape(count, width), axis=1)[:, : len(self._cuts)], np.float32)
+        place = width - 1 - np.searchsorted(self._cuts[::-1], scores, side="right")
+        flat = np.bincount(group.astype(np.int64) * width + place, minlength=self._count * width)
+        return np.asarray(np.cumsum(flat.reshape(self._count, width), axis=1)[:, : len(self._cuts)], np.float64)
 
     @cached_property
     def _impostor_counts(self) -> np.ndarray:
-        if self._exact:
-            both = self._left.astype(np.int64) * self._count + self._right
-            return self._classed(self._impostor, both, self._count**2).reshape(self._count, self._count, -1)
-        by_left = self._classed(self._impostor, self._left)
-        return np.asarray(by_left + self._classed(self._impostor, self._right), np.float32)
-
-    @cached_property
-    def _impostor_pairs(self) -> np.ndarray:
-        flat = np.bincount(self._left.astype(np.int64) * self._count + self._right, minlength=self._count**2)
-        return np.asarray(flat.reshape(self._count, self._count), np.float64)
-
-    def _impostor_moment(self, values: np.ndarray) -> np.ndarray:
-        both = self._left.astype(np.int64) * self._count + self._right
-        sums = np.bincount(both, weights=values, minlength=self._count**2)
-        return np.asarray(sums.reshape(self._count, self._count))
+        """The impostor pairs that a subject is in, on either side; subjects x limits."""
+        scores = self._impostor
+        return np.asarray(self._classed(scores, self._left) + self._classed(scores, self._right))
 
     @staticmethod
-    def _two_way(weights: np.ndarray, table: np.ndarray) -> np.ndarray:
-        """Sums w_i w_j table_ij in each replicate."""
-        return np.asarray(((weights @ table) * weights).sum(axis=1))
+    def _linear(weights: np.ndarray, of_each: np.ndarray) -> np.ndarray:
+        """Sums w_i + w_j - 1 over pairs; each pair is counted with both its subjects in `of_each`."""
+        return np.asarray(weights.astype(np.float64) @ of_each - of_each.sum(axis=0) / 2.0)
+
+    def _impostor_sum(self, weights: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+        of_each = sum(np.bincount(side, weights=values, minlength=self._count) for side in (self._left, self._right))
+        return self._linear(weights, np.asarray(of_each, np.float64))
 
     def curves(self, weights: Float[np.ndarray, "b s"]) -> tuple[np.ndarray, np.ndarray]:
         """Gives FAR and TAR at the class limits in each replicate; both b x k, rising; NaN where undefined."""
-        pairs = self._two_way(weights.astype(np.float64), self._impostor_pairs)
-        if self._exact:
-            counts = np.stack(
-                [self._two_way(weights, self._impostor_counts[:, :, k]) for k in range(len(self._cuts))], axis=1
-            )
-        else:
-            # First order in the weights, w_i w_j = w_i + w_j - 1 + (w_i - 1)(w_j - 1): with so many subjects the
-            # last term is small beside the others.
-            counts = weights @ self._impostor_counts - self._impostor_counts.sum(axis=0) / 2.0
-            counts = np.maximum.accumulate(np.maximum(counts, 0.0), axis=1)
-            of_each = self._impostor_pairs.sum(axis=0) + self._impostor_pairs.sum(axis=1)
-            pairs = weights @ of_each - self._impostor_pairs.sum()
+        counts = np.maximum.accumulate(np.maximum(self._linear(weights, self._impostor_counts), 0.0), axis=1)
+        pairs = self._impostor_sum(weights)
         genuine_pairs = weights @ np.bincount(self._genuine_of, minlength=self._count)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            far = counts / np.where(pairs > 0, pairs, np.nan)[:, None]
-            tar = (weights @ self._genuine_counts) / np.where(genuine_pairs > 0, genuine_pairs, np.nan)[:, None]
+        far = counts / np.where(pairs > 0, pairs, np.nan)[:, None]
+        tar = (weights @ self._genuine_counts) / np.where(genuine_pairs > 0, genuine_pairs, np.nan)[:, None]
         zero = np.zeros((len(weights), 1))
         return np.hstack([zero, far]), np.hstack([zero, tar])
 
@@ -167,28 +144,31 @@ class PairBootstrap:
 
     def impostor_mean(self, weights: Float[np.ndarray, "b s"]) -> Float[np.ndarray, " b"]:
         """Computes the mean impostor score in each replicate."""
-        wide = weights.astype(np.float64)
-        pairs = self._two_way(wide, self._impostor_pairs)
-        total = self._two_way(wide, self._impostor_moment(self._impostor.astype(np.float64)))
+        pairs = self._impostor_sum(weights)
+        total = self._impostor_sum(weights, self._impostor.astype(np.float64))
         return np.asarray(np.divide(total, pairs, out=np.full(len(weights), np.nan), where=pairs > 0))
 
     def dprime(self, weights: Float[np.ndarray, "b s"]) -> Float[np.ndarray, " b"]:
         """Computes d' in each replicate."""
-        wide = weights.astype(np.float64)
         impostor = self._impostor.astype(np.float64)
         own = self._genuine_scores.astype(np.float64)
+        # Squares are taken about the sample's mean, so that nothing is lost in their difference.
+        impostor, shift = impostor - impostor.mean(), float(impostor.mean())
+        own = own - shift
 
         def per_subject(values: np.ndarray) -> np.ndarray:
-            return np.asarray(wide @ np.bincount(self._genuine_of, weights=values, minlength=self._count))
+            sums = np.bincount(self._genuine_of, weights=values, minlength=self._count)
+            return np.asarray(weights.astype(np.float64) @ sums)
 
         with np.errstate(divide="ignore", invalid="ignore"):
-            pairs = self._two_way(wide, self._impostor_pairs)
-            low = self._two_way(wide, self._impostor_moment(impostor)) / pairs
-            low_spread = self._two_way(wide, self._impostor_moment(impostor**2)) / pairs - low**2
+            pairs = self._impostor_sum(weights)
+            low = self._impostor_sum(weights, impostor) / pairs
+            low_spread = self._impostor_sum(weights, impostor**2) / pairs - low**2
             count = per_subject(np.ones_like(own))
             high = per_subject(own) / count
             high_spread = per_subject(own**2) / count - high**2
-            return np.asarray((high - low) / np.sqrt((low_spread + high_spread) / 2.0))
+            found = (high - low) / np.sqrt((low_spread + high_spread) / 2.0)
+        return np.where(pairs > 0, found, np.nan)
 
 
 def _class_limits(impostor: np.ndarray, genuine: np.ndarray) -> np.ndarray:

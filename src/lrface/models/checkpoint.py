@@ -229,5 +229,5 @@ def _open_file(path: Path) -> tuple[Report, Weights]:
 def _described(payload: Payload) -> str:
     content = payload.content
     if isinstance(content, Mapping):
-        return f"a table of {shortened(tuple(str(key) for key in content))}"
+        return f"a table of {shortened(tuple(key for key in content if isinstance(key, str)))}"
     return f"a {type(content).__name__}"

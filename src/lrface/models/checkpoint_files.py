@@ -161,7 +161,9 @@ def _read_zip(path: Path, data: bytes) -> Payload:
                 path, "a zip archive without its table of contents, which is at the end"
             ) from error
         raise MalformedTensorError(f"a zip archive that is damaged ({error})") from error
-    except (NotImplementedError, RuntimeError, OverflowError, struct.error) as error:
+    except (TruncatedPickleError, RefusedNameError, MalformedTensorError):
+        raise
+    except (ValueError, LookupError, NotImplementedError, RuntimeError, OverflowError, struct.error) as error:
         raise MalformedTensorError(f"a zip archive that cannot be read ({error})") from error
 
 

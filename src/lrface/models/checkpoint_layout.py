@@ -121,7 +121,7 @@ def _run_kind(content: Mapping[str, object], name: str) -> str:
 
 
 def _weights(kind: str, state: Mapping[str, object], *, strict: bool) -> Weights:
-    named = {str(key): value for key, value in state.items()}
+    named = {key: value for key, value in state.items() if isinstance(key, str)}
     quantised = is_quantised(named)
     if quantised:
         named = unpacked(named)
@@ -158,6 +158,12 @@ def _attributes(state: object) -> dict[str, object]:
     if not isinstance(state, Mapping):
         return {}
     if "_modules" not in state:
-        return {str(name): value for name, value in state.items()}
+        return {name: value for name, value in state.items() if isinstance(name, str)}
     parts = (state.get(group) for group in ("_parameters", "_buffers", "_modules"))
-    return {str(name): value for part in parts if isinstance(part, Mapping) for name, value in part.items()}
+    return {
+        name: value
+        for part in parts
+        if isinstance(part, Mapping)
+        for name, value in part.items()
+        if isinstance(name, str)
+    }

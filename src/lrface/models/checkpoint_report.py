@@ -3,7 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lrface.models.checkpoint_refusal import printable
+
 _SHOWN = 8
+_LONGEST_NAME = 120
 _KIND_TEXT = {
     "state_dict": "a state dict",
     "int8_state_dict": "a dynamic-int8 state dict",
@@ -124,4 +127,6 @@ KINDS = frozenset(_KIND_TEXT)
 def shortened(names: tuple[str, ...]) -> str:
     """The first few names, and how many more there are."""
     more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(printable(name, _LONGEST_NAME) for name in names[:_SHOWN]) + (
+        f" and {more} more" if more > 0 else ""
+    )

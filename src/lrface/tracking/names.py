@@ -74,10 +74,12 @@ def clean_key(key: str) -> str:
     """
     plain = _FORBIDDEN.sub("_", _BRACKETED.sub(r".\1", key))
     parts = [part.strip() for part in plain.split("/")]
-    cleaned = "/".join(part for part in parts if part not in {"", ".", ".."})
-    if not cleaned:
+    cleaned = "/".join(part for part in parts if part not in {"", ".", ".."})[-KEY_LENGTH:]
+    # A name that starts with two dots is taken for a path upwards.
+    cleaned = re.sub(r"^[/ ]+|^[/ ]*\.\.[./ ]*", "", cleaned)
+    if cleaned in {"", "."}:
         raise ValueError(f"the key {key!r} holds nothing that can name a metric or a param")
-    return cleaned[-KEY_LENGTH:].lstrip("/")
+    return cleaned
 
 
 def arm_metric(arm: str, size: int, metric: str) -> str:

@@ -24,7 +24,7 @@ from jaxtyping import UInt8
 from lrface.tracking.names import TAG_LENGTH, RunTag, clean_key
 from lrface.tracking.pictures import FOLDER, write_picture
 from lrface.tracking.sender import Sender
-from lrface.tracking.spool import Record, Spool
+from lrface.tracking.spool import EMBEDDED, Record, Spool
 from lrface.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ class Run:
         self.name = name
         self.parent = parent
         self.resumed = resumed
-        self._spool = Spool(store.spools / run_id, {"run_id": run_id, "uri": store.place})
+        self._spool = Spool(
+            store.spools / run_id, {"run_id": run_id, "uri": EMBEDDED if store.embedded else store.place}
+        )
         settings = store.settings
         self._sender = Sender(
             store.client, self._spool, interval=settings.flush_seconds, longest_pause=settings.backoff_seconds

@@ -14,12 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from lrface.errors import RegistryError
 from lrface.tracking.locks import take
 
 Record = dict[str, Any]
+
+# As the target of a spool: the store of the project that the spool lies in, wherever that is by then.
+EMBEDDED: Final = "embedded"
 
 
 @dataclass(frozen=True)

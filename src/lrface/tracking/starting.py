@@ -19,7 +19,8 @@ from mlflow.utils.mlflow_tags import (
 )
 
 from lrface.errors import RegistryError
-from lrface.tracking.failures import first_line, refusal
+from lrface.tracking.failures import refusal
+from lrface.tracking.interrupts import is_interrupt, reason, termination_interrupts
 from lrface.tracking.lineage import UNKNOWN, run_lineage, who
 from lrface.tracking.names import RunTag
 from lrface.tracking.params import flatten, log_params
@@ -64,27 +65,20 @@ def start_run(
     """
     run_id, resumed = _obtain(store, name, parent, resume)
     given = _describe(store, run_id, name, job, params, tags or {})
-    run = Run(store, run_id, given, parent=parent, resumed=resumed)
-    status: Status = "FINISHED"
-    try:
-        run.log_json(_plain(params), "config.json")
-        with _sampling(run):
-            yield run
-    except (KeyboardInterrupt, GeneratorExit) as error:
-        status = "KILLED"
-        run.set_tags({RunTag.ERROR: f"{type(error).__name__}: stopped from outside"})
-        raise
-    except SystemExit as error:
-        if error.code not in {None, 0}:
-            status = "FAILED"
-            run.set_tags({RunTag.ERROR: f"left with {error.code}"})
-        raise
-    except BaseException as error:
-        status = "FAILED"
-        run.set_tags({RunTag.ERROR: f"{type(error).__name__}: {first_line(error, 2000)}"})
-        raise
-    finally:
-        run.finish(status)
+    with termination_interrupts() if parent is None else nullcontext():
+        run = Run(store, run_id, given, parent=parent, resumed=resumed)
+        status: Status = "FINISHED"
+        try:
+            run.log_json(_plain(params), "config.json")
+            with _sampling(run):
+                yield run
+        except BaseException as error:
+            if not (isinstance(error, SystemExit) and error.code in {None, 0}):
+                status = "KILLED" if is_interrupt(error) else "FAILED"
+                run.set_tags({RunTag.ERROR: reason(error)})
+            raise
+        finally:
+            run.finish(status)
 
 
 def _sampling(run: Run) -> "SystemSampler | nullcontext[None]":

@@ -11,8 +11,10 @@ from mlflow import MlflowClient
 from lrface.errors import LrfaceError, RegistryError
 from lrface.tracking.delivery import deliver
 from lrface.tracking.failures import refusal
+from lrface.tracking.locations import database_of, sqlite_uri
 from lrface.tracking.quiet import quieten
-from lrface.tracking.spool import Spool
+from lrface.tracking.spool import EMBEDDED, Spool
+from lrface.tracking.store import without_credentials
 
 
 def pending_spools(root: Path) -> list[Path]:
@@ -26,11 +28,12 @@ def replay_spool(folder: Path, uri: str | None = None) -> None:
 
     Args:
         folder: The spool.
-        uri: The tracking URI; None: ``MLFLOW_TRACKING_URI``, else the one that the run was started with
-            (which is kept without its credentials).
+        uri: The tracking URI. None: the one that the run was started with; it is kept without credentials, so
+            ``MLFLOW_TRACKING_URI`` is used instead where it is the same but for these.
 
     Raises:
-        RegistryError: There is no spool, another process holds it, or the store does not take it.
+        RegistryError: There is no spool, another process holds it, the store does not have its run, or does
+            not take it.
     """
     if not (folder / "target.json").exists():
         raise RegistryError(
@@ -42,17 +45,27 @@ def replay_spool(folder: Path, uri: str | None = None) -> None:
     quieten()
     spool = Spool(folder)
     try:
-        client = MlflowClient(tracking_uri=uri or os.environ.get("MLFLOW_TRACKING_URI") or spool.target["uri"])
+        client = MlflowClient(tracking_uri=uri or _uri_of(spool))
+        # A store without this run would refuse every record for good.
+        client.get_run(spool.target["run_id"])
         deliver(client, spool)
     except Exception as error:
         spool.close()
         raise refusal(
             f"upload of {folder}",
             error,
-            expected="a tracking store that takes it",
-            remedy="call again when the server is up",
+            expected="the tracking store that has its run",
+            remedy="call again when the server is up, with MLFLOW_TRACKING_URI set to it",
         ) from error
     spool.remove()
+
+
+def _uri_of(spool: Spool) -> str:
+    recorded = spool.target["uri"]
+    if recorded == EMBEDDED:
+        return sqlite_uri(database_of(spool.folder.resolve().parents[2]))
+    given = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return given if without_credentials(given).rstrip("/") == recorded.rstrip("/") else recorded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from lrface.data.pack import Pack
 from lrface.images.augmentation import AugmentationSettings, augment, draw_augmentation
 from lrface.images.degradation import DegradationSettings, SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float, to_uint8
@@ -25,7 +26,7 @@ from lrface.settings import Settings
 from lrface.training.findings import Finding, epoch_findings
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.settings import LoopSettings
-from lrface.training.source import Batch, EpochSource, epoch_order
+from lrface.training.source import Batch, EpochSource, shared_order
 from lrface.training.validation import ValidationSet, recognition_metrics
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -57,14 +58,14 @@ class DsrData:
     """What the training sees.
 
     Attributes:
-        faces: All faces of the pack, memory-mapped.
+        pack: The faces.
         groups: Rows of each source that trains.
         shares: How much of an epoch each source gets.
         images_per_epoch: Faces in an epoch, 0 for each row once.
         validation: The fixed set.
     """
 
-    faces: UInt8[np.ndarray, "n 112 112 3"]
+    pack: Pack
     groups: Sequence[Int64[np.ndarray, " m"]]
     shares: Sequence[float]
     images_per_epoch: int
@@ -114,8 +115,8 @@ class DsrTraining(TrainingModule):
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
         self._sheet = sheet
         self.source = EpochSource(
-            data.faces,
-            lambda epoch: epoch_order(data.groups, data.shares, data.images_per_epoch, seed, epoch),
+            data.pack,
+            lambda epoch: shared_order(data.groups, data.shares, data.images_per_epoch, seed, epoch),
             {},
             recipe.loop.batch_size,
             lambda: self.current_epoch,
@@ -142,7 +143,7 @@ class DsrTraining(TrainingModule):
         hr = augment(hr, draw_augmentation(self.recipe.augmentation, len(hr), generator))
         small = degrade(hr, draw_degradation(self.recipe.degradation, len(hr), generator))
         restored = self.restore(self.dsr, small)
-        terms = self.terms(restored, hr)
+        terms = self.terms(restored, hr, small.size)
         if batch.step == 0:
             shares = gradient_shares(terms, restored)
             self.report.metrics({f"train/share_{name}": share for name, share in shares.items()}, self.current_epoch)
@@ -155,7 +156,9 @@ class DsrTraining(TrainingModule):
             restored: Tensor = network.restore(small)  # type: ignore[operator]
         return restored.float()
 
-    def terms(self, restored: Float[Tensor, "n 3 112 112"], hr: Float[Tensor, "n 3 112 112"]) -> LossTerms:
+    def terms(
+        self, restored: Float[Tensor, "n 3 112 112"], hr: Float[Tensor, "n 3 112 112"], size: Int64[Tensor, " n"]
+    ) -> LossTerms:
         """Every term whose weight is not 0."""
         supervisor, perceptual = self._judges
         values: dict[str, Tensor] = {"l1": pixel_loss(restored, hr)}
@@ -163,8 +166,9 @@ class DsrTraining(TrainingModule):
             with torch.no_grad():
                 wanted, wanted_features = supervisor.embed_with_features(hr)
             embedding, features = supervisor.embed_with_features(restored)
-            values["identity"] = identity_loss(embedding, wanted)
-            values["feature"] = feature_matching_loss(features, wanted_features)
+            share = self.recipe.loss.share(size)
+            values["identity"] = identity_loss(embedding, wanted, share)
+            values["feature"] = feature_matching_loss(features, wanted_features, share)
         values["tv"] = total_variation_loss(restored)
         if perceptual is not None:
             with torch.autocast(hr.device.type, dtype=torch.bfloat16, enabled=self.bf16):
@@ -186,7 +190,7 @@ class DsrTraining(TrainingModule):
         for part in validation.batches(64):
             small, hr = validation.small(part, device)
             restored = self.restore(network, small)
-            for name, value in self.terms(restored, hr).detached().items():
+            for name, value in self.terms(restored, hr, small.size).detached().items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(hr)
             shown = restored.clamp(0.0, 1.0)
             sums["psnr"] = sums.get("psnr", 0.0) + float(psnr(shown, hr).sum())

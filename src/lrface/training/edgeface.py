@@ -7,21 +7,31 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lrface.data.pack import Pack
 from lrface.images.augmentation import AugmentationSettings, augment, draw_augmentation
 from lrface.images.degradation import DegradationSettings, SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float
 from lrface.losses.margin import MarginHead
+from lrface.metrics.fidelity import psnr
+from lrface.models.adapters import TrainableSettings, choose_trainable, merge_adapters, merged_copy
 from lrface.models.edgeface import EdgeFace
 from lrface.settings import Settings
-from lrface.training.findings import CollapseSettings, Finding, collapse
+from lrface.training.findings import (
+    CollapseSettings,
+    Finding,
+    FirstLook,
+    collapse,
+    first_findings,
+    no_progress,
+)
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.settings import LoopSettings
-from lrface.training.source import Batch, EpochSource, epoch_order
+from lrface.training.source import Batch, EpochSource, shared_order
 from lrface.training.validation import ValidationSet, embed_all, recognition_metrics
 
 Restorer = Callable[[SmallFaces], Float[Tensor, "n 3 112 112"]]
@@ -42,9 +52,7 @@ class EdgeFaceOptimSettings(Settings):
     head_lr: float = Field(3e-5, gt=0, le=1, description="learning rate of the class centres at its highest")
     weight_decay: float = Field(5e-4, ge=0, le=1, description="decoupled weight decay")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient, of backbone and head apart")
-    layers: Literal["head", "last_stage", "all"] = Field(
-        "all", description="which layers of EdgeFace train: its 512-d projection, with the last stage, or all"
-    )
+    train: TrainableSettings = TrainableSettings()
     anchor: float = Field(5.0, ge=0, description="weight of staying near the embedding that the start gave the HR face")
     margin_weight: float = Field(1.0, ge=0, description="weight of the margin loss")
     select: Literal["tar_at_far_1e-2", "dprime", "rank1"] = Field(
@@ -60,14 +68,14 @@ class EdgeFaceData:
     """What the training sees.
 
     Attributes:
-        faces: All faces of the pack, memory-mapped.
+        pack: The faces.
         rows: Rows that train.
         people: Person of each of these rows, numbered from 0 without gaps.
         images_per_epoch: Faces in an epoch, 0 for each row once.
         validation: The fixed set.
     """
 
-    faces: UInt8[np.ndarray, "n 112 112 3"]
+    pack: Pack
     rows: Int64[np.ndarray, " m"]
     people: Int64[np.ndarray, " m"]
     images_per_epoch: int
@@ -105,6 +113,7 @@ class EdgeFaceTraining(TrainingModule):
         report: Where to tell what happens.
         folder: Working folder.
         device: Where to train.
+        head_accuracy: Accuracy of the class centres after stage 1, where there was one.
     """
 
     stage = "edgeface"
@@ -122,35 +131,68 @@ class EdgeFaceTraining(TrainingModule):
         report: Reporter,
         folder: Path,
         device: torch.device,
+        head_accuracy: float | None = None,
     ) -> None:
         super().__init__(recipe.loop, seed, report, folder)
         self.recipe = recipe
         self.data = data
+        self._head_accuracy = head_accuracy
+        chosen = choose_trainable(edgeface, recipe.optim.train, seed=seed)
         self.edgeface = edgeface.to(device)
         self.head = head.to(device)
-        _choose_layers(self.edgeface, recipe.optim.layers)
+        self._body = [*chosen.body, *chosen.head]
         # In a tuple, so that frozen networks are neither trained nor saved with this module.
         self._frozen: tuple[EdgeFace | None, Restorer | None] = (anchor, restore)
         self._restored: Float[Tensor, "n 3 112 112"] | None = None
         self._old_gallery: Float[Tensor, "m 512"] | None = None
         self.source = EpochSource(
-            data.faces,
-            lambda epoch: epoch_order([data.rows], [1.0], data.images_per_epoch, seed, epoch),
+            data.pack,
+            lambda epoch: shared_order([data.rows], [1.0], data.images_per_epoch, seed, epoch),
             dict(zip(data.rows.tolist(), data.people.tolist(), strict=True)),
             recipe.loop.batch_size,
             lambda: self.current_epoch,
         )
 
+    def on_fit_start(self) -> None:
+        """As in every training; before it, a look at what the training will see."""
+        super().on_fit_start()
+        if not self.history and self._frozen[0] is not None:
+            self._tell(first_findings(self.look()))
+
+    @torch.no_grad()
+    def look(self) -> FirstLook:
+        """What the validation set looks like before the first step."""
+        validation, restore = self.data.validation, self._frozen[1]
+        part = slice(0, min(32, len(validation.owner)))
+        small, hr = validation.small(part, self.device)
+        bicubic, shown = small.enlarged.clamp(0.0, 1.0), self._probes()[part].to(self.device)
+        known = np.isin(validation.people[validation.owner], self.data.people)
+        return FirstLook(
+            darkest=float(hr.min()),
+            brightest=float(hr.max()),
+            bicubic_psnr=float(psnr(bicubic, hr).mean()),
+            restored_psnr=None if restore is None else float(psnr(shown, hr).mean()),
+            restored_change=None if restore is None else float((shown - bicubic).abs().max()),
+            similarity=self.start_metrics.get("similarity", 0.0),
+            known_people=float(known.mean()),
+            head_accuracy=self._head_accuracy,
+            classes=self.data.classes,
+        )
+
     def trained(self) -> nn.Module:
-        """EdgeFace."""
-        return self.edgeface
+        """EdgeFace, with adapters merged into its layers."""
+        return merged_copy(self.edgeface) if self.recipe.optim.train.layers == "adapters" else self.edgeface
+
+    def restore_best(self) -> None:
+        """Bring EdgeFace back to its best state; adapters are gone then."""
+        merge_adapters(self.edgeface)
+        self.edgeface.load_state_dict(self.best_state())
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """EdgeFace and the class centres, each with its own rate and clip."""
         optim = self.recipe.optim
-        body = [parameter for parameter in self.edgeface.parameters() if parameter.requires_grad]
         return [
-            {"params": body, "lr": optim.backbone_lr, "name": "backbone", "clip": optim.clip},
+            {"params": self._body, "lr": optim.backbone_lr, "name": "backbone", "clip": optim.clip},
             {"params": list(self.head.parameters()), "lr": optim.head_lr, "name": "head", "clip": optim.clip},
         ]
 
@@ -205,9 +247,12 @@ class EdgeFaceTraining(TrainingModule):
         return [float(kept), metrics.get(self.recipe.optim.select, separation), separation]
 
     def findings(self) -> list[Finding]:
-        """Collapse ends the training."""
+        """Collapse ends the training; a standstill is told."""
         found = collapse(self.history[-1], self.recipe.collapse) if self.must_not_collapse() else None
-        return [Finding("stop_collapse", found.cause, found.remedy)] if found else []
+        if found is not None:
+            return [Finding("stop_collapse", found.cause, found.remedy)]
+        still = no_progress(self.current_epoch, self.best_epoch)
+        return [still] if still is not None else []
 
     def must_not_collapse(self) -> bool:
         """A network that starts from nothing is given half of its epochs to spread its embeddings."""
@@ -246,13 +291,3 @@ def mixed(
 @torch.no_grad()
 def _accuracy(head: MarginHead, embeddings: Tensor, labels: Tensor) -> Tensor:
     return (head.predict(embeddings) == labels).float().mean()
-
-
-def _choose_layers(edgeface: EdgeFace, layers: str) -> None:
-    edgeface.requires_grad_(layers == "all")
-    if layers != "all":
-        for parameter in edgeface.head_parameters():
-            parameter.requires_grad_(True)
-    if layers == "last_stage":
-        for parameter in edgeface.last_stage_parameters():
-            parameter.requires_grad_(True)

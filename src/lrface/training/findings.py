@@ -94,3 +94,109 @@ def epoch_findings(history: Sequence[Mapping[str, float]]) -> list[Finding]:
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What the validation set looks like before the first step.
+
+    Attributes:
+        darkest: Smallest value of the HR faces.
+        brightest: Largest value of the HR faces.
+        bicubic_psnr: Mean PSNR of the bicubic enlargement to HR, dB.
+        restored_psnr: Mean PSNR of the super-resolved faces to HR, dB; none without a super-resolver.
+        restored_change: Largest difference of super-resolved and bicubic faces; none without a super-resolver.
+        similarity: Mean cosine of small faces to their own HR face.
+        known_people: Share of the validation faces whose people are among the classes.
+        head_accuracy: Accuracy of the class centres after stage 1; none where there was no stage 1.
+        classes: Number of classes.
+    """
+
+    darkest: float
+    brightest: float
+    bicubic_psnr: float
+    restored_psnr: float | None
+    restored_change: float | None
+    similarity: float
+    known_people: float
+    head_accuracy: float | None
+    classes: int
+
+
+def first_findings(look: FirstLook) -> list[Finding]:
+    """What is wrong before anything is trained; each of these has cost somebody a night."""
+    found = []
+    if look.brightest < 2 / 255 or look.brightest > 1 or look.darkest < 0:
+        found.append(
+            Finding(
+                "range_wrong",
+                f"HR faces range from {look.darkest:.4f} to {look.brightest:.4f} (wanted 0 to 1)",
+                "see that the faces are stored as uint8 and divided by 255 once",
+            )
+        )
+    if look.bicubic_psnr > 40:
+        found.append(
+            Finding(
+                "vlr_not_small",
+                f"bicubic enlargement is {look.bicubic_psnr:.1f} dB from HR",
+                "check the sizes of the degradation: these small faces have lost nothing",
+            )
+        )
+    if look.restored_psnr is not None and look.restored_psnr > 45:
+        found.append(
+            Finding(
+                "dsr_equals_hr",
+                f"super-resolved faces are {look.restored_psnr:.1f} dB from HR",
+                "check that the super-resolver is given small faces, not HR",
+            )
+        )
+    if look.restored_change is not None and look.restored_change < 1e-4:
+        found.append(
+            Finding(
+                "dsr_equals_bicubic",
+                "the super-resolver changes nothing",
+                "train it first, or check which version its alias names",
+            )
+        )
+    if look.similarity > 0.999:
+        found.append(
+            Finding(
+                "similarity_too_good",
+                f"similarity {look.similarity:.4f} before training",
+                "the small faces are not small, or the recogniser has collapsed",
+            )
+        )
+    if look.known_people == 0:
+        found.append(
+            Finding(
+                "identities_disjoint",
+                "no person of the validation faces is among the classes, so closed-set accuracy means nothing",
+                "judge by verification and identification, or split by image within people",
+            )
+        )
+    if look.head_accuracy is not None and look.head_accuracy < 2 / look.classes:
+        found.append(
+            Finding(
+                "head_untrained",
+                f"accuracy of the class centres is {look.head_accuracy:.4f}, that of guessing {1 / look.classes:.4f}",
+                "start from class centres (margin.start=centres), or raise head.lr and head.epochs",
+            )
+        )
+    return found
+
+
+def no_progress(epoch: int, best_epoch: int, after: int = 5) -> Finding | None:
+    """Whether nothing has got better for some epochs.
+
+    Args:
+        epoch: The current epoch, from 0.
+        best_epoch: The best one; -1 is the state before training.
+        after: Epochs of patience.
+    """
+    if epoch - best_epoch < after:
+        return None
+    return Finding(
+        "no_progress",
+        f"no new best since {'the start' if best_epoch < 0 else f'epoch {best_epoch + 1}'}",
+        "raise the learning rate if the loss stands still, lower it if it falls while the score does not rise",
+    )

@@ -17,7 +17,6 @@ from lrface.losses.margin import MarginHead
 from lrface.models.edgeface import EdgeFace
 from lrface.settings import Settings
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, Restorer, mixed
-from lrface.training.source import read_faces
 
 
 class HeadSettings(Settings):
@@ -43,7 +42,7 @@ def cached_embeddings(
     embeddings, labels = [], []
     for start in range(0, len(data.rows), 64):
         rows = data.rows[start : start + 64]
-        hr = to_float(read_faces(data.faces, rows).to(device))
+        hr = to_float(data.pack.batch(rows)).to(device)
         images = mixed(hr, recipe, restore, generator)
         people = torch.from_numpy(data.people[start : start + 64])
         for shown in (images, images.flip(-1)):

@@ -3,7 +3,7 @@
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from lrface.errors import TrainingError
+from lrface.errors import NonFiniteError, TrainingError
 from lrface.training.findings import Finding
 from lrface.training.settings import LoopSettings
 from lrface.training.source import Batch, EpochSource
@@ -222,7 +222,11 @@ class TrainingModule(pl.LightningModule):
 
     def restore_best(self) -> None:
         """Bring the trained network back to its best state."""
-        self.trained().load_state_dict(load_file(self.folder / "best.safetensors"))
+        self.trained().load_state_dict(self.best_state())
+
+    def best_state(self) -> dict[str, Tensor]:
+        """The best state so far."""
+        return load_file(self.folder / "best.safetensors")
 
     def epoch_line(self, train: Mapping[str, float], val: Mapping[str, float], *, best: bool) -> str:
         """What the terminal shows of an epoch."""
@@ -276,19 +280,25 @@ class TrainingModule(pl.LightningModule):
     def _check_finite(self, epoch: int) -> None:
         steps = len(self.train_dataloader())
         if self._skipped_here > max(1.0, self.loop.max_skipped * steps):
-            raise TrainingError(
+            raise NonFiniteError(
                 f"{self.stage} epoch {epoch + 1}",
                 got=f"{self._skipped_here} of {steps} batches with a loss or gradient that is not finite",
                 expected=f"at most {self.loop.max_skipped:.0%}",
-                remedy="try half the learning rates, clip 0.5, scale 16 with margin 0.2, or precision=fp32; "
-                "the best state so far is kept in the working folder",
+                remedy="try optim.head_lr=5e-5, then optim.clip=0.5, then margin.scale=16 with margin.margin=0.2, "
+                "then a larger EdgeFace; the best state so far is kept in the working folder",
             )
 
-    def _tell_findings(self) -> None:
-        for finding in self.findings():
+    def _tell(self, findings: Sequence[Finding]) -> None:
+        """Tell each finding once."""
+        for finding in findings:
             if finding.name not in self._seen_findings:
                 self._seen_findings.add(finding.name)
                 self.report.finding(finding)
+
+    def _tell_findings(self) -> None:
+        found = self.findings()
+        self._tell(found)
+        for finding in found:
             if finding.name.startswith("stop_"):
                 raise TrainingError(
                     f"{self.stage} epoch {self.current_epoch + 1}",

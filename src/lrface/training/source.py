@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from lrface.data.loaders import batches, epoch_order
+from lrface.data.pack import Pack
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -26,10 +29,10 @@ class Batch:
     step: int
 
 
-def epoch_order(
+def shared_order(
     groups: Sequence[Int64[np.ndarray, " n"]], shares: Sequence[float], count: int, seed: int, epoch: int
 ) -> Int64[np.ndarray, " m"]:
-    """The rows of an epoch, a function of (seed, epoch) alone, so that a resumed training sees the same.
+    """The rows of an epoch out of several groups, a function of (seed, epoch) alone.
 
     Args:
         groups: Rows of each source.
@@ -38,24 +41,31 @@ def epoch_order(
         seed: Seed of the training.
         epoch: Number of the epoch, from 0.
     """
-    generator = np.random.default_rng((seed, epoch))
     if count == 0:
-        return generator.permutation(np.concatenate(groups))
+        return epoch_order(np.concatenate(groups), seed, epoch)
     whole = sum(share for rows, share in zip(groups, shares, strict=True) if len(rows))
-    chosen: list[Int64[np.ndarray, " k"]] = []
-    for rows, share in zip(groups, shares, strict=True):
-        wanted = round(count * share / whole) if len(rows) else 0
-        rounds = [generator.permutation(rows) for _ in range(-(-wanted // max(1, len(rows))))]
-        if rounds:
-            chosen.append(np.concatenate(rounds)[:wanted])
-    return generator.permutation(np.concatenate(chosen))
+    chosen = [
+        _many(rows, round(count * share / whole), seed, epoch)
+        for rows, share in zip(groups, shares, strict=True)
+        if len(rows)
+    ]
+    return epoch_order(np.concatenate(chosen), seed, epoch)
+
+
+def _many(rows: Int64[np.ndarray, " n"], count: int, seed: int, epoch: int) -> Int64[np.ndarray, " count"]:
+    """The next `count` rows of an endless walk, each round of which visits every row once."""
+    start = epoch * count
+    first, last = start // len(rows), -(-(start + count) // len(rows))
+    walk = np.concatenate([epoch_order(rows, seed, turn) for turn in range(first, max(last, first + 1))])
+    skipped = start - first * len(rows)
+    return walk[skipped : skipped + count]
 
 
 class EpochSource:
     """An iterable of batches which Lightning walks once an epoch.
 
     Args:
-        faces: All faces of the pack, memory-mapped.
+        pack: The faces.
         order: Rows of an epoch by its number.
         labels: Person by row.
         batch_size: Faces in a batch; a last batch with fewer is left out unless it is the only one.
@@ -64,16 +74,15 @@ class EpochSource:
 
     def __init__(
         self,
-        faces: UInt8[np.ndarray, "n 112 112 3"],
+        pack: Pack,
         order: Callable[[int], Int64[np.ndarray, " m"]],
         labels: Mapping[int, int],
         batch_size: int,
         epoch: Callable[[], int],
     ) -> None:
-        self._faces = faces
+        self._pack = pack
         self._order = order
         self._labels = labels
-        self._batch_size = batch_size
         self._epoch = epoch
         count = len(order(0))
         self._size = min(batch_size, count)
@@ -86,19 +95,10 @@ class EpochSource:
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the current epoch."""
         order = self._order(self._epoch())
-        for step in range(self._steps):
-            rows = order[step * self._size : (step + 1) * self._size]
+        for step, (rows, faces) in enumerate(batches(self._pack, order, self._size, drop_last=True)):
             yield Batch(
-                faces=read_faces(self._faces, rows),
+                faces=faces,
                 rows=torch.from_numpy(rows),
                 labels=torch.tensor([self._labels.get(int(row), -1) for row in rows]),
                 step=step,
             )
-
-
-def read_faces(faces: UInt8[np.ndarray, "n 112 112 3"], rows: Int64[np.ndarray, " m"]) -> UInt8[Tensor, "m 112 112 3"]:
-    """Rows of the memory map as a tensor, in the order asked for, read in the order of the file."""
-    by_place = np.argsort(rows, kind="stable")
-    read = np.empty((len(rows), *faces.shape[1:]), dtype=np.uint8)
-    read[by_place] = faces[rows[by_place]]
-    return torch.from_numpy(read)

@@ -24,7 +24,7 @@ class ValidationSet:
     """Faces of known people and their small versions, the same at every epoch.
 
     Attributes:
-        hr: Distinct faces.
+        hr: Distinct faces: those that have small versions, then those that are only searched among.
         people: Person of each distinct face.
         owner: For each small face, which distinct face it is of.
         size: For each small face, its side in pixels.
@@ -53,14 +53,27 @@ def validation_set(
     people: Int64[np.ndarray, " m"],
     most: int,
     sizes: Sequence[int] = SIZES,
+    gallery: tuple[Int64[np.ndarray, " g"], Int64[np.ndarray, " g"]] | None = None,
 ) -> ValidationSet:
-    """Choose at most `most` small faces: evenly spaced faces, each at every size where there is room for it."""
+    """Choose at most `most` small faces: evenly spaced faces, each at every size where there is room for it.
+
+    Args:
+        faces: All faces of a pack.
+        rows: Faces to choose from.
+        people: Person of each.
+        most: Most small faces.
+        sizes: Their sides, in pixels.
+        gallery: Rows and people of faces that are only searched among.
+    """
     distinct = max(2, min(len(rows), max(most // len(sizes), min(len(rows), most) // 2)))
     places = np.unique(np.linspace(0, len(rows) - 1, distinct).round().astype(np.int64))
     each = max(1, min(len(sizes), most // len(places)))
     owner = np.repeat(np.arange(len(places)), each)
     size = np.array([sizes[(index * each + turn) % len(sizes)] for index in range(len(places)) for turn in range(each)])
-    return ValidationSet(hr=faces[rows[places]], people=people[places], owner=owner, size=size)
+    chosen, named = rows[places], people[places]
+    if gallery is not None:
+        chosen, named = np.concatenate([chosen, gallery[0]]), np.concatenate([named, gallery[1]])
+    return ValidationSet(hr=faces[chosen], people=named, owner=owner, size=size)
 
 
 def recognition_metrics(

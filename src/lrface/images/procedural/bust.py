@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lrface.images.procedural.grid import COLUMNS_PER_RADIAN, ROWS_PER_PIXEL, Map, blur, bump
+from lrface.images.procedural.grid import COLUMNS_PER_RADIAN, ROWS_PER_PIXEL, Map, blur, bump, smoothstep
 from lrface.images.procedural.hair import paint_beard, paint_brows, paint_hair
 from lrface.images.procedural.head import Head, build_head, hollows, nasolabial
 from lrface.images.procedural.identity import Identity
@@ -40,7 +40,7 @@ def _slopes(radius: Map, over: Map) -> tuple[Map, Map]:
     down = np.empty_like(radius)
     down[1:-1] = (radius[2:] - radius[:-2]) * np.float32(0.5 * ROWS_PER_PIXEL)
     down[0], down[-1] = down[1], down[-2]
-    return np.asarray(around / over, dtype=np.float32), down
+    return np.asarray(around / np.maximum(over, 1.0), dtype=np.float32), down
 
 
 def _smile(identity: Identity, head: Head) -> tuple[Map, Map]:
@@ -78,7 +78,7 @@ def build_bust(identity: Identity) -> Bust:
     closed = np.clip(beard * (0.62 + 0.16 * identity.beard.length) + 0.2 * beard * strokes, 0.0, 0.97)[
         ..., None
     ]
-    beard_colour = np.asarray(identity.beard.colour, dtype=np.float32) * (1.0 + 0.45 * strokes[..., None])
+    beard_colour = np.asarray(identity.beard.colour, dtype=np.float32) * (1.0 + 0.32 * strokes[..., None])
     colour += (np.maximum(beard_colour, 0.004) - colour) * closed
 
     fair = float(hair_colour.max())
@@ -87,11 +87,13 @@ def build_bust(identity: Identity) -> Bust:
     colour += (hair_colour * tone[..., None] - colour) * cover[..., None]
 
     bulk = np.maximum(hair_off * cover, beard_off)
-    radius = np.asarray(head.radius + bulk, dtype=np.float32)
+    # The crown closes: above it there is nothing, not even hair.
+    crown = smoothstep(-27.0, -15.0, head.y)
+    radius = np.asarray((head.radius + bulk) * crown - 2.0 * (1.0 - crown), dtype=np.float32)
     rough = (
         pores * (1.0 - cover) * (1.0 - beard)
         + 0.5 * (strands - 0.5) * cover
-        + 0.16 * strokes * beard * min(1.0, identity.beard.length)
+        + 0.1 * strokes * beard * min(1.0, identity.beard.length)
         + 0.25 * brow * (0.6 + 0.6 * brow_shade)
     )
     around, down = _slopes(np.asarray(radius + rough, dtype=np.float32), radius)

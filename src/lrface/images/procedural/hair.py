@@ -18,11 +18,9 @@ from lrface.images.procedural.grid import (
     waves,
 )
 from lrface.images.procedural.head import Head
-from lrface.images.procedural.identity import Hair, Identity
+from lrface.images.procedural.identity import LONG_HAIR, Hair, Identity
 from lrface.images.procedural.strokes import draw_hairs
 
-# Hair that reaches below this height hangs beside the face.
-LONG = 90.0
 FALLS_FROM = 76.0
 
 
@@ -135,14 +133,14 @@ def _hairline(identity: Identity) -> Map:
     front = front - 15.0 * hair.recession * np.exp(-(((turn - 0.5) / 0.24) ** 2))
     temple = 0.84 - 0.05 * hair.recession
     knots = [0.0, temple, temple + 0.2, temple + 0.32, 1.3, 1.42, 1.52, 1.66, 1.95]
-    side_end = hair.length if hair.length < LONG else 66.0
+    side_end = hair.length if hair.length < LONG_HAIR else 66.0
     drop = np.interp(turn, knots, [0.0, 0.0, 12.0, 24.0, 40.0, side_end - 13.0, 40.0, 54.0, 72.0])
     line = front + drop
     if hair.fringe > 0.0:
         swing = 1.0 + 0.22 * hair.parting * ANGLES / 0.8
         depth = (17.0 + 9.5 * hair.fringe) * swing * smoothstep(1.02, 0.7, np.asarray(turn, dtype=np.float32))
         line = np.maximum(line, hair.line + depth)
-    if hair.length >= LONG:
+    if hair.length >= LONG_HAIR:
         edge = _hang_edge(hair)
         hang = smoothstep(edge - 0.05, edge + 0.13, np.asarray(turn, dtype=np.float32))
         line = line * (1.0 - hang) + hang * hair.length
@@ -155,7 +153,7 @@ def _strands(identity: Identity, generator: np.random.Generator) -> Map:
     hair = identity.hair
     count, points = 1900, 6
     start = generator.uniform(-1.95, 1.95, count)
-    top = generator.uniform(TOP, 100.0 if hair.length >= LONG or hair.curl > 0.5 else 70.0, count)
+    top = generator.uniform(TOP, 100.0 if hair.length >= LONG_HAIR or hair.curl > 0.5 else 70.0, count)
     steps = np.linspace(0.0, 1.0, points)[None]
     reach = generator.uniform(14.0, 34.0, count)[:, None] * (1.0 - 0.72 * hair.curl)
     above = smoothstep(40.0, 0.0, top.astype(np.float32))[:, None]
@@ -183,7 +181,7 @@ def _bulk(hair: Hair, head: Head, inside: Map, cover: Map) -> Map:
     turn = np.abs(ANGLES)[None]
     if hair.bald:
         return np.asarray(0.3 * bulk, dtype=np.float32)
-    if hair.length < LONG:
+    if hair.length < LONG_HAIR:
         sides = smoothstep(0.75, 1.2, turn) * smoothstep(2.0, 34.0, HEIGHTS)[:, None]
         return np.asarray(bulk * (1.0 - 0.62 * sides), dtype=np.float32)
     # Beside the face long hair starts thin: a steep wall of it would smear its strands.
@@ -195,7 +193,7 @@ def _bulk(hair: Hair, head: Head, inside: Map, cover: Map) -> Map:
     jaw = round((FALLS_FROM - TOP) * ROWS_PER_PIXEL)
     drawn_back = np.maximum(head.radius[jaw] - head.radius, 0.0) * (np.arange(ROWS) > jaw)[:, None]
     fall = drawn_back + 3.0 * smoothstep(FALLS_FROM, 125.0, HEIGHTS)[:, None]
-    return np.asarray(bulk + fall * away * cover, dtype=np.float32)
+    return np.asarray(bulk + fall * smoothstep(edge - 0.08, edge + 0.14, turn) * cover, dtype=np.float32)
 
 
 def paint_hair(identity: Identity, head: Head) -> tuple[Map, Map, Map]:

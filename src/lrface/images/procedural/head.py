@@ -16,8 +16,9 @@ from lrface.images.procedural.grid import (
     blur,
     bump,
     smoothstep,
+    waves,
 )
-from lrface.images.procedural.identity import EyeShape, HeadShape, Identity, NoseShape
+from lrface.images.procedural.identity import LONG_HAIR, EyeShape, HeadShape, Identity, NoseShape
 
 # y, half width, depth in front of the axis: a plain skull seen from the front and from the side.
 PROFILE = np.array(
@@ -31,7 +32,6 @@ PROFILE = np.array(
 )  # fmt: skip
 NECK_WIDTH = 27.0
 NECK_DEPTH = 17.0
-TEMPLATE_EYE_X = 17.62
 
 
 @dataclass(frozen=True)
@@ -196,12 +196,17 @@ def build_head(identity: Identity) -> Head:
     lean = np.asarray(x + identity.head.asymmetry * bump(y, 76.0, 24.0), dtype=np.float32)
     relief = _sockets(identity.eyes, identity.head.brow_ridge, side, y) + _nose(identity.nose, lean, y)
     relief += _lower_face(identity, x, y) + _wrinkles(identity, x, y)
+    # Flesh is no formula: everybody has unevenness of their own.
+    generator = np.random.default_rng((identity.detail_seed, 2))
+    relief += 0.7 * waves(generator, 9, 9) + 0.35 * waves(generator, 17, 17)
     radius = radius + relief * front
     ear_y = 0.14 * (np.abs(ANGLES) - 1.5)[None] * 40.0 + y
     ear = np.exp(-(((np.abs(ANGLES) - 1.56) / 0.125) ** 4))[None] * smoothstep(47.0, 52.0, ear_y)
     ear = ear * smoothstep(76.0 + 4.0 * identity.head.ear_size, 68.0, ear_y)
     hollow = np.exp(-(((np.abs(ANGLES) - 1.5) / 0.07) ** 2))[None] * bump(y, 62.0, 6.0)
-    radius = radius + identity.head.ear_size * (5.2 * ear - 2.4 * hollow)
+    # Long hair lies over the ears and keeps them flat.
+    free = 1.0 if identity.hair.length < LONG_HAIR else 0.1
+    radius = radius + free * identity.head.ear_size * (5.2 * ear - 2.4 * hollow)
     radius = np.asarray(radius, dtype=np.float32)
     return Head(radius=radius, x=np.asarray(radius * sine, dtype=np.float32), y=y)
 

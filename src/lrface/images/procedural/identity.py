@@ -6,6 +6,8 @@ import numpy as np
 
 IDENTITY_STREAM = 11
 MASCULINE_FROM = 0.5
+# Hair that reaches below this height hangs beside the face.
+LONG_HAIR = 90.0
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def _hair_colour(generator: np.random.Generator, melanin: float, age: float) -> 
     shade = float(np.exp(_bell(generator, 0.0, 0.22)))
     red, green, blue = HAIR_COLOURS[name]
     grey = float(np.clip((age - 0.62) * 2.4 + _bell(generator, 0.0, 0.22), 0.0, 0.95)) if age > 0.45 else 0.0
-    return _blend((red * shade, green * shade, blue * shade), (0.26, 0.26, 0.255), grey)
+    return _blend((red * shade, green * shade, blue * shade), (0.21, 0.21, 0.205), grey)
 
 
 def _iris_colour(generator: np.random.Generator, melanin: float) -> tuple[float, float, float]:
@@ -233,7 +235,7 @@ def _hair(generator: np.random.Generator, male: bool, age: float, melanin: float
         line=_bell(generator, 10.0, 3.6) - (5.0 * age if male else 0.0),
         peak=_bell(generator, 0.0, 2.2),
         recession=float(generator.beta(2.0, 4.0)) * (0.45 + 1.0 * age if male else 0.35),
-        length=float(generator.uniform(104.0, 190.0)) if long_hair else float(generator.uniform(52.0, 74.0)),
+        length=float(generator.uniform(120.0, 200.0)) if long_hair else float(generator.uniform(52.0, 74.0)),
         volume=float(generator.uniform(3.0, 11.0)) if male else float(generator.uniform(5.0, 14.0)),
         parting=float(generator.uniform(-1.0, 1.0)),
         fringe=float(generator.uniform(0.45, 1.0)) if fringe else 0.0,

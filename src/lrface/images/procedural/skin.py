@@ -91,7 +91,7 @@ def paint_skin(identity: Identity, head: Head) -> tuple[Map, Map, Map]:
     skin, eyes = identity.skin, identity.eyes
     tone = skin_tone(skin.melanin, skin.undertone)
     pores = 0.6 * grain(generator, 0.8, 0.8) + 0.5 * grain(generator, 1.7, 1.7)
-    light = 1.0 + 0.022 * pores + 0.035 * waves(generator, 9, 10) + 0.03 * waves(generator, 30, 33)
+    light = 1.0 + 0.022 * pores + 0.045 * waves(generator, 9, 10) + 0.03 * waves(generator, 30, 33)
     rings = bump(side, eyes.half_distance - 1.0, 8.0) * bump(y, eyes.height + 5.0, 3.6)
     lids = bump(side, eyes.half_distance, 8.5) * bump(y, eyes.height - 3.6, 3.6)
     light -= skin.eye_rings * (0.34 * rings + 0.16 * lids) + 0.06 * rings

@@ -14,7 +14,7 @@ EDGE = 0.3
 def _lens(x: Map, y: Map, glasses: Glasses) -> Map:
     """Signed distance to the edge of a lens, pixels (negative inside), from places relative to its middle."""
     power = glasses.roundness
-    across = np.abs(x) / (glasses.half_width * (1.0 - 0.012 * y))
+    across = np.abs(x) / (glasses.half_width * (1.0 - 0.012 * np.clip(y, -12.0, 12.0)))
     down = np.abs(y) / glasses.half_height
     norm = (across**power + down**power + 1e-6) ** (1.0 / power)
     return np.asarray((norm - 1.0) * 0.5 * (glasses.half_width + glasses.half_height), dtype=np.float32)

@@ -1,0 +1,170 @@
+"""`main`: the whole cycle in one run, with a child run for each stage."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from lrface.config import (
+    BASELINE,
+    CYCLE,
+    FINETUNED,
+    PRETRAINED,
+    EvaluateSettings,
+    FinetuneSettings,
+    JobSettings,
+    MainSettings,
+    PrepareSettings,
+    PretrainSettings,
+    PromoteSettings,
+    TrainDsrSettings,
+)
+from lrface.data.settings import PackData
+from lrface.jobs import evaluate, finetune, prepare, pretrain, promote, train_dsr
+from lrface.jobs.assessment import headlines
+from lrface.jobs.command import Context, command, leave
+from lrface.jobs.compose import COMMON, DATA, Parameter, free_overrides, settings_for
+from lrface.jobs.stage import NOT_WORK, stage
+from lrface.tracking.versions import ModelVersion, resolve
+
+PARAMETERS = (
+    *DATA,
+    Parameter("edgeface", "edgeface", "weights of the first recogniser; none: it is trained on the data"),
+    Parameter("epochs", None, "epochs of every training"),
+    Parameter("batch_size", None, "faces in a batch, in every training"),
+    Parameter("threshold", None, "cosine from which a probe is named"),
+)
+STAGES: dict[str, tuple[type[JobSettings], tuple[Parameter, ...]]] = {
+    "prepare": (PrepareSettings, DATA),
+    "pretrain": (PretrainSettings, pretrain.PARAMETERS),
+    "train_dsr": (TrainDsrSettings, train_dsr.PARAMETERS),
+    "finetune": (FinetuneSettings, finetune.PARAMETERS),
+    "evaluate": (EvaluateSettings, evaluate.PARAMETERS),
+    "promote": (PromoteSettings, promote.PARAMETERS),
+}
+FOR_ALL = frozenset({"seed", "device", "tracking"})
+NOT_FOR_STAGES = frozenset({"overrides", "out", "edgeface"})
+
+Settings = TypeVar("Settings", bound=JobSettings)
+
+
+@dataclass(frozen=True)
+class Configs:
+    """The config of every stage."""
+
+    by_stage: dict[str, JobSettings]
+
+    def of(self, name: str, schema: type[Settings], **changes: object) -> Settings:
+        """The config of a stage, with what an earlier stage decides."""
+        found = self.by_stage[name]
+        assert isinstance(found, schema)  # noqa: S101 - composed by the schema of the same table
+        return found.model_copy(update=changes)
+
+
+class Done:
+    """Which stages a killed cycle has finished, so that the same command goes on behind them."""
+
+    def __init__(self, record: Path, context: Context) -> None:
+        self._record = record
+        self._context = context
+        self._versions: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+
+    def once(self, name: str, make: Callable[[], ModelVersion]) -> ModelVersion:
+        """The version that a stage has made, now or before it was killed."""
+        if name in self._versions:
+            self._context.terminal.line(f"{name}: done before, {self._versions[name]}")
+            return resolve(self._context.store, self._versions[name])
+        version = make()
+        self._versions[name] = version.uri
+        written = self._record.with_suffix(".partial")
+        written.write_text(json.dumps(self._versions))
+        written.replace(self._record)
+        return version
+
+
+def run(settings: MainSettings, context: Context) -> promote.Promotion:
+    """Prepare, pretrain, train, fine-tune, train again, evaluate, promote."""
+    configs = stage_configs(settings, context)
+    plan = {name: config.model_dump(mode="json", exclude=set(NOT_WORK)) for name, config in configs.by_stage.items()}
+    with stage("main", settings, context, name="cycle", inputs={"plan": json.dumps(plan, sort_keys=True)}) as work:
+        done = Done(work.folder / "stages.json", context)
+        pack = prepare.run(configs.of("prepare", PrepareSettings), context, work.run)
+        data = PackData(source=str(pack.root))
+
+        def pretrained() -> ModelVersion:
+            return pretrain.run(configs.of("pretrain", PretrainSettings, data=data), context, work.run)
+
+        def super_resolver(supervisor: ModelVersion, **changes: object) -> ModelVersion:
+            wanted = configs.of("train_dsr", TrainDsrSettings, data=data, edgeface=supervisor.uri, **changes)
+            return train_dsr.run(wanted, context, work.run)
+
+        def finetuned(start: ModelVersion, resolver: ModelVersion) -> ModelVersion:
+            wanted = configs.of("finetune", FinetuneSettings, data=data, edgeface=start.uri, dsr=resolver.uri)
+            return finetune.run(wanted, context, work.run)
+
+        first = done.once("pretrain", pretrained)
+        resolver = done.once("train_dsr baseline", partial(super_resolver, first))
+        for number in range(1, settings.cycles + 1):
+            tuned = done.once(f"finetune {number}", partial(finetuned, first, resolver))
+            changes = {
+                "start": resolver.uri if settings.warm_start else "none",
+                "allow_second_cycle": settings.allow_second_cycle,
+            }
+            resolver = done.once(f"train_dsr cycle {number}", partial(super_resolver, tuned, **changes))
+        arms = {"edgeface": (PRETRAINED, FINETUNED), "dsr": (BASELINE, CYCLE)}
+        found = evaluate.run(configs.of("evaluate", EvaluateSettings, data=data, **arms), context, work.run)
+        deciding = configs.of("promote", PromoteSettings, data=data)
+        ended = promote.run(deciding, context, work.run)
+        work.run.log_metrics(headlines(found.results, deciding.sizes))
+        work.run.set_tags({"promoted": ended.promoted, "pair": ended.pair.uri})
+        return ended
+
+
+def stage_configs(settings: MainSettings, context: Context) -> Configs:
+    """The config of every stage, checked before the first one starts.
+
+    Raises:
+        ConfigError: A key that the stage does not know, or a value that cannot be used.
+    """
+    overrides = free_overrides(context.given["overrides"])
+    configs = {}
+    for name, (schema, own) in STAGES.items():
+        parameters = (*COMMON, *own)
+        given = {
+            parameter.name: context.given.get(parameter.name, "")
+            for parameter in parameters
+            if parameter.name not in NOT_FOR_STAGES
+        }
+        if name == "pretrain":
+            given["edgeface"] = settings.edgeface
+        configs[name] = settings_for(name, schema, given, parameters, _for_stage(name, overrides))
+    return Configs(configs)
+
+
+def own_overrides(text: str) -> list[str]:
+    """The overrides of the cycle itself: not those of a stage (`train_dsr.loss.l1=2`), nor of the data."""
+    return [part for part in free_overrides(text) if _first(part) not in {*STAGES, "data"}]
+
+
+def _for_stage(name: str, overrides: list[str]) -> list[str]:
+    """Those that start with the stage's name, without it; those of the data; seed, device and tracker."""
+    prefix = f"{name}."
+    taken = []
+    for part in overrides:
+        signs = part[: len(part) - len(part.lstrip("+~"))]
+        if _first(part) == name:
+            taken.append(signs + part[len(signs) :].removeprefix(prefix))
+        elif _first(part) in {*FOR_ALL, "data"}:
+            taken.append(part)
+    return taken
+
+
+def _first(override: str) -> str:
+    """The first part of an override's key."""
+    return override.lstrip("+~").partition("=")[0].partition(".")[0].partition("@")[0]
+
+
+if __name__ == "__main__":
+    leave(command("main", MainSettings, run, PARAMETERS, own=own_overrides))

@@ -1,0 +1,47 @@
+import pytest
+
+from lrface.errors import RegistryError
+from lrface.tracking.names import DSR, EDGEFACE
+from lrface.tracking.pair import check_pair, register_pair
+from lrface.tracking.versions import download, resolve
+
+
+@pytest.fixture
+def halves(make_version):
+    edgeface = make_version(EDGEFACE, 1, "finetuned", licence="CC-BY-NC-SA-4.0")
+    dsr = make_version(DSR, 2, "cycle", supervisor=edgeface.uri, licence="Apache-2.0 AND CC-BY-NC-SA-4.0")
+    return edgeface, dsr
+
+
+def test_the_pair_holds_both_and_says_of_what_it_is_made(store, run, halves, tmp_path):
+    edgeface, dsr = halves
+    pair = register_pair(run, edgeface, dsr, tags={"cycle": 1})
+    assert pair.aliases == ("challenger",)
+    assert pair.tags["edgeface"] == "models:/edgeface/1"
+    assert pair.tags["dsr_sha256"] == dsr.sha256
+    assert pair.tags["cycle"] == "1"
+    assert pair.licence == "Apache-2.0 AND CC-BY-NC-SA-4.0"
+    check_pair(store, pair)
+    got = download(store, pair, tmp_path / "got")
+    for name, half in ((EDGEFACE, edgeface), (DSR, dsr)):
+        alone = download(store, half, tmp_path / name)
+        assert (got / name / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
+
+
+def test_a_super_resolver_of_another_recogniser_is_refused(run, make_version, halves):
+    other = make_version(EDGEFACE, 3)
+    with pytest.raises(RegistryError, match=r"trained against models:/edgeface/1; expected one .* models:/edgeface/2"):
+        register_pair(run, other, halves[1])
+    bare = make_version(DSR, 4)
+    with pytest.raises(RegistryError, match="nothing that is recorded"):
+        register_pair(run, other, bare)
+
+
+def test_a_pair_whose_half_has_changed_or_gone_is_stale(store, run, halves):
+    pair = register_pair(run, *halves)
+    store.client.set_model_version_tag(DSR, "1", "weights_sha256", "0" * 64)
+    with pytest.raises(RegistryError, match="put the pair together again"):
+        check_pair(store, pair)
+    store.client.delete_model_version(DSR, "1")
+    with pytest.raises(RegistryError, match="models:/dsr/1"):
+        check_pair(store, resolve(store, pair.uri))
