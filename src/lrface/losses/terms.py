@@ -52,8 +52,13 @@ def total_variation_loss(restored: Float[Tensor, "n 3 h w"]) -> Float[Tensor, ""
     Rudin, Osher and Fatemi, Nonlinear total variation based noise removal, Physica D 1992. The sum, not the mean over
     pixels, is what a weight of 3e-6 belongs to.
     """
-    variation: Tensor = total_variation(restored, reduction="sum")
-    return variation.mean()
+    by_channel: Tensor = total_variation(restored, reduction="sum")
+    return by_channel.sum(-1).mean()
+
+
+def at_least_single(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The values in float32, or in float64 where they are that already: losses are too fine for half precision."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def _mean(each: Float[Tensor, " n"], share: Float[Tensor, " n"] | None) -> Float[Tensor, ""]:

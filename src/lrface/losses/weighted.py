@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from jaxtyping import Float, Int64
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from lrface.losses.perceptual import PerceptualSettings
@@ -28,6 +29,12 @@ class DsrLossSettings(Settings):
         "bicubic has lost little, and fidelity is what remains to be won",
     )
     perceptual_network: PerceptualSettings = PerceptualSettings()
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> Self:
+        if not any(self.weights().values()):
+            raise ValueError("every weight is 0, so there is nothing to learn")
+        return self
 
     def weights(self) -> dict[str, float]:
         """Weight by term; without a perceptual network that term counts nothing."""
