@@ -69,9 +69,7 @@ def main() -> None:
         before = limit(table, sample)
         read = ReadSettings(workers=options.workers, align=AlignSettings(mode="landmarks"))
         start, wall = time.process_time(), time.perf_counter()
-        pack, _ = prepare(
-            ListSource(table, read), Path(folder) / "pack", SplitSettings(), CheckSettings(), workers=options.workers
-        )
+        pack, _ = prepare(ListSource(table, read), Path(folder) / "pack", SplitSettings(), CheckSettings())
         spent, wall = time.process_time() - start, time.perf_counter() - wall
         after = limit(table, sample)
     best = min(before, after)

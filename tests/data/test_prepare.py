@@ -54,7 +54,7 @@ def test_the_digest_is_the_same_wherever_and_however(write_folder, tmp_path, wor
     moved = tmp_path / "elsewhere" / "under another name"
     moved.parent.mkdir()
     shutil.copytree(root, moved)
-    pack, _ = make(moved, tmp_path / "other", read=ReadSettings(workers=workers), workers=workers)
+    pack, _ = make(moved, tmp_path / "other", read=ReadSettings(workers=workers))
     assert pack.digest == expected
 
 

@@ -1,12 +1,11 @@
 """What is measured of each face while it passes: enough to judge a source, too little to fill memory."""
 
+import hashlib
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
-
-from lrface.data.pack_writer import hash_pixels
 
 THUMB = 28
 _CENTRE = slice(9, 19)
@@ -65,6 +64,11 @@ def measure(pixels: UInt8[np.ndarray, "112 112 3"]) -> Measured:
         warmth=float(warm[_CENTRE, _CENTRE].sum()) / _CENTRE_PIXELS,
         rim_warmth=float(warm.ravel()[_RIM].sum()) / len(_RIM),
     )
+
+
+def hash_pixels(pixels: np.ndarray) -> str:
+    """Hashes the bytes of an image, in C order, with sha256."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
 
 
 def perceptual_hash(grey: np.ndarray) -> int:
