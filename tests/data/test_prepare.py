@@ -164,7 +164,8 @@ def start(out, seeds):
     if child == 0:
         try:
             for seed in seeds:
-                prepare(FolderSource(root, ReadSettings()), out, SplitSettings(seed=seed), CheckSettings(), overwrite=True)
+                splits = SplitSettings(seed=seed)
+                prepare(FolderSource(root, ReadSettings()), out, splits, CheckSettings(), overwrite=True)
             os._exit(0)
         finally:
             os._exit(1)
