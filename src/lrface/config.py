@@ -173,7 +173,7 @@ class CompareSettings(EvaluateSettings):
 
     pair_a: PairSettings = Field(PairSettings(), description="the candidate")
     pair_b: PairSettings = Field(PairSettings(edgeface=PRETRAINED, dsr="none"), description="what it is held against")
-    size: int = Field(16, ge=8, le=112, description="side of the probes, in pixels")
+    sizes: tuple[int, ...] = Field((8, 12, 16), min_length=1, description="sides of the probes, in pixels")
     decision: DecisionSettings = DecisionSettings()
 
 

@@ -1,18 +1,9 @@
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-
-
-@pytest.fixture
-def real_folder() -> Path:
-    root = Path(os.environ.get("LRFACE_REAL", Path(__file__).parents[3] / "shared" / "real"))
-    if not root.is_dir():
-        pytest.skip(f"no real faces at {root}; set LRFACE_REAL to try them")
-    return root
 
 
 @pytest.fixture

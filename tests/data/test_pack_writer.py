@@ -168,9 +168,7 @@ with PackWriter(sys.argv[1], overwrite=True) as writer:
 
 def killed_writer(target: Path, seconds: float) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE, env=environment
-    )
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE, env=environment)
     assert process.stdout is not None
     assert process.stdout.readline() == b"writing\n"
     time.sleep(seconds)

@@ -88,9 +88,7 @@ def test_a_flipped_byte_in_a_png_is_broken(picture):
         decode_image(bytes(whole), "x", 10**6)
 
 
-@pytest.mark.parametrize(
-    ("content", "kind"), [(b"", "empty"), (b"hello", "broken"), (b"GIF89a" + bytes(50), "broken")]
-)
+@pytest.mark.parametrize(("content", "kind"), [(b"", "empty"), (b"hello", "broken"), (b"GIF89a" + bytes(50), "broken")])
 def test_what_is_no_image(content, kind):
     with pytest.raises(BadImageError) as caught:
         decode_image(content, "x", 10**6)

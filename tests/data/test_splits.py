@@ -19,9 +19,7 @@ def people(counts: list[int]) -> list[Row]:
 @st.composite
 def rows(draw) -> list[Row]:
     counts = draw(st.lists(st.integers(1, 14), min_size=1, max_size=25))
-    alike = draw(
-        st.integers(1, 14)
-    )  # images of one person share a picture when their numbers agree modulo this
+    alike = draw(st.integers(1, 14))  # images of one person share a picture when their numbers agree modulo this
     listed = [Row(row.subject, (row.subject, row.group[1] % alike), row.name) for row in people(counts)]
     return draw(st.permutations(listed)) if len(listed) < 60 else listed
 

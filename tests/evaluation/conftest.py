@@ -1,5 +1,3 @@
-import os
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,14 +8,6 @@ import torch.nn.functional as F
 from lrface.evaluation.arms import Arm, bicubic
 from lrface.evaluation.protocol import ProtocolSettings, draw_protocol
 from lrface.evaluation.settings import EvaluationSettings
-
-
-@pytest.fixture(scope="session")
-def real_folder():
-    folder = Path(os.environ.get("LRFACE_REAL", Path(__file__).resolve().parents[3] / "shared" / "real"))
-    if not folder.is_dir():
-        pytest.skip(f"no real faces at {folder}")
-    return folder
 
 
 def coarse(images):

@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 from lrface.errors import EvaluationError
 from lrface.evaluation.compare import compare
 from lrface.evaluation.curve import curve_table, evaluate_curve, smallest_size
-from lrface.evaluation.results import Cell
+from lrface.evaluation.results import Cell, load_results
 from lrface.evaluation.run import evaluate
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.evaluation.sweep import SweepSettings, point_at, sweep
@@ -72,6 +72,12 @@ def test_an_arm_against_itself_differs_in_nothing(found):
     for difference in comparison.differences.values():
         assert (difference.change.low, difference.change.value, difference.change.high) == (0.0, 0.0, 0.0)
     assert comparison.test.probability == 1.0
+
+
+def test_written_evaluations_compare_like_those_at_hand(found, tmp_path):
+    found.save(tmp_path)
+    back = compare(load_results(tmp_path), FINE, found, COARSE)
+    assert back.lines() == compare(found, FINE, found, COARSE).lines()
 
 
 def test_evaluations_on_two_protocols_or_bootstraps_are_refused(found):

@@ -112,3 +112,13 @@ def test_notes_are_not_part_of_the_questions():
 def test_no_faces_are_refused():
     with pytest.raises(EvaluationError, match="0 subjects"):
         draw_protocol([], [], [], ProtocolSettings(), "pack")
+
+
+def test_calibration_subjects_may_come_from_another_split():
+    names, paths = people(10, 3)
+    protocol = draw_protocol(range(30), names, paths, ProtocolSettings(), "p", calibration=([41, 40], ["x", "y"]))
+    assert protocol.calibration == Part((40, 41), ("y", "x"))
+    assert len(protocol.gallery) == 10
+    assert not any("calibrat" in note for note in protocol.notes)
+    with pytest.raises(EvaluationError, match=r"evaluated too \(s3\)"):
+        draw_protocol(range(30), names, paths, ProtocolSettings(), "p", calibration=([41], ["s3"]))

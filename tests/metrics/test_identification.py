@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.metrics import top_k_accuracy_score
+from torch.overrides import TorchFunctionMode
 
 from lrface.errors import EvaluationError
 from lrface.metrics.identification import (
@@ -122,3 +123,25 @@ def test_one_subject_and_no_mated_probe_have_answers():
 def test_a_search_that_does_not_fit_is_refused(gallery, mates, message):
     with pytest.raises(EvaluationError, match=message):
         search(torch.eye(4)[:1], gallery, mates)
+
+
+class Largest(TorchFunctionMode):
+    """Remembers the most numbers that any one result held."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        if isinstance(found, torch.Tensor):
+            self.numbers = max(self.numbers, found.numel())
+        return found
+
+
+def test_no_block_is_larger_than_asked_for():
+    rng = np.random.default_rng(0)
+    probes, gallery = units(rng, 300, width=4), units(rng, 400, width=4)
+    with Largest() as largest:
+        search(probes, gallery, torch.zeros(300, dtype=torch.int64), probe_batch=20, gallery_batch=30)
+    assert 20 * 30 <= largest.numbers <= max(20 * 30, 400 * 4)

@@ -80,7 +80,7 @@ def test_one_subject_has_a_value_and_no_interval(method):
     assert interval.value == 0.5
     assert math.isnan(interval.low)
     with pytest.raises(EvaluationError, match="is usual"):
-        method(0.5, np.full(10, 0.5), 3, level=95)
+        method(0.5, np.full(10, 0.5), 3, level=95.0)
 
 
 def test_pairing_takes_out_what_both_share():

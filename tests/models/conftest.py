@@ -1,20 +1,10 @@
 import io
-import os
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
 
 from lrface.models.edgeface import EdgeFace
-
-
-@pytest.fixture(scope="session")
-def real_folder():
-    folder = Path(os.environ.get("LRFACE_REAL", Path(__file__).parents[2].parent / "shared" / "real"))
-    if not folder.is_dir():
-        pytest.skip(f"no real faces and weights at {folder}")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -44,10 +44,8 @@ HARMFUL = [
 @pytest.mark.parametrize("how", ["zip", "legacy", "plain"])
 def test_functions_are_refused_by_name_and_never_called(file, state, harmful, how, monkeypatch):
     content = {"state_dict": {}, "config": harmful}
-    if how == "plain":
-        path = file(pickle.dumps(content))
-    else:
-        path = file(content, _use_new_zipfile_serialization=how == "zip")
+    zipped = how == "zip"
+    path = file(pickle.dumps(content)) if how == "plain" else file(content, _use_new_zipfile_serialization=zipped)
     report = inspect_checkpoint(path)
     assert report.kind == "refused_pickle"
     assert harmful.function.__name__ in report.findings[0]

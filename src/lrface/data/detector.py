@@ -3,6 +3,8 @@
 import hashlib
 import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -19,6 +21,7 @@ YUNET_URL = (
     "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx"
 )
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+_LOG_LEVEL = threading.Lock()
 _DOWNLOAD_SECONDS = 60
 _DOWNLOAD_LIMIT = 16 << 20
 
@@ -35,8 +38,11 @@ class DetectorSettings(Settings):
         description="Images whose shorter side is below this are enlarged by a whole factor, pixels.",
         ge=1,
     )
-    shrink_above: int = Field(
-        1024, description="Images whose longer side is above this are shrunk for the search, pixels.", ge=64
+    sides: tuple[int, ...] = Field(
+        (960, 320),
+        description="Larger images are searched once for each of these, shrunk to this longer side, pixels: the"
+        " network misses faces of many hundred pixels.",
+        min_length=1,
     )
     margin: int = Field(
         60,
@@ -111,24 +117,40 @@ class Detector:
         Returns:
             The face, or None where there is none.
         """
-        shrink = max(1.0, max(image.shape[:2]) / self.settings.shrink_above)
-        seen = image
-        if shrink > 1:
-            height, width = (max(1, round(side / shrink)) for side in image.shape[:2])
+        longest = max(image.shape[:2])
+        found = np.concatenate([self._search(image, min(longest, side)) for side in self._sides(longest)])
+        if not len(found):
+            return None
+        kept = found[_distinct(found, self.settings.overlap)]
+        best = kept[self._choice(kept, image.shape)]
+        return Detection(best[4:14].reshape(5, 2), float(best[14]), len(kept))
+
+    def _sides(self, longest: int) -> list[int]:
+        smaller = [side for side in self.settings.sides if side < longest]
+        return smaller if len(smaller) == len(self.settings.sides) else [longest, *smaller]
+
+    def _search(self, image: np.ndarray, side: int) -> np.ndarray:
+        """Gives box, landmarks and score of each face, n x 15, in pixels of the image."""
+        seen, scale = image, np.ones(2)
+        shrink = side / max(image.shape[:2])
+        if shrink < 1:
+            height, width = (max(1, round(length * shrink)) for length in image.shape[:2])
             seen = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            scale = np.array([image.shape[1] / width, image.shape[0] / height])
         margin = self.settings.margin
         framed = cv2.copyMakeBorder(
             cv2.cvtColor(seen, cv2.COLOR_RGB2BGR), margin, margin, margin, margin, cv2.BORDER_REPLICATE
         )
         _, faces = self._network((framed.shape[1], framed.shape[0])).detect(framed)
         if faces is None:
-            return None
-        best = faces[self._choice(faces, framed.shape)]
-        points = best[4:14].reshape(5, 2).astype(np.float64) - margin
-        scale = np.array([image.shape[1] / seen.shape[1], image.shape[0] / seen.shape[0]])
-        if shrink > 1:
-            points = (points + 0.5) * scale - 0.5
-        return Detection(points, float(best[14]), len(faces))
+            return np.empty((0, 15))
+        found: np.ndarray = faces.astype(np.float64)
+        points = found[:, [0, 1, *range(4, 14)]].reshape(len(found), 6, 2) - margin
+        # Pixel centres lie at whole numbers, so the picture begins at -0.5.
+        points = (points + 0.5) * scale - 0.5
+        found[:, :2], found[:, 4:14] = points[:, 0], points[:, 1:].reshape(len(found), 10)
+        found[:, 2:4] *= scale
+        return found
 
     def _choice(self, faces: np.ndarray, shape: tuple[int, ...]) -> int:
         if self.settings.choose == "score":
@@ -147,15 +169,11 @@ class Detector:
         return network
 
     def _load(self) -> cv2.FaceDetectorYN:
-        level = cv2.utils.logging.getLogLevel()
-        # OpenCV warns about a target that nobody asked for, once per network.
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+        model, none = np.frombuffer(self._weights, dtype=np.uint8), np.empty(0, dtype=np.uint8)
+        score, overlap = self.settings.score, self.settings.overlap
         try:
-            model = np.frombuffer(self._weights, dtype=np.uint8)
-            none = np.empty(0, dtype=np.uint8)
-            return cv2.FaceDetectorYN.create(
-                "onnx", model, none, (64, 64), self.settings.score, self.settings.overlap, 1000
-            )
+            with _quiet_opencv():
+                return cv2.FaceDetectorYN.create("onnx", model, none, (64, 64), score, overlap, 1000)
         except cv2.error as error:
             raise DataError(
                 f"face detector {self.settings.weights}",
@@ -163,8 +181,31 @@ class Detector:
                 expected="face_detection_yunet_2023mar.onnx",
                 remedy=f"take it from {YUNET_URL}",
             ) from error
+
+
+@contextmanager
+def _quiet_opencv() -> Iterator[None]:
+    """Silences OpenCV, which warns about a target that nobody asked for, once per network."""
+    with _LOG_LEVEL:  # the level is one for all threads
+        level = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+        try:
+            yield
         finally:
             cv2.utils.logging.setLogLevel(level)
+
+
+def _distinct(faces: np.ndarray, overlap: float) -> list[int]:
+    """Keeps the best of faces that were found in several sizes, best first."""
+    corner, far = faces[:, :2], faces[:, :2] + faces[:, 2:4]
+    area = faces[:, 2] * faces[:, 3]
+    kept: list[int] = []
+    for face in np.argsort(-faces[:, 14], kind="stable"):
+        width, height = np.clip(np.minimum(far[kept], far[face]) - np.maximum(corner[kept], corner[face]), 0, None).T
+        shared = width * height
+        if (shared <= overlap * (area[kept] + area[face] - shared)).all():
+            kept.append(int(face))
+    return kept
 
 
 def read_weights(settings: DetectorSettings) -> bytes:

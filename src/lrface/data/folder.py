@@ -102,18 +102,31 @@ def list_subjects(root: Path) -> Listing:
     check_spelling([folder.name for folder in folders], f"source folder {root}")
     images: dict[str, tuple[Path, ...]] = {}
     for folder in folders:
-        files = [path for path in _walk(folder) if path.is_file()]
-        chosen = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-        loose += len(files) - len(chosen)
+        chosen, ignored = image_files(folder)
+        loose += ignored
         if not chosen:
             raise DataError(
                 f"subject {folder.name} in {root}",
-                got=f"a folder with {len(files)} files and no images" if files else "an empty folder",
+                got=f"a folder with {ignored} files and no images" if ignored else "an empty folder",
                 expected="one or more images",
                 remedy="add images or remove the folder",
             )
-        images[folder.name] = tuple(sorted(chosen, key=lambda path: natural_key(path.as_posix())))
+        images[folder.name] = tuple(chosen)
     return Listing(images, loose)
+
+
+def image_files(folder: Path) -> tuple[list[Path], int]:
+    """Lists the images below a folder, hidden ones passed over.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The images in natural order, and how many files are none by their suffix.
+    """
+    files = [path for path in _walk(folder) if path.is_file()]
+    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    return sorted(images, key=lambda path: natural_key(path.as_posix())), len(files) - len(images)
 
 
 def check_spelling(subjects: list[str], what: str) -> None:

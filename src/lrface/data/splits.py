@@ -45,14 +45,14 @@ class Row:
     Attributes:
         subject: Whose face it is.
         group: Faces of one group are one picture to the splits (same pixels, or nearly) and stay together.
-        name: What else tells the face from others; decides between groups with the same name.
+        name: Path of the face, for messages and for the draw; the group stands in where there is none.
         superres: Prescribed super-resolution split, if any.
         recognition: Prescribed recognition split, if any.
     """
 
     subject: str
     group: Hashable
-    name: str
+    name: str = ""
     superres: str | None = None
     recognition: str | None = None
 
@@ -156,6 +156,11 @@ def split_superres(rows: Sequence[Row], settings: SplitSettings) -> tuple[str, .
     place = _given_superres(rows) if settings.keep_given else {}
     free = sorted({row.subject for row in rows} - place.keys(), key=lambda name: _draw(settings.seed, "superres", name))
     test, val = _superres_counts(len(free), settings, set(place.values()))
+    if settings.keep_given:
+        # Whom a prescribed split has recognition learn is no test subject: dealt out from the other end.
+        learnt = {row.subject for row in rows if row.recognition in ("train", "val")}
+        free.sort(key=learnt.__contains__)
+        test = min(test, sum(subject not in learnt for subject in free))
     for rank, subject in enumerate(free):
         place[subject] = "test" if rank < test else "val" if rank < test + val else "train"
     return tuple(place[row.subject] for row in rows)
@@ -319,7 +324,7 @@ def _validation_images(rows: Sequence[Row], indices: Sequence[int], settings: Sp
     wanted = max(1, round(settings.recognition_val_fraction * len(indices)))
 
     def order(members: list[int]) -> str:
-        name = min(rows[index].name for index in members)
+        name = min(rows[index].name or str(rows[index].group) for index in members)
         return _draw(settings.seed, "recognition", f"{rows[members[0]].subject}\n{name}")
 
     chosen: set[int] = set()

@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from lrface.errors import EvaluationError
@@ -154,6 +155,7 @@ def cmc_curves(results: Results, size: int, degradation: str = CLEAN, up_to: int
     for cell, kept in chosen:
         axes.plot(range(1, last + 1), cmc(kept.mated, last), color=colours[cell.arm], marker=".", label=cell.arm)
     axes.set_ylim(None, 1.02)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=9)
     return figure
 
@@ -262,22 +264,25 @@ def seen_by(
 
 
 def face_sheet(
-    columns: Mapping[str, UInt8[np.ndarray, "r 112 112 3"]], row_titles: Sequence[str] | None = None
+    columns: Mapping[str, UInt8[np.ndarray, "r 112 112 3"]],
+    titles: Sequence[str] | None = None,
+    *,
+    across: bool = False,
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """Lays faces out: a row per face, a column per way of seeing it.
+    """Lays faces out: a row per face and a column per way of seeing it, or, across, the other way round.
 
     Raises:
         EvaluationError: Nothing to show.
     """
     if not columns or not len(next(iter(columns.values()))):
         raise EvaluationError("face sheet", got="no face", expected="at least one", remedy="choose some rows")
-    pictures = np.stack(list(columns.values()), axis=1)
-    flat = pictures.reshape(-1, *pictures.shape[2:])
+    pictures = np.stack(list(columns.values()), axis=0 if across else 1)
+    ways, faces = list(columns), list(titles) if titles is not None else None
     return contact_sheet(
-        flat,
-        columns=len(columns),
-        row_titles=list(row_titles) if row_titles is not None else None,
-        column_titles=list(columns),
+        pictures.reshape(-1, *pictures.shape[2:]),
+        columns=pictures.shape[1],
+        row_titles=ways if across else faces,
+        column_titles=faces if across else ways,
     )
 
 

@@ -14,7 +14,7 @@ from lrface.evaluation.protocol import Part, Protocol
 from lrface.evaluation.results import HISTOGRAM_BINS, Cell, Kept, Record, record
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.metrics.diversity import effective_rank
-from lrface.metrics.identification import Identification, search, tpir_at_fpir
+from lrface.metrics.identification import NOT_MATED, Identification, search, tpir_at_fpir
 from lrface.metrics.pairs import PairBootstrap, PairScores
 from lrface.metrics.statistics import (
     Interval,
@@ -60,10 +60,11 @@ class Ruler:
     Args:
         protocol: The questions.
         settings: Threshold, rates, bootstrap.
+        device: Where probes are searched for.
     """
 
-    def __init__(self, protocol: Protocol, settings: EvaluationSettings) -> None:
-        self.protocol, self.settings = protocol, settings
+    def __init__(self, protocol: Protocol, settings: EvaluationSettings, device: torch.device | str = "cpu") -> None:
+        self.protocol, self.settings, self.device = protocol, settings, device
         names = (*protocol.gallery.names, *protocol.non_mated.names)
         self.names = tuple(dict.fromkeys((*names, *protocol.pairs.names)))
         self._number = {name: place for place, name in enumerate(self.names)}
@@ -99,10 +100,11 @@ class Ruler:
     def _search(self, embedded: Embedded) -> tuple[Identification, np.ndarray, float]:
         """Searches the mated probes, the strangers, and finds the calibrated threshold."""
         templates = self.templates(embedded)
-        found = search(self._probes(embedded, self.protocol.mated), templates, self._mates)
+        found = search(self._probes(embedded, self.protocol.mated), templates, self._mates, device=self.device)
 
         def strangers(part: Part) -> np.ndarray:
-            return search(self._probes(embedded, part), templates, torch.full((len(part),), -1)).best
+            nobody = torch.full((len(part),), NOT_MATED)
+            return search(self._probes(embedded, part), templates, nobody, device=self.device).best
 
         # Where nobody was kept out, each mated probe is searched for with its own subject left out.
         unenrolled = strangers(self.protocol.non_mated) if self.protocol.non_mated.rows else found.stranger

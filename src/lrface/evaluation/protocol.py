@@ -213,6 +213,7 @@ def draw_protocol(
     names: Sequence[str] | np.ndarray,
     settings: ProtocolSettings,
     source: str,
+    calibration: tuple[Sequence[int] | np.ndarray, Sequence[str] | np.ndarray] | None = None,
 ) -> Protocol:
     """Draws the protocol of some faces, by subject.
 
@@ -222,16 +223,20 @@ def draw_protocol(
         names: What orders a subject's images: the source path. "2.png" comes before "10.png".
         settings: How to draw.
         source: Digest of the pack.
+        calibration: Rows and subjects of other people who choose the threshold, those of the validation split, say;
+            None sets some of the subjects apart where there are enough.
 
     Raises:
-        EvaluationError: No faces, or no subject with an image left to search with.
+        EvaluationError: No faces, no subject with an image left to search with, or somebody who both chooses the
+            threshold and is reported on.
     """
     images = _grouped(rows, subjects, names)
     order = list(images)
     generator = np.random.default_rng(settings.seed)
     shuffled = [order[place] for place in generator.permutation(len(order))]
     split = len(order) >= settings.split_from
-    apart = round(settings.calibration_fraction * len(order)) if split else 0
+    given = _given(calibration, images)
+    apart = round(settings.calibration_fraction * len(order)) if split and not given.rows else 0
     unenrolled = round(settings.non_mated_fraction * (len(order) - apart)) if split else 0
     calibrating = set(shuffled[:apart])
     hidden = set(shuffled[apart : apart + unenrolled])
@@ -252,14 +257,35 @@ def draw_protocol(
         mated=mated,
         non_mated=_all(images, [subject for subject in order if subject in hidden]),
         pairs=_all(images, [subject for subject in order if subject in paired]),
-        calibration=_all(images, [subject for subject in order if subject in calibrating]),
-        notes=_notes(len(order), len(paired), apart, unenrolled, settings),
+        calibration=given if given.rows else _all(images, [subject for subject in order if subject in calibrating]),
+        notes=_notes(len(order), len(paired), apart, unenrolled, settings, calibrated=bool(apart or given.rows)),
     )
 
 
-def _notes(subjects: int, paired: int, apart: int, unenrolled: int, settings: ProtocolSettings) -> tuple[str, ...]:
+def _given(
+    calibration: tuple[Sequence[int] | np.ndarray, Sequence[str] | np.ndarray] | None,
+    images: Mapping[str, Sequence[int]],
+) -> Part:
+    """Gives the calibration probes that the caller chose, rising by row."""
+    if calibration is None:
+        return Part()
+    pairs = sorted((int(row), str(subject)) for row, subject in zip(*calibration, strict=True))
+    both = sorted({subject for _, subject in pairs} & set(images), key=natural_key)
+    if both:
+        raise EvaluationError(
+            "calibration subjects",
+            got=f"{len(both)} who are evaluated too ({both[0]})",
+            expected="other people",
+            remedy="take them from another split",
+        )
+    return _part(pairs)
+
+
+def _notes(
+    subjects: int, paired: int, apart: int, unenrolled: int, settings: ProtocolSettings, *, calibrated: bool
+) -> tuple[str, ...]:
     notes = []
-    if not apart:
+    if not calibrated:
         notes.append(
             f"no calibration subjects ({subjects} subjects, split from {settings.split_from}): "
             "figures at a calibrated threshold are absent"

@@ -31,15 +31,18 @@ from lrface.evaluation.sweep import SweepSettings, sweep
 HEADLINES = (
     "rank1",
     "rank5",
+    "rank10",
     "tar_at_far_1e-1",
     "tar_at_far_1e-2",
     "tar_at_far_1e-3",
+    "tar_at_far_1e-4",
     "correct",
     "wrong",
     "unknown",
     "false_alarm",
     "tpir_at_fpir_1e-1",
     "tpir_at_fpir_1e-2",
+    "tpir_at_fpir_3e-3",
     "eer",
     "dprime",
     "similarity",
@@ -50,6 +53,7 @@ HEADLINES = (
     "subjects_under_15",
 )
 ABSENT = "&ndash;"
+ACROSS = 10  # faces beside each other
 SHARES = ("rank", "tar_", "correct", "wrong", "unknown", "false_alarm", "tpir_", "eer")
 
 STYLE = """
@@ -264,14 +268,21 @@ def _plots(given: ReportInput, pictures: dict[str, bytes]) -> None:
         pictures["embeddings"] = figures.png(drawn)
 
 
+def _named(results: Results, rows: Sequence[int]) -> list[str]:
+    """Gives the subjects of some mated probes."""
+    subjects = dict(zip(results.protocol.mated.rows, results.protocol.mated.subjects, strict=True))
+    return [subjects[row] for row in rows]
+
+
 def _faces(given: ReportInput, pictures: dict[str, bytes]) -> str:
     """Shows some probes as every arm sees them."""
     rows = given.results.protocol.mated.rows
-    chosen = [rows[place] for place in np.linspace(0, len(rows) - 1, min(6, len(rows))).astype(int)]
+    chosen = [rows[place] for place in np.linspace(0, len(rows) - 1, min(ACROSS, len(rows))).astype(int)]
     columns = figures.seen_by(
         given.faces, chosen, given.arms, given.headline.size, degrade=given.degrade, device=given.device
     )
-    pictures["faces"] = _sheet_png(figures.face_sheet(columns))
+    names = _named(given.results, chosen)
+    pictures["faces"] = _sheet_png(figures.face_sheet(columns, names, across=True))
     return f'<div class="faces wide">{_image(pictures["faces"], "faces as the arms see them")}</div>'
 
 
@@ -302,11 +313,14 @@ def _comparison(given: ReportInput, comparison: Comparison, number: int, picture
     for which, found in (("first", comparison.only_first), ("second", comparison.only_second)):
         if found:
             columns = figures.seen_by(
-                given.faces, found[:5], arms, given.headline.size, degrade=given.degrade, device=given.device
+                given.faces, found[:ACROSS], arms, given.headline.size, degrade=given.degrade, device=given.device
             )
+            names = _named(given.results, found[:ACROSS])
             name = f"only_{which}_{number}"
-            pictures[name] = _sheet_png(figures.face_sheet(columns))
-            text += f'<h3>Only the {which}</h3><div class="faces wide">{_image(pictures[name], name)}</div>'
+            pictures[name] = _sheet_png(figures.face_sheet(columns, names, across=True))
+            count = len(found)
+            text += f"<h3>Faces that only the {which} finds ({count})</h3>"
+            text += f'<div class="faces wide">{_image(pictures[name], name)}</div>'
     return text
 
 
@@ -405,7 +419,7 @@ def make_report(given: ReportInput) -> Report:
         f"<title>{_escaped(given.heading)}</title><style>{STYLE}</style></head><body>"
         f"<h1>{_escaped(given.heading)}</h1><p class=soft>{_escaped(cell)} &middot; "
         f"{len(results.protocol.mated)} probes of {len(results.protocol.mated.names)} people, gallery of "
-        f"{len(results.protocol.gallery.names)} &middot; 95 % intervals by bootstrap over subjects &middot; protocol "
+        f"{len(results.protocol.gallery.names)} &middot; intervals by bootstrap over subjects &middot; protocol "
         f"<code>{results.protocol.digest[:12]}</code></p>"
         f'<div class="first"><div><div class="card">{"".join(lead)}</div></div>'
         f"<div>{_verdict_card(given.verdict)}<div style='height:14px'></div>{failures}</div></div>{body}</body></html>"

@@ -113,7 +113,7 @@ class Evaluation:
     ) -> None:
         self.faces, self.protocol, self.arms, self.settings = faces, protocol, tuple(arms), settings
         self.device = torch.device(device)
-        self.ruler = Ruler(protocol, settings)
+        self.ruler = Ruler(protocol, settings, self.device)
         self._check()
         self._high: dict[Embedder, Tensor] = {}
         self._pair_rows = set(protocol.pairs.rows)

@@ -181,8 +181,7 @@ def yaw(points: Float[np.ndarray, "5 2"]) -> float:
 
 
 _EYES_TO_HEIGHT = float(
-    np.linalg.norm(TEMPLATE[1] - TEMPLATE[0])
-    / np.linalg.norm(TEMPLATE[3:].mean(axis=0) - TEMPLATE[:2].mean(axis=0))
+    np.linalg.norm(TEMPLATE[1] - TEMPLATE[0]) / np.linalg.norm(TEMPLATE[3:].mean(axis=0) - TEMPLATE[:2].mean(axis=0))
 )
 
 

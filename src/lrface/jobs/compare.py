@@ -1,17 +1,21 @@
 """`compare`: two pairs on the same probes, with the verdict that `promote` would give."""
 
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
 from lrface.config import CompareSettings, PairSettings
 from lrface.evaluation.arms import Arm, bicubic
 from lrface.evaluation.compare import Comparison, compare
 from lrface.evaluation.decision import decide
 from lrface.evaluation.results import Cell
 from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN
-from lrface.jobs.assessment import measure, test_protocol
+from lrface.jobs.assessment import log_results, measure, report_of, test_protocol
 from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for_test
-from lrface.jobs.stage import log_pack, stage
+from lrface.jobs.stage import copy_out, log_pack, stage
 from lrface.tracking.runs import Run
 
 PARAMETERS = (
@@ -42,17 +46,32 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
         _arm("a", *first),
         _arm("b", *second),
     ]
-    size = settings.size
-    with stage("compare", settings, context, name="compare", inputs=inputs, parent=parent) as work:
+    with (
+        stage("compare", settings, context, name="compare", inputs=inputs, parent=parent) as work,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
         log_pack(work.run, pack, "test", len(protocol.probe_rows))
-        sized = settings.model_copy(update={"sizes": (size,), "degradations": ("clean",)})
-        results = measure(pack, protocol, arms, sized, context)
+        results = measure(pack, protocol, arms, settings, context)
 
-        def against(one: str, other: str, at: int) -> Comparison:
-            return compare(results, Cell(one, at, "clean"), results, Cell(other, at, "clean"), settings.measure)
+        def against(one: str, other: str, sizes: Sequence[int]) -> Comparison:
+            cells = ([Cell(arm, size, "clean") for size in sizes] for arm in (one, other))
+            return compare(results, next(cells), results, next(cells), settings.measure)
 
-        found = against("a", "b", size)
-        verdict = decide(against("a", "bicubic-b", size), found, against("hr-a", "hr-b", FACE_SIZE), settings.decision)
+        found = against("a", "b", settings.sizes)
+        over_bicubic = against("a", "bicubic-b", settings.sizes)
+        verdict = decide(over_bicubic, found, against("hr-a", "hr-b", (FACE_SIZE,)), settings.decision)
+        report = report_of(
+            results,
+            Cell("a", settings.sizes[len(settings.sizes) // 2], "clean"),
+            pack,
+            arms,
+            [item for item in (*first, *second) if item is not None],
+            context,
+            heading=f"a: {_said(settings.pair_a)} against b: {_said(settings.pair_b)}",
+            verdict=verdict,
+            comparisons=(found, over_bicubic),
+        )
+        log_results(work.run, results, report, Path(scratch) / "evaluation")
         lines = [
             f"{name}: a {item.first:.4f}, b {item.second:.4f}, "
             f"difference {item.change.value:+.4f} [{item.change.low:+.4f}, {item.change.high:+.4f}]"
@@ -62,7 +81,13 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
             context.terminal.line(line)
         work.run.log_text("\n".join((*lines, *verdict.lines)) + "\n", "comparison.txt")
         work.run.log_headline({f"compare/{name}": item.change.value for name, item in found.differences.items()})
+        if settings.out is not None:
+            copy_out(Path(scratch) / "evaluation", Path(settings.out))
     return found
+
+
+def _said(pair: PairSettings) -> str:
+    return f"{pair.edgeface} with {pair.dsr}"
 
 
 def _load(pair: PairSettings, context: Context) -> tuple[Recogniser, SuperResolver | None]:

@@ -6,21 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lrface.data.folder import FolderSource
-from lrface.data.mix import MixSource, Part
+from lrface.data.kinds import DRAWN, source_of
 from lrface.data.pack import Pack, open_pack
 from lrface.data.prepare import Summary, prepare
-from lrface.data.procedural import ProceduralSource
-from lrface.data.settings import DataSettings, FolderData, PackData, ProceduralData
-from lrface.data.source import Source
+from lrface.data.settings import AnyImageData, DataSettings, PackData, ProceduralData
 from lrface.errors import DataError
 from lrface.jobs.command import Context
 from lrface.training.dsr import DsrData
 from lrface.training.edgeface import EdgeFaceData
 from lrface.training.validation import validation_set
-
-DRAWN = "drawn"
-"""Name of the drawn faces that stand beside photographs in a pack."""
 
 
 def pack_for(data: DataSettings, context: Context) -> Pack:
@@ -36,7 +30,8 @@ def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | Non
     """
     if isinstance(data, PackData):
         return open_pack(Path(data.source).expanduser()), None
-    source, licence, terms = _source(data)
+    source = source_of(data)
+    licence, terms = ("CC0-1.0", "nobody is shown") if isinstance(data, ProceduralData) else (data.licence, data.terms)
     target = context.packs / _name(data)
     if (target / "pack.json").is_file():
         return open_pack(target), None
@@ -49,38 +44,24 @@ def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | Non
     return pack, summary
 
 
-def _source(data: ProceduralData | FolderData) -> tuple[Source, str, str]:
-    if isinstance(data, FolderData):
-        photographs = FolderSource(Path(data.source).expanduser(), data.read)
-        if data.drawn is None:
-            return photographs, data.licence, data.terms
-        parts = [
-            Part("faces", photographs, licence=data.licence),
-            Part(DRAWN, ProceduralSource(data.drawn), "train", "none", "CC0-1.0"),
-        ]
-        return MixSource(parts), data.licence, data.terms
-    return ProceduralSource(data.faces), "CC0-1.0", "nobody is shown"
-
-
 def pack_for_test(data: DataSettings, context: Context) -> Pack:
     """The pack that an evaluation reads: of a source that is no pack, every subject is a test subject."""
-    if isinstance(data, FolderData):
+    if not isinstance(data, ProceduralData | PackData):
         splits = data.splits.model_copy(update={"all_test": True})
         data = data.model_copy(update={"splits": splits, "drawn": None})
     return pack_for(data, context)
 
 
-def _name(data: ProceduralData | FolderData) -> str:
+def _name(data: ProceduralData | AnyImageData) -> str:
     """A name that changes when the source or the way it is read changes."""
     description = data.model_dump(mode="json")
-    if isinstance(data, FolderData):
+    if not isinstance(data, ProceduralData):
         root = Path(data.source).expanduser()
-        files = sorted(
+        description["files"] = sorted(
             (str(path.relative_to(root)), path.stat().st_size, path.stat().st_mtime_ns)
-            for path in root.rglob("*")
+            for path in ([root] if root.is_file() else root.rglob("*"))
             if path.is_file()
         )
-        description["files"] = files
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     stem = "procedural" if isinstance(data, ProceduralData) else Path(data.source).expanduser().resolve().name
     return f"{stem}-{digest[:12]}"

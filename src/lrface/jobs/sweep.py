@@ -2,6 +2,7 @@
 
 from lrface.config import SweepSettings
 from lrface.evaluation import sweep as sweeping
+from lrface.evaluation.figures import sweep_curves
 from lrface.jobs.assessment import arms_of, load_networks, measure, test_protocol
 from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
@@ -37,6 +38,8 @@ def run(settings: SweepSettings, context: Context, parent: Run | None = None) ->
             found = sweeping.sweep(results.cell(arm, settings.size), how)
             swept[arm] = found
             work.run.log_table(found.table, f"sweep/{clean_key(arm)}.json")
+            title = f"Threshold of {arm} at {settings.size} px"
+            work.run.log_figure(sweep_curves(found, title, settings.measure.threshold), f"sweep/{clean_key(arm)}.png")
             work.run.log_headline({f"sweep/{arm}/threshold_by_correct": found.by_correct.threshold})
             context.terminal.line(
                 f"{arm} at {settings.size} px: most correct ({found.by_correct.correct:.3f}) "

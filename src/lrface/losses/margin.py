@@ -10,6 +10,7 @@ from pytorch_metric_learning.losses import ArcFaceLoss, CosFaceLoss, SubCenterAr
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lrface.losses.terms import at_least_single
 from lrface.settings import Settings
 
 EMBEDDING_SIZE = 512
@@ -87,12 +88,12 @@ class MarginHead(nn.Module):
     def forward(self, embeddings: Float[Tensor, "n d"], labels: Int64[Tensor, " n"]) -> Float[Tensor, ""]:
         """Mean loss of a batch of unit-length embeddings."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            loss: Tensor = self.loss(embeddings.float(), labels)
+            loss: Tensor = self.loss(at_least_single(embeddings), labels)
         return loss
 
     @torch.no_grad()
     def predict(self, embeddings: Float[Tensor, "n d"]) -> Int64[Tensor, " n"]:
         """The class whose centre is nearest in angle."""
-        cosine = F.normalize(embeddings.float(), dim=1) @ F.normalize(self.centres, dim=0)
+        cosine = F.normalize(embeddings.to(self.centres.dtype), dim=1) @ F.normalize(self.centres, dim=0)
         each = self.settings.sub_centres if self.settings.kind == "subcentre" else 1
         return cosine.argmax(dim=1) // each

@@ -6,15 +6,17 @@ with four weighted layers and the L1 norm.
 
 import hashlib
 from pathlib import Path
+from typing import Annotated, Self
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import VGG19_Weights, vgg19
 
 from lrface.errors import WeightsError
+from lrface.losses.terms import at_least_single
 from lrface.settings import Settings
 
 LAYERS: dict[str, int] = {"relu1_2": 3, "relu2_2": 8, "relu3_4": 17, "relu4_4": 26}
@@ -33,9 +35,16 @@ class PerceptualSettings(Settings):
     weights: str = Field(
         "imagenet", description="`imagenet` (torchvision's download), a path to that file, or `none` for no such term"
     )
-    layers: dict[str, float] = Field(
+    layers: dict[str, Annotated[float, Field(ge=0)]] = Field(
         {"relu1_2": 0.4, "relu2_2": 0.3, "relu3_4": 0.2, "relu4_4": 0.1}, description="weight of each layer"
     )
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        unknown = sorted(set(self.layers) - set(LAYERS))
+        if unknown or not any(self.layers.values()):
+            raise ValueError(f"layers {', '.join(unknown) or 'that all weigh 0'}; expected out of {', '.join(LAYERS)}")
+        return self
 
 
 class PerceptualLoss(nn.Module):
@@ -45,22 +54,16 @@ class PerceptualLoss(nn.Module):
         settings: Weights and layers; `weights` must not be `none`.
 
     Raises:
-        WeightsError: The weights cannot be had, or are not torchvision's; a layer is not known.
+        WeightsError: The weights cannot be had, or are not torchvision's.
     """
 
     def __init__(self, settings: PerceptualSettings) -> None:
         super().__init__()
-        unknown = sorted(set(settings.layers) - set(LAYERS))
-        if unknown or not settings.layers:
-            raise WeightsError(
-                "layers of the perceptual loss",
-                got=", ".join(unknown) or "none",
-                expected=", ".join(LAYERS),
-                remedy="name layers from this list in loss.perceptual.layers",
-            )
+        state = _imagenet_state(settings.weights)
         self.layer_weights = {LAYERS[name]: weight for name, weight in settings.layers.items()}
-        network = vgg19()
-        network.load_state_dict(_imagenet_state(settings.weights))
+        with torch.random.fork_rng(devices=[]):
+            network = vgg19(init_weights=False)
+        network.load_state_dict(state)
         self.features = network.features[: max(self.layer_weights) + 1]
         for module in self.features:
             if isinstance(module, nn.ReLU):
@@ -74,7 +77,7 @@ class PerceptualLoss(nn.Module):
         with torch.no_grad():
             wanted = self._layers(target)
         losses = [
-            weight * F.l1_loss(ours.float(), theirs.float())
+            weight * F.l1_loss(at_least_single(ours), at_least_single(theirs))
             for (ours, theirs), weight in zip(
                 zip(self._layers(restored), wanted, strict=True),
                 (self.layer_weights[index] for index in sorted(self.layer_weights)),
@@ -103,10 +106,10 @@ def _imagenet_state(weights: str) -> dict[str, Tensor]:
         except (OSError, RuntimeError) as error:
             raise WeightsError(
                 "VGG19 weights",
-                got=f"no download ({error})",
+                got=f"no download ({' '.join(str(error).split())})",
                 expected=f"{VGG19_Weights.IMAGENET1K_V1.url}",
-                remedy="fetch that file by hand and give its path as loss.perceptual.weights=PATH, "
-                "or switch the term off with loss.perceptual.weights=none",
+                remedy="fetch that file by hand and give its path as loss.perceptual_network.weights=PATH, "
+                "or switch the term off with loss.perceptual_network.weights=none",
             ) from error
     path = Path(weights).expanduser()
     if not path.is_file():
@@ -114,7 +117,7 @@ def _imagenet_state(weights: str) -> dict[str, Tensor]:
             "VGG19 weights",
             got=f"no file {path}",
             expected="`imagenet`, `none` or the path of torchvision's vgg19-dcbb9e9d.pth",
-            remedy="correct loss.perceptual.weights",
+            remedy="correct loss.perceptual_network.weights",
         )
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()

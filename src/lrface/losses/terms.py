@@ -28,6 +28,29 @@ def identity_loss(
     return _mean(1 - F.cosine_similarity(restored, target, dim=1), share)
 
 
+def contrast_loss(
+    restored: Float[Tensor, "n d"],
+    target: Float[Tensor, "n d"],
+    share: Float[Tensor, " n"] | None = None,
+    temperature: float = 0.1,
+    same_above: float = 0.4,
+) -> Float[Tensor, ""]:
+    """Recognise each SR face among the HR faces of the batch.
+
+    `L_c = -mean log( e^{c_ii / t} / sum_j e^{c_ij / t} )`, `c_ij` the cosine of SR face i to HR face j: the InfoNCE of
+    van den Oord et al., 2018, eq. 4. The identity term alone can be served by moving every face towards the average
+    face, which raises the cosine to everybody; this one cannot. Faces whose HR embeddings are nearer than
+    `same_above` may show one person and are no negatives to each other.
+    """
+    cosine = F.normalize(restored, dim=1) @ F.normalize(target, dim=1).T
+    with torch.no_grad():
+        alike = F.normalize(target, dim=1) @ F.normalize(target, dim=1).T > same_above
+        alike.fill_diagonal_(fill_value=False)
+    own = torch.arange(len(cosine), device=cosine.device)
+    each = F.cross_entropy(cosine.masked_fill(alike, -torch.inf) / temperature, own, reduction="none")
+    return _mean(each, share)
+
+
 def feature_matching_loss(
     restored: Sequence[Float[Tensor, "n c h w"]],
     target: Sequence[Float[Tensor, "n c h w"]],
@@ -52,8 +75,13 @@ def total_variation_loss(restored: Float[Tensor, "n 3 h w"]) -> Float[Tensor, ""
     Rudin, Osher and Fatemi, Nonlinear total variation based noise removal, Physica D 1992. The sum, not the mean over
     pixels, is what a weight of 3e-6 belongs to.
     """
-    variation: Tensor = total_variation(restored, reduction="sum")
-    return variation.mean()
+    by_channel: Tensor = total_variation(restored, reduction="sum")
+    return by_channel.sum(-1).mean()
+
+
+def at_least_single(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The values in float32, or in float64 where they are that already: losses are too fine for half precision."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def _mean(each: Float[Tensor, " n"], share: Float[Tensor, " n"] | None) -> Float[Tensor, ""]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from jaxtyping import Float, Int64
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from lrface.losses.perceptual import PerceptualSettings
@@ -19,6 +20,7 @@ class DsrLossSettings(Settings):
     perceptual: float = Field(0.02, ge=0, description="weight of the perceptual term")
     identity: float = Field(0.50, ge=0, description="weight of the identity term")
     feature: float = Field(0.15, ge=0, description="weight of feature matching")
+    contrast: float = Field(0.0, ge=0, description="weight of recognising each SR face among the batch's HR faces")
     tv: float = Field(3e-6, ge=0, description="weight of total variation")
     fade_from: int = Field(
         32,
@@ -29,6 +31,12 @@ class DsrLossSettings(Settings):
     )
     perceptual_network: PerceptualSettings = PerceptualSettings()
 
+    @model_validator(mode="after")
+    def _something_counts(self) -> Self:
+        if not any(self.weights().values()):
+            raise ValueError("every weight is 0, so there is nothing to learn")
+        return self
+
     def weights(self) -> dict[str, float]:
         """Weight by term; without a perceptual network that term counts nothing."""
         perceptual = 0.0 if self.perceptual_network.weights == "none" else self.perceptual
@@ -37,6 +45,7 @@ class DsrLossSettings(Settings):
             "perceptual": perceptual,
             "identity": self.identity,
             "feature": self.feature,
+            "contrast": self.contrast,
             "tv": self.tv,
         }
 

@@ -30,7 +30,7 @@ def _check(picture: Tensor, original: Tensor) -> None:
             )
 
 
-def psnr(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+def psnr(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "_ _ _ _"]) -> Float[Tensor, " n"]:
     """Computes the peak signal-to-noise ratio in dB over all channels; infinite for equal pictures.
 
     Args:
@@ -45,7 +45,7 @@ def psnr(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "n c h w"]) 
     return -10.0 * torch.log10(error)
 
 
-def ssim(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+def ssim(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "_ _ _ _"]) -> Float[Tensor, " n"]:
     """Computes the structural similarity, in the precision of the input.
 
     Gaussian window of 11 with sigma 1.5; the border that the window would overlap is left out.

@@ -118,7 +118,7 @@ def _joined(parts: list[list[np.ndarray]]) -> Identification:
 def search(
     probes: Float[Tensor, "n d"],
     templates: Float[Tensor, "g d"],
-    mates: Int[Tensor, " n"],
+    mates: Int[Tensor, " _"],
     *,
     probe_batch: int = 2048,
     gallery_batch: int = 8192,
@@ -157,7 +157,7 @@ def search(
     return _joined(parts)
 
 
-def search_scores(scores: Float[Tensor, "n g"], mates: Int[Tensor, " n"]) -> Identification:
+def search_scores(scores: Float[Tensor, "n g"], mates: Int[Tensor, " _"]) -> Identification:
     """Does the same from a score matrix that is at hand.
 
     Raises:

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from scipy.stats import binomtest, norm, t
 
 from lrface.errors import EvaluationError
@@ -67,7 +67,7 @@ def draw_weights(subjects: int, replicates: int, seed: int) -> Float[np.ndarray,
 
 
 def sums_by_subject(
-    values: Float[np.ndarray, " n"], subjects: Int[np.ndarray, " n"], count: int
+    values: Shaped[np.ndarray, " n"], subjects: Int[np.ndarray, " n"], count: int
 ) -> Float[np.ndarray, " count"]:
     """Adds up the values of each subject.
 
@@ -76,11 +76,12 @@ def sums_by_subject(
         subjects: Subject of each probe, 0 to count - 1.
         count: Number of subjects.
     """
-    return np.bincount(subjects, weights=np.asarray(values, np.float64), minlength=count)
+    counted = np.bincount(subjects, weights=np.asarray(values, np.float64), minlength=count)
+    return counted.astype(np.float64)  # without any probe numpy counts in whole numbers
 
 
 def mean_replicates(
-    values: Float[np.ndarray, " n"], subjects: Int[np.ndarray, " n"], weights: Float[np.ndarray, "b s"]
+    values: Shaped[np.ndarray, " n"], subjects: Int[np.ndarray, " n"], weights: Float[np.ndarray, "b s"]
 ) -> Float[np.ndarray, " b"]:
     """Computes the mean over probes in each replicate; NaN where a replicate drew none of their subjects."""
     totals = weights @ sums_by_subject(values, subjects, weights.shape[1])
@@ -164,7 +165,7 @@ def expanded_interval(
 
 
 def mean_interval(
-    values: Float[np.ndarray, " n"],
+    values: Shaped[np.ndarray, " n"],
     subjects: Int[np.ndarray, " n"],
     weights: Float[np.ndarray, "b s"],
     level: float = LEVEL,
@@ -186,9 +187,9 @@ def mean_interval(
 
 
 def paired_interval(
-    first: Float[np.ndarray, " n"],
-    second: Float[np.ndarray, " n"],
-    subjects: Int[np.ndarray, " n"],
+    first: Shaped[np.ndarray, " _"],
+    second: Shaped[np.ndarray, " _"],
+    subjects: Int[np.ndarray, " _"],
     weights: Float[np.ndarray, "b s"],
     level: float = LEVEL,
 ) -> Interval:
@@ -209,7 +210,7 @@ def paired_interval(
     return expanded_interval(float(difference.mean()), replicates, int(np.unique(subjects).size), level)
 
 
-def mcnemar(first: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"]) -> McNemar:
+def mcnemar(first: Bool[np.ndarray, " _"], second: Bool[np.ndarray, " _"]) -> McNemar:
     """Does McNemar's exact test: are the probes that only one arm gets right split evenly?
 
     It takes probes as independent, which those of one subject are not; the interval over subjects decides.

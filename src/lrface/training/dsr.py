@@ -17,7 +17,7 @@ from lrface.images.augmentation import AugmentationSettings, augment, draw_augme
 from lrface.images.degradation import DegradationSettings, SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float, to_uint8
 from lrface.losses.perceptual import PerceptualLoss
-from lrface.losses.terms import feature_matching_loss, identity_loss, pixel_loss, total_variation_loss
+from lrface.losses.terms import contrast_loss, feature_matching_loss, identity_loss, pixel_loss, total_variation_loss
 from lrface.losses.weighted import DsrLossSettings, LossTerms, gradient_shares
 from lrface.metrics.fidelity import psnr, ssim
 from lrface.models.device import pick_bf16
@@ -162,12 +162,13 @@ class DsrTraining(TrainingModule):
         """Every term whose weight is not 0."""
         supervisor, perceptual = self._judges
         values: dict[str, Tensor] = {"l1": pixel_loss(restored, hr)}
-        if {"identity", "feature"} & set(self._weights):
+        if {"identity", "feature", "contrast"} & set(self._weights):
             with torch.no_grad():
                 wanted, wanted_features = supervisor.embed_with_features(hr)
             embedding, features = supervisor.embed_with_features(restored)
             share = self.recipe.loss.share(size)
             values["identity"] = identity_loss(embedding, wanted, share)
+            values["contrast"] = contrast_loss(embedding, wanted, share)
             values["feature"] = feature_matching_loss(features, wanted_features, share)
         values["tv"] = total_variation_loss(restored)
         if perceptual is not None:

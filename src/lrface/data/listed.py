@@ -1,0 +1,126 @@
+"""The source ``list``: a CSV or Parquet table that names files and subjects.
+
+Example::
+
+    path,subject,superres
+    photos/1.jpg,alice,train
+    photos/2.jpg,bob,test
+
+Columns: ``path`` (relative to the table's folder unless another root is given) and ``subject``; where wanted
+``superres`` and ``recognition`` (prescribed splits, empty for none), ``vlr`` (path of the real VLR image) and
+the landmarks ``x1, y1 ... x5, y5`` (eyes, nose tip, mouth corners, pixels, left of the picture first).
+"""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from lrface.data.files import FileReader, ImageFile, ReadSettings, check_root
+from lrface.data.folder import check_spelling
+from lrface.data.source import Report, SourceFace
+from lrface.errors import DataError
+
+_LANDMARKS = [f"{axis}{number}" for number in range(1, 6) for axis in "xy"]
+_OPTIONAL = ["superres", "recognition", "vlr"]
+
+
+class ListSource:
+    """Faces named by a table.
+
+    Args:
+        table: The CSV or Parquet file.
+        settings: How images are read and aligned.
+        root: The folder that paths are relative to; the table's own where None.
+
+    Raises:
+        DataError: The table is missing, no table, lacks a column, is empty, or names a file twice.
+    """
+
+    def __init__(self, table: Path | str, settings: ReadSettings, root: Path | str | None = None) -> None:
+        self.table = Path(table)
+        self.rows = _read_table(self.table)
+        self.root = check_root(Path(root) if root is not None else self.table.parent, "folder of the list")
+        self._reader = FileReader(settings)
+
+    def describe(self) -> dict[str, Any]:
+        """Names the kind, the table's own name and what decides about the pixels."""
+        return {"kind": "list", "name": self.table.name, **self._reader.describe()}
+
+    def folders(self) -> tuple[Path, ...]:
+        """Names no folder: the table names files, and its folder may hold the pack as well."""
+        return ()
+
+    def count(self) -> int:
+        """Counts the rows of the table."""
+        return len(self.rows)
+
+    def items(self, report: Report) -> Generator[SourceFace, None, None]:
+        """Yields the faces in the order of the table."""
+        return self._reader.read(map(self._file, self.rows.to_dict("records")), report)
+
+    def _file(self, row: dict[Any, Any]) -> ImageFile:
+        landmarks = None
+        if "x1" in row and not any(np.isnan(row[name]) for name in _LANDMARKS):
+            landmarks = np.array([row[name] for name in _LANDMARKS], dtype=np.float64).reshape(5, 2)
+        vlr = row.get("vlr")
+        return ImageFile(
+            name=Path(row["path"]).as_posix(),
+            subject=row["subject"],
+            load=self.root / row["path"],
+            superres=row.get("superres"),
+            recognition=row.get("recognition"),
+            landmarks=landmarks,
+            vlr=self.root / vlr if vlr else None,
+        )
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    what = f"list {path}"
+    if not path.is_file():
+        raise DataError(what, got="no such file", expected="a CSV or Parquet file", remedy="correct the path")
+    texts = ["path", "subject", *_OPTIONAL]
+    try:
+        if path.suffix.lower() == ".parquet":
+            rows = pd.read_parquet(path)
+        else:
+            # All text: a subject 007 is not 7, and one named NA is somebody.
+            rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, OSError, pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise DataError(
+            what, got=f"no table ({error})", expected="CSV or Parquet", remedy="correct the file"
+        ) from error
+    missing = [name for name in ("path", "subject") if name not in rows.columns]
+    if "x1" in rows.columns:
+        missing += [name for name in _LANDMARKS if name not in rows.columns]
+    if missing or rows.empty:
+        got = f"no column {', '.join(missing)}" if missing else "no rows"
+        raise DataError(what, got=got, expected="columns path and subject, and a row per image", remedy="add them")
+    rows = _typed(rows, [name for name in texts if name in rows.columns], what)
+    double = rows["path"][rows["path"].duplicated()]
+    if len(double):
+        got = f"{len(double)} paths twice, the first {double.iloc[0]}"
+        raise DataError(what, got=got, expected="each path once", remedy="remove the double rows")
+    check_spelling(sorted(set(rows["subject"])), what)
+    return rows
+
+
+def _typed(rows: pd.DataFrame, texts: list[str], what: str) -> pd.DataFrame:
+    rows = rows.copy()
+    for name in texts:
+        empty = rows[name].isna() | (rows[name].astype(str).str.strip() == "")
+        if name in ("path", "subject") and empty.any():
+            got = f"an empty {name} in row {int(np.flatnonzero(empty)[0]) + 1}"
+            raise DataError(what, got=got, expected="a path and a subject in each row", remedy="fill it in")
+        values = [None if nothing else str(value) for value, nothing in zip(rows[name], empty, strict=True)]
+        rows[name] = pd.Series(values, index=rows.index, dtype=object)
+    if "x1" in rows.columns:
+        try:
+            for name in _LANDMARKS:
+                rows[name] = pd.to_numeric(rows[name].replace("", None)).astype(float)
+        except (ValueError, TypeError) as error:
+            raise DataError(what, got=f"landmarks: {error}", expected="numbers", remedy="correct them") from error
+    return rows
