@@ -9,6 +9,10 @@ from lrface.errors import ConfigError
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are one clear line, as all others."""
 
+    @property
+    def _overrides(self) -> bool:
+        return any("--overrides" in action.option_strings for action in self._actions)
+
     def error(self, message: str) -> NoReturn:
         """Refuse the command line.
 
@@ -18,6 +22,6 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(
             "parameters",
             got=message,
-            expected=" ".join(action.option_strings[0] for action in self._actions if action.option_strings),
-            remedy="see --help",
+            expected=" ".join(action.option_strings[-1] for action in self._actions if action.option_strings),
+            remedy="see --help; other keys of the config go into --overrides" if self._overrides else "see --help",
         )
