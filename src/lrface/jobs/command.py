@@ -1,6 +1,5 @@
 """How every entry point starts and ends: parameters in, one clear line out when something is wrong."""
 
-import argparse
 import os
 import sys
 import warnings
@@ -12,7 +11,8 @@ from typing import NoReturn, TypeVar
 import torch
 
 from lrface.config import JobSettings
-from lrface.errors import ConfigError, LrfaceError
+from lrface.errors import LrfaceError
+from lrface.jobs.arguments import Parser
 from lrface.jobs.compose import COMMON, Parameter, free_overrides, project_root, settings_for
 from lrface.jobs.terminal import Terminal
 from lrface.models.device import pick_device
@@ -43,16 +43,6 @@ class Context:
     def packs(self) -> Path:
         """Where packs lie that the project has made."""
         return self.root / "mlruns" / "packs"
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(
-            "parameters",
-            got=message,
-            expected=" ".join(action.option_strings[0] for action in self._actions if action.option_strings),
-            remedy="see --help; everything else goes into overrides",
-        )
 
 
 def command(
@@ -108,7 +98,7 @@ def leave(code: int) -> NoReturn:
 
 
 def _parse(job: str, parameters: Sequence[Parameter], arguments: Sequence[str] | None) -> dict[str, str]:
-    parser = _Parser(prog=f"python -m lrface.jobs.{job}", allow_abbrev=False)
+    parser = Parser(prog=f"python -m lrface.jobs.{job}", allow_abbrev=False)
     for parameter in parameters:
         parser.add_argument(f"--{parameter.name}", default="", help=parameter.text)
     return {name: str(value) for name, value in vars(parser.parse_args(arguments)).items()}

@@ -10,7 +10,7 @@ from typing import TypeVar
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from lrface.config import JobSettings
@@ -131,6 +131,13 @@ def composed(job: str, overrides: Sequence[str]) -> dict[str, object]:
         with initialize_config_dir(version_base=None, config_dir=str(config_folder())):
             config = compose(config_name=job, overrides=list(overrides))
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ConfigError(
+            f"config of {job}",
+            got=f"no {error.full_key}",
+            expected="a value for it",
+            remedy=f"give {str(error.full_key).rpartition('.')[2]}",
+        ) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(
             f"config of {job}",
@@ -143,13 +150,13 @@ def composed(job: str, overrides: Sequence[str]) -> dict[str, object]:
 
 
 def validated(job: str, schema: type[Schema], values: Mapping[str, object]) -> Schema:
-    """Check values against a schema.
+    """Check values against a schema; what a group leaves unsaid is as the job's own defaults have it.
 
     Raises:
         ConfigError: A key is unknown, or a value is of the wrong type or out of range; all are listed.
     """
     try:
-        return schema.model_validate(values)
+        return schema.model_validate(_filled(schema, values))
     except ValidationError as error:
         problems = [_problem(schema, item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors()]
         raise ConfigError(
@@ -160,13 +167,35 @@ def validated(job: str, schema: type[Schema], values: Mapping[str, object]) -> S
         ) from error
 
 
+def _filled(schema: type[BaseModel], values: Mapping[str, object]) -> dict[str, object]:
+    """The values, each group on top of the default that its field has in this schema.
+
+    A job's default of a group may differ from that of the group's class; one key that is given must not bring the
+    others of its group back to those of the class.
+    """
+    filled = dict(values)
+    for name, field in schema.model_fields.items():
+        default, value = field.get_default(call_default_factory=True), values.get(name)
+        if not isinstance(default, BaseModel) or not isinstance(value, Mapping):
+            continue
+        if "kind" in value and value["kind"] != getattr(default, "kind", None):
+            continue
+        kept = {key: getattr(default, key) for key in type(default).model_fields}
+        filled[name] = kept | _filled(type(default), value)
+    return filled
+
+
 def _problem(schema: type[BaseModel], place: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
-    dotted = ".".join(str(part) for part in place)
+    suffix = ""
+    if place[0:1] == ("data",) and len(place) > 1 and kind != "union_tag_invalid":
+        # the second part is no key, but which kind of source it is
+        place, suffix = (place[0], *place[2:]), f" of data={place[1]}"
+    dotted = ".".join(str(part) for part in place) + suffix
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(str(place[-1]), _keys(schema), n=1)
         return f"unknown key {dotted}" + (f" (did you mean {near[0]}?)" if near else "")
     shown = "" if isinstance(value, dict) else f" (got {value!r})"
-    return f"{dotted or 'config'}: {message}{shown}"
+    return f"{dotted or 'config'}: {message.removeprefix('Value error, ')}{shown}"
 
 
 def _keys(schema: type[BaseModel]) -> list[str]:

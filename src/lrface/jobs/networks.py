@@ -13,7 +13,7 @@ from lrface.models.edgeface import EdgeFace
 from lrface.models.released import LICENCE, RELEASED, fetch_released
 from lrface.models.store import ModelSpec, read_spec
 from lrface.tracking.names import DSR as DSR_NAME
-from lrface.tracking.names import EDGEFACE, VersionTag
+from lrface.tracking.names import EDGEFACE, PAIR, VersionTag
 from lrface.tracking.versions import ModelVersion, download, is_registry_uri, resolve
 
 NONE = "none"
@@ -72,7 +72,7 @@ def load_recogniser(
         WeightsError: The weights cannot be had, or do not fit.
     """
     if is_registry_uri(reference):
-        version = resolve(context.store, reference)
+        version = _version(reference, EDGEFACE, context)
         with tempfile.TemporaryDirectory() as scratch:
             folder = download(context.store, version, Path(scratch) / "model")
             network, loaded = load_edgeface(folder, variant, allow_missing)
@@ -118,7 +118,7 @@ def load_super_resolver(reference: str, context: Context) -> SuperResolver:
     """
     version: ModelVersion | None = None
     if is_registry_uri(reference):
-        version = resolve(context.store, reference)
+        version = _version(reference, DSR_NAME, context)
         with tempfile.TemporaryDirectory() as scratch:
             network, spec = load_dsr(download(context.store, version, Path(scratch) / "model"))
     else:
@@ -132,6 +132,19 @@ def load_super_resolver(reference: str, context: Context) -> SuperResolver:
         cycle=int(version.tags.get(VersionTag.CYCLE, "0")) if version else 0,
         version=version,
     )
+
+
+def _version(reference: str, wanted: str, context: Context) -> ModelVersion:
+    """The version that a URI means, refused before it is fetched where its name says that it is something else."""
+    version = resolve(context.store, reference)
+    if version.name in {EDGEFACE, DSR_NAME, PAIR} - {wanted}:
+        raise WeightsError(
+            f"model {reference}",
+            got=f"a version of {version.name}",
+            expected=f"models:/{wanted}@ALIAS",
+            remedy=f"name a version of {wanted}",
+        )
+    return version
 
 
 def _dsr_from_path(reference: str) -> tuple[DSR, ModelSpec]:

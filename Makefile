@@ -1,0 +1,87 @@
+# `make demo` and `make test` do all the set-up themselves; a second call costs seconds.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+STAMP := $(VENV)/.complete
+PRESET ?= demo
+PORT ?= 5000
+WORKERS ?= 2
+
+SYSTEM_PATH := $(PATH)
+ifndef UV
+UV := $(shell command -v uv 2>/dev/null)
+endif
+# MLflow starts `python` by name, so the environment goes to the front.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+unexport PYTHONPATH VIRTUAL_ENV
+
+# An environment does not survive a move: its scripts name the folder that it was made in.
+PLACE := $(shell cat $(VENV)/.place 2>/dev/null)
+ifneq ($(PLACE),$(CURDIR))
+.PHONY: $(STAMP)
+endif
+
+.PHONY: help env demo test lint pytest ui clean
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@echo "  PYTHON=/path/to/python chooses the interpreter (3.11 to 3.13), PRESET=smoke a quicker demo"
+
+env: $(STAMP) ## make the environment in .venv, from requirements.lock
+
+demo: $(STAMP) ## run the whole cycle on drawn faces
+	mlflow run . --env-manager local -P preset=$(PRESET)
+	@echo "make ui shows what was made"
+
+test: lint pytest ## check style, types, layers and run the tests
+
+lint: $(STAMP) ## check style, types and layers
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+pytest: $(STAMP)
+	OMP_NUM_THREADS=1 pytest -n $(WORKERS) --dist loadfile
+
+ui: $(STAMP) ## open the MLflow UI on http://127.0.0.1:5000 (PORT=...)
+	mlflow ui --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db" --port $(PORT)
+
+clean: ## remove the environment and the caches, keep mlruns/
+	rm -rf $(VENV) dist build outputs lightning_logs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Tries PYTHON, or else the usual names, and leaves the first that is neither too old nor too new in $$python.
+define find_python
+	python=; seen=; \
+	for name in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11 python); do \
+		found=$$(PATH="$(SYSTEM_PATH)" "$$name" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
+		seen="$$seen $$name is $$found;"; \
+		case "$$found" in 3.11|3.12|3.13) python=$$(PATH="$(SYSTEM_PATH)" "$$name" -c 'import sys; print(sys.executable)'); break;; esac; \
+	done
+endef
+
+$(STAMP): requirements.lock pyproject.toml
+	@if [ -n "$(PLACE)" ] && [ "$(PLACE)" != "$(CURDIR)" ]; then rm -rf $(VENV); fi
+	@$(find_python); \
+	if [ -n "$(UV)" ] && [ -z "$$python" ] && [ -z "$(PYTHON)" ]; then python='>=3.11,<3.14'; fi; \
+	if [ -z "$$python" ]; then \
+		echo "error: Python: got$${seen:- none;} expected 3.11, 3.12 or 3.13; install one, or say make PYTHON=/path/to/python" >&2; \
+		exit 1; \
+	fi; \
+	if [ -n "$(UV)" ]; then \
+		echo "environment: $$python, with uv"; \
+		[ -x $(VENV)/bin/python ] || "$(UV)" venv --quiet --python "$$python" $(VENV); \
+		"$(UV)" pip sync --quiet --python $(VENV)/bin/python --require-hashes requirements.lock; \
+		"$(UV)" pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .; \
+	else \
+		echo "environment: $$python, with venv and pip (several minutes: about 3 GB come from the registry)"; \
+		[ -x $(VENV)/bin/python ] || "$$python" -m venv $(VENV); \
+		$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(VENV)/bin/python -m ensurepip --upgrade >/dev/null; \
+		$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
+		$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	fi
+	@echo "$(CURDIR)" > $(VENV)/.place
+	@touch $@

@@ -1,0 +1,27 @@
+"""The command line of an entry point. Nothing here takes time to import."""
+
+import argparse
+from typing import NoReturn
+
+from lrface.errors import ConfigError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one clear line, as all others."""
+
+    @property
+    def _overrides(self) -> bool:
+        return any("--overrides" in action.option_strings for action in self._actions)
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(
+            "parameters",
+            got=message,
+            expected=" ".join(action.option_strings[-1] for action in self._actions if action.option_strings),
+            remedy="see --help; other keys of the config go into --overrides" if self._overrides else "see --help",
+        )
