@@ -191,6 +191,15 @@ def test_a_layout_without_splits(tmp_path, faces):
         SplitsSource(tmp_path / "train", READ)
 
 
+def test_splits_of_images_without_folders(tmp_path, faces):
+    for number, name in enumerate(["train/001_01_01_051_06", "train/002_01_01_051_06", "test/003_01_01_051_06"]):
+        save(tmp_path / f"{name}.png", faces[number])
+    found, _ = read(SplitsSource(tmp_path, READ))
+    assert [(face.subject, face.superres) for face in found] == [("001", "train"), ("002", "train"), ("003", "test")]
+    with pytest.raises(DataError, match="finds no subject"):
+        SplitsSource(tmp_path, READ, r"person(?P<subject>\d)")
+
+
 # the layout with pairs
 
 
@@ -208,6 +217,22 @@ def test_pairs_give_vlr_images(tmp_path, faces, by_folder):
     pack, _ = prepare(source, tmp_path / "pack", SplitSettings(), CheckSettings())
     assert pack.manifest["subject"].tolist() == ["001", "001", "002"]
     assert np.array_equal(pack.vlr, faces[:3, ::7, ::7])
+
+
+def test_pairs_in_folders_named_after_splits(tmp_path, faces):
+    write_pairs(tmp_path / "train_processed", faces)
+    save(tmp_path / "test_processed" / "hr_images" / "003_01_01_051_00.png", faces[5])
+    save(tmp_path / "test_processed" / "vlr_images" / "003_01_01_051_00.png", faces[5, ::7, ::7])
+    found, _ = read(PairsSource(tmp_path, READ))
+    assert [(face.subject, face.superres) for face in found] == [
+        ("003", "test"), ("001", "train"), ("001", "train"), ("002", "train")
+    ]  # fmt: skip
+    assert found[0].source == "test_processed/hr_images/003_01_01_051_00.png"
+
+
+def test_a_folder_without_pairs(tmp_path):
+    with pytest.raises(DataError, match=r"folder of images .*hr_images: got no such folder"):
+        PairsSource(tmp_path, READ)
 
 
 def test_pairs_of_which_one_is_missing(tmp_path, faces):

@@ -130,6 +130,13 @@ def test_calibration_and_strangers_come_from_subjects_set_aside(world):
     assert found.find("bicubic", 12, "false_alarm_calibrated").value == pytest.approx(alarm)
 
 
+def test_too_few_calibration_probes_are_told(world):
+    faces, names, paths = world.make_faces(subjects=20, images=3)
+    protocol = world.protocol_of(names, paths, split_from=20)
+    found = evaluate(faces, protocol, [Arm("bicubic", world.fine, bicubic)], [12], settings=QUICK)
+    assert any("threshold_calibrated: too few: 12" in note for note in found.notes)
+
+
 def test_a_gallery_enrolled_by_another_network_is_searched_as_it_is(small, world):
     faces, protocol, _, quick = small
 

@@ -314,9 +314,7 @@ def test_a_pickle_without_weights_is_named(file, content):
 
 
 def test_another_network_is_named(file):
-    report = inspect_checkpoint(
-        file({"layer1.0.conv1.weight": torch.zeros(3, 3), "fc.weight": torch.zeros(2)})
-    )
+    report = inspect_checkpoint(file({"layer1.0.conv1.weight": torch.zeros(3, 3), "fc.weight": torch.zeros(2)}))
     assert not report.loadable
     assert "another network" in report.findings[0]
 
@@ -351,9 +349,7 @@ def test_missing_names_that_are_allowed_start_xavier_and_zero(file, state):
     assert weight.abs().max() > 0.99 * bound
     assert not bias.any()
     fresh = EdgeFace("xxs").state_dict()
-    assert torch.equal(
-        loaded.state_dict()["model.stages.0.blocks.0.gamma"], fresh["model.stages.0.blocks.0.gamma"]
-    )
+    assert torch.equal(loaded.state_dict()["model.stages.0.blocks.0.gamma"], fresh["model.stages.0.blocks.0.gamma"])
     assert all(torch.equal(loaded.state_dict()[name], value) for name, value in kept.items())
     again, _ = load_edgeface(path, allow_missing=["*"])
     assert torch.equal(again.projection.weight, weight)
@@ -383,9 +379,7 @@ def test_names_too_many_and_other_shapes_are_told(file, state):
 
 def test_positional_embeddings_in_every_stage_are_a_wrong_architecture(file, state):
     """Older loaders built them into stages 2 and 3 and called the file incomplete."""
-    wrong = dict(state) | {
-        "model.stages.2.blocks.5.pos_embd.token_projection.weight": torch.zeros(88, 64, 1, 1)
-    }
+    wrong = dict(state) | {"model.stages.2.blocks.5.pos_embd.token_projection.weight": torch.zeros(88, 64, 1, 1)}
     report = inspect_checkpoint(file(wrong))
     assert report.unexpected == ("stages.2.blocks.5.pos_embd.token_projection.weight",)
     assert inspect_checkpoint(file(state)).missing == ()

@@ -37,9 +37,7 @@ def test_a_model_comes_back_as_it_was(tmp_path, model):
     assert torch.equal(loaded.weight, model.weight)
     assert not loaded.training
     assert spec == dsr_spec(licence="Apache-2.0", parameters=8, sha256=digest)
-    assert (
-        digest == hashlib.sha256((tmp_path / "new" / "folder" / "model.safetensors").read_bytes()).hexdigest()
-    )
+    assert digest == hashlib.sha256((tmp_path / "new" / "folder" / "model.safetensors").read_bytes()).hexdigest()
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
         "config.json",
         "model.safetensors",

@@ -44,7 +44,7 @@ class Aligned:
     Attributes:
         pixels: The face, RGB.
         method: ``as_is``, ``resized``, ``yunet``, ``landmarks`` or ``centre``.
-        yaw: Estimated turn of the head, degrees, where there are landmarks.
+        yaw: Estimated turn of the head, degrees, where faces are filtered by it.
     """
 
     pixels: UInt8[np.ndarray, "112 112 3"]
@@ -111,9 +111,9 @@ class Aligner:
         raise _refuse("no_face", name, "no face that YuNet finds", "one face", remedy)
 
     def _by_landmarks(self, image: np.ndarray, points: np.ndarray, name: str, method: str) -> Aligned:
-        yaw = alignment.yaw(points)
         limit = self.settings.max_yaw
-        if limit is not None and abs(yaw) > limit:
+        yaw = None if limit is None else alignment.yaw(points)
+        if limit is not None and yaw is not None and abs(yaw) > limit:
             raise _refuse(
                 "not_frontal",
                 name,

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from lrface.data.aligner import Aligner, AlignSettings
+from lrface.data.measure import measure
 from lrface.data.parallel import ordered_map
 from lrface.data.reading import BadImageError, decode_image, image_pixels, read_image
 from lrface.data.source import Problem, Report, SourceFace
@@ -140,16 +141,18 @@ class FileReader:
                     remedy="leave it out, or lower min_side",
                 )
             aligned = self._aligner.align(image, file.name, file.landmarks)
+        pixels = np.ascontiguousarray(aligned.pixels)
         return SourceFace(
             source=file.name,
             subject=file.subject,
-            pixels=np.ascontiguousarray(aligned.pixels),
+            pixels=pixels,
             width=width,
             height=height,
             superres=file.superres,
             recognition=file.recognition,
             vlr=None if file.vlr is None else _read_vlr(file.vlr, file.name, limit),
             alignment=aligned.method,
+            measured=measure(pixels),
         )
 
 
@@ -186,6 +189,9 @@ class _Budget:
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
+        if not size:
+            yield
+            return
         with self._changed:
             self._changed.wait_for(lambda: self._held == 0 or self._held + size <= self._limit)
             self._held += size

@@ -52,7 +52,7 @@ def _images(data: AnyImageData) -> Source:
         case FlatData():
             return FlatSource(path, data.read, data.pattern)
         case SplitFoldersData():
-            return SplitsSource(path, data.read)
+            return SplitsSource(path, data.read, data.pattern)
         case PairsData():
             return PairsSource(path, data.read, data.pattern)
         case ListData():

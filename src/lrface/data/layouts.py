@@ -1,35 +1,43 @@
 """Two layouts that people have on disk already.
 
-``splits``, folders of subjects under the names of splits::
+``splits``, folders of subjects under the names of splits, or images with the subject in their names::
 
     frontal_only/
-      train/alice/1.png
+      train/alice/1.png     or train/001_01_01_051_06.png
       val/alice/2.png       the same people: a split for recognition
       test/bob/1.png        other people: a split for super-resolution
 
-``pairs``, real low-resolution images beside their high-resolution ones, alike in name::
+``pairs``, real low-resolution images beside their high-resolution ones, alike in name; one such folder, or
+several beside each other, named after splits or not::
 
-    lab_processed/
+    train_processed/
       vlr_images/001_01_01_051_06.png
       hr_images/001_01_01_051_06.png
+    test_processed/
+      ...
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lrface.data.files import FileReader, ImageFile, ReadSettings, check_root
 from lrface.data.flat import MULTI_PIE, compile_pattern, pairs_by_name, subject_of
-from lrface.data.folder import Listing, check_spelling, list_subjects
+from lrface.data.folder import Listing, check_spelling, image_files, list_subjects, visible
 from lrface.data.manifest import SUPERRES_SPLITS
+from lrface.data.naming import natural_key
 from lrface.data.source import Problem, Report, SourceFace
 from lrface.errors import DataError
 
 _HR, _VLR = "hr_images", "vlr_images"
+_PROCESSED = "_processed"
 
 
 class SplitsSource:
-    """Faces from ``root/{train,val,test}/subject/image``.
+    """Faces from ``root/{train,val,test}``, each with a folder per subject or with images.
 
     People who are in train and val prescribe the recognition split; people who are in one of the three alone
     prescribe the super-resolution split. Whoever is in test and elsewhere makes the splits unsound, which is
@@ -38,29 +46,34 @@ class SplitsSource:
     Args:
         root: The folder with ``train``, and ``val`` or ``test`` or both.
         settings: How images are read and aligned.
+        pattern: Regular expression with a group ``subject``, for splits that hold images and no folders.
 
     Raises:
-        DataError: The folder or ``train`` is missing, or a folder of subjects is no such.
+        DataError: The folder or ``train`` is missing, or there is a folder without images or a name without a
+            subject.
+        ConfigError: The pattern is no regular expression with a group ``subject``.
     """
 
-    def __init__(self, root: Path | str, settings: ReadSettings) -> None:
+    def __init__(self, root: Path | str, settings: ReadSettings, pattern: str = MULTI_PIE) -> None:
         self.root = check_root(Path(root), "source folder")
+        self.pattern = pattern
         self._reader = FileReader(settings)
         parts = [name for name in SUPERRES_SPLITS if (self.root / name).is_dir()]
         if "train" not in parts or len(parts) < 2:
             raise DataError(
                 f"source folder {self.root}",
                 got=f"the splits {', '.join(parts)}" if parts else "no folder train, val or test",
-                expected="train, and val or test or both, with a folder per subject in each",
+                expected="train, and val or test or both, with images in each",
                 remedy="correct the path, or use the source `folder`",
             )
-        self.listings: dict[str, Listing] = {name: list_subjects(self.root / name) for name in parts}
+        finder = compile_pattern(pattern)
+        self.listings: dict[str, Listing] = {name: _list_part(self.root / name, finder) for name in parts}
         names = {subject for listing in self.listings.values() for subject in listing.images}
         check_spelling(sorted(names), f"source folder {self.root}")
 
     def describe(self) -> dict[str, Any]:
-        """Names the kind, the folder's own name and what decides about the pixels."""
-        return {"kind": "splits", "name": self.root.name, **self._reader.describe()}
+        """Names the kind, the folder's own name, the pattern and what decides about the pixels."""
+        return {"kind": "splits", "name": self.root.name, "pattern": self.pattern, **self._reader.describe()}
 
     def folders(self) -> tuple[Path, ...]:
         """Names the one folder that is read."""
@@ -75,33 +88,23 @@ class SplitsSource:
         ignored = sum(listing.ignored for listing in self.listings.values())
         if ignored:
             report.note(f"{ignored} files are no images by their suffix and were not read")
-        both = set(self.listings["train"].images) & set(self._people("val"))
-        files = (
-            ImageFile(
-                path.relative_to(self.root).as_posix(),
-                subject,
-                path,
-                # Images of one person in train and val can only be meant for recognition.
-                superres=None if subject in both and part != "test" else part,
-                recognition=part if subject in both and part != "test" else None,
-            )
+        files = [
+            ImageFile(path.relative_to(self.root).as_posix(), subject, path, superres=part)
             for part, listing in self.listings.items()
             for subject, paths in listing.images.items()
             for path in paths
-        )
-        return self._reader.read(files, report)
-
-    def _people(self, part: str) -> dict[str, tuple[Path, ...]]:
-        return self.listings[part].images if part in self.listings else {}
+        ]
+        yield from self._reader.read(_prescribed(files), report)
 
 
 class PairsSource:
-    """Pairs from ``root/hr_images`` and ``root/vlr_images``; the pack gets a ``vlr.npy``.
+    """Pairs of ``hr_images`` and ``vlr_images``; the pack gets a ``vlr.npy``.
 
     The subject is the first folder below ``hr_images`` where there are such folders, else found in the name.
 
     Args:
-        root: The folder with both.
+        root: The folder with both, or one with such folders in it. Folders named ``train``, ``val``, ``test``,
+            with or without ``_processed`` after it, prescribe splits as in ``SplitsSource``.
         settings: How images are read and aligned. VLR images are taken as they are.
         pattern: Regular expression with a group ``subject``.
 
@@ -115,14 +118,18 @@ class PairsSource:
         self.pattern = pattern
         self._finder = compile_pattern(pattern)
         self._reader = FileReader(settings)
-        high = dict(pairs_by_name(check_root(self.root / _HR, "folder of HR images")))
-        low = dict(pairs_by_name(check_root(self.root / _VLR, "folder of VLR images")))
-        self._alone = sorted(set(high) ^ set(low))
-        self._files = [self._file(name, path, low[name]) for name, path in high.items() if name in low]
-        if not self._files:
+        files: list[ImageFile] = []
+        self._alone: list[str] = []
+        for folder in _pair_folders(self.root):
+            high, low = dict(pairs_by_name(folder / _HR)), dict(pairs_by_name(folder / _VLR))
+            below = folder.relative_to(self.root)
+            self._alone += sorted((below / name).as_posix() for name in set(high) ^ set(low))
+            files += [self._file(name, path, low[name], folder) for name, path in high.items() if name in low]
+        self._files = _prescribed(files)
+        if not files:
             raise DataError(
                 f"source folder {self.root}",
-                got=f"{len(high)} HR and {len(low)} VLR images, of which none have the same name",
+                got=f"{len(self._alone)} images, of which none have the same name in both folders",
                 expected="pairs that are alike in name",
                 remedy="rename them",
             )
@@ -133,7 +140,7 @@ class PairsSource:
                 expected="pairs that are alike in name",
                 remedy="add the others, or set on_bad_image=skip to leave these out",
             )
-        check_spelling(sorted({file.subject for file in self._files}), f"source folder {self.root}")
+        check_spelling(sorted({file.subject for file in files}), f"source folder {self.root}")
 
     def describe(self) -> dict[str, Any]:
         """Names the kind, the folder's own name, the pattern and what decides about the pixels."""
@@ -153,14 +160,65 @@ class PairsSource:
             report.skip(Problem(name, "", "no_pair", f"{name}: an image without its pair"))
         yield from self._reader.read(self._files, report)
 
-    def _file(self, name: str, high: Path, low: Path) -> ImageFile:
-        folder, slash, _ = name.partition("/")
-        subject = folder if slash else subject_of(self._finder, high.name)
+    def _file(self, name: str, high: Path, low: Path, folder: Path) -> ImageFile:
+        person, slash, _ = name.partition("/")
+        subject = person if slash else subject_of(self._finder, high.name)
         if not subject:
-            raise DataError(
-                f"source folder {self.root}",
-                got=f"the name {high.name}, in which the pattern finds no subject",
-                expected=f"a folder per subject, or names with {self.pattern}",
-                remedy="correct the pattern",
-            )
-        return ImageFile(high.relative_to(self.root).as_posix(), subject, high, vlr=low)
+            raise _no_subject(self.root, high, self.pattern)
+        part = folder.name.removesuffix(_PROCESSED) if folder != self.root else ""
+        superres = part if part in SUPERRES_SPLITS else None
+        return ImageFile(high.relative_to(self.root).as_posix(), subject, high, superres=superres, vlr=low)
+
+
+def _list_part(folder: Path, finder: re.Pattern[str]) -> Listing:
+    if any(path.is_dir() for path in visible(folder)):
+        return list_subjects(folder)
+    images, ignored = image_files(folder)
+    people: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in images:
+        subject = subject_of(finder, path.name)
+        if subject is None:
+            raise _no_subject(folder, path, finder.pattern)
+        people[subject].append(path)
+    if not people:
+        raise DataError(
+            f"source folder {folder}", got="no images", expected="one or more", remedy="add some or remove the folder"
+        )
+    return Listing({subject: tuple(paths) for subject, paths in people.items()}, ignored)
+
+
+def _pair_folders(root: Path) -> list[Path]:
+    if not (root / _HR).is_dir():
+        below = [path for path in visible(root) if (path / _HR).is_dir()]
+        if below:
+            return [
+                pair
+                for folder in sorted(below, key=lambda path: natural_key(path.name))
+                for pair in _pair_folders(folder)
+            ]
+    for name in (_HR, _VLR):
+        check_root(root / name, "folder of images")
+    return [root]
+
+
+def _prescribed(files: list[ImageFile]) -> list[ImageFile]:
+    """Reads a recognition split out of people who are in train and in val."""
+    people: defaultdict[str | None, set[str]] = defaultdict(set)
+    for file in files:
+        people[file.superres].add(file.subject)
+    both = people["train"] & people["val"]
+    return [
+        replace(file, superres=None, recognition=file.superres)
+        if file.subject in both and file.superres in ("train", "val")
+        else file
+        for file in files
+    ]
+
+
+def _no_subject(folder: Path, path: Path, pattern: str) -> DataError:
+    return DataError(
+        f"source folder {folder}",
+        got=f"the name {path.name}, in which the pattern finds no subject",
+        expected=f"a folder per subject, or names with {pattern}",
+        remedy="correct the pattern",
+    )

@@ -11,7 +11,8 @@ Columns: ``path`` (relative to the table's folder unless another root is given) 
 the landmarks ``x1, y1 ... x5, y5`` (eyes, nose tip, mouth corners, pixels, left of the picture first).
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -60,22 +61,22 @@ class ListSource:
 
     def items(self, report: Report) -> Generator[SourceFace, None, None]:
         """Yields the faces in the order of the table."""
-        return self._reader.read(map(self._file, self.rows.to_dict("records")), report)
+        return self._reader.read(self._files(), report)
 
-    def _file(self, row: dict[Any, Any]) -> ImageFile:
-        landmarks = None
-        if "x1" in row and not any(np.isnan(row[name]) for name in _LANDMARKS):
-            landmarks = np.array([row[name] for name in _LANDMARKS], dtype=np.float64).reshape(5, 2)
-        vlr = row.get("vlr")
-        return ImageFile(
-            name=Path(row["path"]).as_posix(),
-            subject=row["subject"],
-            load=self.root / row["path"],
-            superres=row.get("superres"),
-            recognition=row.get("recognition"),
-            landmarks=landmarks,
-            vlr=self.root / vlr if vlr else None,
-        )
+    def _files(self) -> Iterator[ImageFile]:
+        points = self.rows[_LANDMARKS].to_numpy().reshape(-1, 5, 2) if "x1" in self.rows.columns else None
+        optional = (self.rows[name] if name in self.rows.columns else repeat(None) for name in _OPTIONAL)
+        columns = zip(self.rows["path"], self.rows["subject"], *optional, strict=False)
+        for number, (path, subject, superres, recognition, vlr) in enumerate(columns):
+            yield ImageFile(
+                name=Path(path).as_posix(),
+                subject=subject,
+                load=self.root / path,
+                superres=superres,
+                recognition=recognition,
+                landmarks=None if points is None or np.isnan(points[number]).any() else points[number],
+                vlr=self.root / vlr if vlr else None,
+            )
 
 
 def _read_table(path: Path) -> pd.DataFrame:

@@ -36,6 +36,8 @@ def clean_name(text: str, what: str) -> str:
     Raises:
         DataError: The name is empty, or holds control characters or bytes that are no text.
     """
+    if text.isascii() and text.isprintable() and text.strip():
+        return text  # nearly every name; what follows is for the others
     name = unicodedata.normalize("NFC", text)
     if not name.strip():
         raise DataError(what, got="an empty name", expected="a name", remedy="give it one")

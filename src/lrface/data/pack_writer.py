@@ -1,6 +1,5 @@
 """Writes a pack face by face, so that it appears whole or not at all."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from lrface.data.manifest import (
     manifest_digest,
     write_manifest,
 )
+from lrface.data.measure import hash_pixels
 from lrface.data.naming import clean_name
 from lrface.data.npy_stream import NpyStream
 from lrface.data.pack import (
@@ -277,11 +277,6 @@ def write_pack(
             licence=licence,
             terms=terms,
         )
-
-
-def hash_pixels(pixels: np.ndarray) -> str:
-    """Hashes the bytes of an image, in C order, with sha256."""
-    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
 
 
 def _check_target(target: Path) -> None:

@@ -21,8 +21,7 @@ from lrface.data.checks import (
 from lrface.data.measure import Measured, measure
 from lrface.data.pack import Pack
 from lrface.data.pack_writer import PackWriter
-from lrface.data.parallel import ordered_map
-from lrface.data.source import Report, Source, SourceFace
+from lrface.data.source import Report, Source
 from lrface.data.splits import Row, SplitSettings, SplitSummary, make_splits, summarize
 from lrface.errors import ConfigError, DataError
 
@@ -87,7 +86,6 @@ def prepare(
     licence: str = "",
     terms: str = "",
     overwrite: bool = False,
-    workers: int = 0,
     progress: Progress | None = None,
 ) -> tuple[Pack, Summary]:
     """Makes a pack of a source.
@@ -103,7 +101,6 @@ def prepare(
         licence: Licence of the faces; travels in ``pack.json``.
         terms: What they may be used for; travels likewise.
         overwrite: Replace another pack at ``out``.
-        workers: Threads that measure; 0 takes one per core.
         progress: Called with (files done, files in all, or 0 where that is not known).
 
     Returns:
@@ -117,7 +114,7 @@ def prepare(
     _keep_apart(source, target)
     report = Report()
     with PackWriter(target, overwrite=overwrite) as writer:
-        measured = _stream(source, report, writer, workers, progress)
+        measured = _stream(source, report, writer, progress)
         if not measured:
             raise _no_faces(source, report)
         table = writer.table()
@@ -138,25 +135,17 @@ def prepare(
     return pack, summary
 
 
-def _stream(
-    source: Source, report: Report, writer: PackWriter, workers: int, progress: Progress | None
-) -> list[Measured]:
+def _stream(source: Source, report: Report, writer: PackWriter, progress: Progress | None) -> list[Measured]:
     measured: list[Measured] = []
     total = source.count() or 0
-    with (
-        closing(source.items(report)) as faces,
-        closing(ordered_map(_with_figures, faces, workers)) as stream,
-    ):
-        for face, figures in stream:
+    with closing(source.items(report)) as faces:
+        for face in faces:
+            figures = face.measured or measure(face.pixels)
             writer.append(face, figures.sha256)
             measured.append(figures)
             if progress is not None:
                 progress(len(measured) + len(report.problems), total)
     return measured
-
-
-def _with_figures(face: SourceFace) -> tuple[SourceFace, Measured]:
-    return face, measure(face.pixels)
 
 
 def _rows(table: pd.DataFrame, groups: np.ndarray) -> list[Row]:

@@ -56,6 +56,7 @@ class SplitFoldersData(ImageData):
     """`source/{train,val,test}`, each a folder of identities or of files."""
 
     kind: Literal["split_folders"] = "split_folders"
+    pattern: str = Field(default=MULTI_PIE, description="regular expression with a group `subject`")
 
 
 class PairsData(ImageData):

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import UInt8
 
+from lrface.data.measure import Measured
+
 FACE_SIZE = 112
 
 
@@ -26,6 +28,7 @@ class SourceFace:
         recognition: The recognition split that the source prescribes, if it does.
         vlr: The real low-resolution image of the same face, RGB, where there is one.
         alignment: How it came to 112x112 (``as_is``, ``yunet``, ``landmarks``, ``centre``, ``resized``).
+        measured: Its figures, where the thread that decoded it took them while the pixels were at hand.
     """
 
     source: str
@@ -37,6 +40,7 @@ class SourceFace:
     recognition: str | None = None
     vlr: UInt8[np.ndarray, "size size 3"] | None = None
     alignment: str = "as_is"
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)

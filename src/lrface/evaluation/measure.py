@@ -97,7 +97,7 @@ class Ruler:
         """Subject of each search of somebody who is not enrolled."""
         return self._numbers(self.protocol.non_mated) if self.protocol.non_mated.rows else self.mated_subjects
 
-    def _search(self, embedded: Embedded) -> tuple[Identification, np.ndarray, float]:
+    def _search(self, embedded: Embedded) -> tuple[Identification, np.ndarray, float, str | None]:
         """Searches the mated probes, the strangers, and finds the calibrated threshold."""
         templates = self.templates(embedded)
         found = search(self._probes(embedded, self.protocol.mated), templates, self._mates, device=self.device)
@@ -109,14 +109,14 @@ class Ruler:
         # Where nobody was kept out, each mated probe is searched for with its own subject left out.
         unenrolled = strangers(self.protocol.non_mated) if self.protocol.non_mated.rows else found.stranger
         unenrolled = np.where(np.isneginf(unenrolled), np.float32(-1.0), unenrolled)
-        calibrated = NAN
+        calibrated, reason = NAN, None
         if self.protocol.calibration.rows:
-            calibrated, _ = threshold_at_far(strangers(self.protocol.calibration), self.settings.calibration_fpir)
-        return found, unenrolled, calibrated
+            calibrated, reason = threshold_at_far(strangers(self.protocol.calibration), self.settings.calibration_fpir)
+        return found, unenrolled, calibrated, reason
 
     def measure(self, cell: Cell, embedded: Embedded) -> tuple[list[Record], Kept, pd.DataFrame, list[str]]:
         """Measures one cell: its records, scores, per-subject table and notes."""
-        found, strangers, calibrated = self._search(embedded)
+        found, strangers, calibrated, reason = self._search(embedded)
         pairs, similarity = self._pairs(embedded)
         reporter = Reporter(cell, self)
         reporter.identification(found, self.settings.threshold, "")
@@ -125,6 +125,8 @@ class Ruler:
             reporter.add("threshold_calibrated", Interval(calibrated, NAN, NAN), len(self.protocol.calibration))
             reporter.identification(found, calibrated, "_calibrated")
             reporter.strangers(strangers, calibrated, "_calibrated")
+        if reason is not None:
+            reporter.notes.append(f"{cell} threshold_calibrated: {reason}")
         reporter.open_set(found, strangers)
         replicates = reporter.verification(pairs)
         for name, values in (("psnr", embedded.psnr), ("ssim", embedded.ssim), ("similarity", similarity)):

@@ -291,13 +291,14 @@ def _comparison(given: ReportInput, comparison: Comparison, number: int, picture
     for metric, difference in comparison.differences.items():
         change = difference.change
         scale = 100.0 if is_share(metric) or metric in ("poor_subjects", "worst_tenth") else 1.0
-        interval = f"[{scale * change.low:+.2f}, {scale * change.high:+.2f}]"
+        digits = 2 if scale > 1.0 else 4
+        interval = f"[{scale * change.low:+.{digits}f}, {scale * change.high:+.{digits}f}]"
         rows.append(
             [
                 _escaped(metric + (" %" if scale > 1.0 else "")),
-                f"{scale * difference.first:.2f}",
-                f"{scale * difference.second:.2f}",
-                f"{scale * change.value:+.2f}",
+                f"{scale * difference.first:.{digits}f}",
+                f"{scale * difference.second:.{digits}f}",
+                f"{scale * change.value:+.{digits}f}",
                 ABSENT if math.isnan(change.low) else interval,
             ]
         )
@@ -319,7 +320,7 @@ def _comparison(given: ReportInput, comparison: Comparison, number: int, picture
             name = f"only_{which}_{number}"
             pictures[name] = _sheet_png(figures.face_sheet(columns, names, across=True))
             count = len(found)
-            text += f"<h3>Faces that only the {which} finds ({count})</h3>"
+            text += f"<h3>Faces that the {which} finds more often than the other ({count})</h3>"
             text += f'<div class="faces wide">{_image(pictures[name], name)}</div>'
     return text
 

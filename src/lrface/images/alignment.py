@@ -1,7 +1,5 @@
 """Five-point alignment: landmarks to the 112x112 template of ArcFace and its kin."""
 
-from itertools import combinations
-
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -33,7 +31,8 @@ def similarity(
     """Fits the similarity that brings points to a template with least squares.
 
     Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (1991),
-    equations 39 to 42. Rotation, one scale and translation, never a reflection.
+    equations 39 to 42. Rotation, one scale and translation, never a reflection. In the plane such a map is
+    multiplication by one complex number and addition of another, so ordinary regression finds it.
 
     Args:
         points: Landmarks, pixels (x, y).
@@ -45,24 +44,7 @@ def similarity(
     Raises:
         DataError: All points are one, or not finite.
     """
-    if not np.isfinite(points).all() or np.ptp(points, axis=0).max() < 1e-6:
-        raise DataError(
-            "landmarks of a face",
-            got=f"{np.round(points, 2).tolist()}",
-            expected=f"{len(template)} distinct points",
-            remedy="correct the landmarks or leave the file out",
-        )
-    points = points.astype(np.float64)
-    from_centre, to_centre = points.mean(axis=0), template.mean(axis=0)
-    centred, wanted = points - from_centre, template - to_centre
-    left, singular, right = np.linalg.svd(wanted.T @ centred)
-    sign = np.array([1.0, np.sign(np.linalg.det(left @ right)) or 1.0])
-    rotation = (left * sign) @ right
-    scale = float((singular * sign).sum() / (centred**2).sum())
-    matrix = np.empty((2, 3))
-    matrix[:, :2] = scale * rotation
-    matrix[:, 2] = to_centre - matrix[:, :2] @ from_centre
-    return matrix
+    return _as_matrix(*_fit(_checked(points), _as_complex(template)))
 
 
 def robust_similarity(
@@ -84,20 +66,19 @@ def robust_similarity(
     Raises:
         DataError: All points are one, or not finite.
     """
-    matrix = similarity(points, template)
-    best_median, best_error = np.inf, _squared_error(matrix, points, template)
-    for pair in combinations(range(len(points)), 2):
-        chosen = list(pair)
-        if np.ptp(points[chosen], axis=0).max() < 1e-6:
-            continue
-        error = _squared_error(similarity(points[chosen], template[chosen]), points, template)
-        median = float(np.median(error))
-        if median < best_median:
-            best_median, best_error = median, error
+    here, there = _checked(points), _as_complex(template)
+    one, other = np.triu_indices(len(points), 1)
+    apart = np.abs(here[other] - here[one]) > 1e-6
+    one, other = one[apart], other[apart]
+    scale = (there[other] - there[one]) / (here[other] - here[one])
+    shift = there[one] - scale * here[one]
+    error = np.abs(scale[:, None] * here + shift[:, None] - there)
+    medians = _row_medians(error)
+    best = int(np.argmin(medians))
     # The usual robust standard deviation with its correction for few points (Rousseeuw and Leroy, 1987).
-    reach = 2.5 * 1.4826 * (1 + 5 / (len(points) - 2)) * np.sqrt(best_median)
-    inside = best_error <= max(reach, 1e-3) ** 2
-    return matrix if inside.all() or inside.sum() < 2 else similarity(points[inside], template[inside])
+    reach = 2.5 * 1.4826 * (1 + 5 / (len(points) - 2)) * medians[best]
+    inside = error[best] <= max(reach, 1e-3)
+    return _as_matrix(*_fit(here[inside], there[inside]))
 
 
 def warp(
@@ -185,10 +166,39 @@ _EYES_TO_HEIGHT = float(
 )
 
 
-def _squared_error(matrix: np.ndarray, points: np.ndarray, template: np.ndarray) -> np.ndarray:
-    placed = points @ matrix[:, :2].T + matrix[:, 2]
-    error: np.ndarray = ((placed - template) ** 2).sum(axis=1)
-    return error
+def _checked(points: np.ndarray) -> np.ndarray:
+    here = _as_complex(points)
+    if not np.isfinite(here).all() or np.abs(here - here[0]).max() < 1e-6:
+        raise DataError(
+            "landmarks of a face",
+            got=f"{np.round(points, 2).tolist()}",
+            expected="distinct points",
+            remedy="correct the landmarks or leave the file out",
+        )
+    return here
+
+
+def _row_medians(values: np.ndarray) -> np.ndarray:
+    # np.median spends more on its checks than on so few numbers.
+    ordered = np.sort(values, axis=1)
+    middle = values.shape[1] // 2
+    medians: np.ndarray = ordered[:, middle]
+    return medians if values.shape[1] % 2 else (medians + ordered[:, middle - 1]) / 2
+
+
+def _as_complex(points: np.ndarray) -> np.ndarray:
+    numbers: np.ndarray = np.ascontiguousarray(points, dtype=np.float64).view(np.complex128)[:, 0]
+    return numbers
+
+
+def _fit(here: np.ndarray, there: np.ndarray) -> tuple[complex, complex]:
+    centred = here - here.mean()
+    scale = complex(np.vdot(centred, there) / np.vdot(centred, centred).real)
+    return scale, complex(there.mean() - scale * here.mean())
+
+
+def _as_matrix(scale: complex, shift: complex) -> np.ndarray:
+    return np.array([[scale.real, -scale.imag, shift.real], [scale.imag, scale.real, shift.imag]])
 
 
 def _sample(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:

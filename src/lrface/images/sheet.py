@@ -33,9 +33,7 @@ def _lines(titles: Sequence[str] | None) -> int:
     return max((len(title.splitlines()) for title in titles), default=0) if titles is not None else 0
 
 
-def _check(
-    count: int, columns: int, scale: int, titles: Sequence[str] | None, row_titles: Sequence[str] | None
-) -> int:
+def _check(count: int, columns: int, scale: int, titles: Sequence[str] | None, row_titles: Sequence[str] | None) -> int:
     """Refuses what cannot be laid out, and returns the number of rows."""
     if count == 0 or columns < 1 or scale < 1:
         raise DataError(
@@ -89,9 +87,7 @@ def contact_sheet(
     height, width = images.shape[1] * scale, images.shape[2] * scale
     left = GAP
     if row_titles is not None:
-        left += GAP + int(
-            max(font.getlength(line) for title in row_titles for line in title.splitlines() or [""])
-        )
+        left += GAP + int(max(font.getlength(line) for title in row_titles for line in title.splitlines() or [""]))
     top = GAP + LINE_HEIGHT * _lines(column_titles)
     row_height = height + LINE_HEIGHT * _lines(titles) + GAP
     sheet = Image.new("RGB", (left + columns * (width + GAP), top + rows * row_height), PAPER)

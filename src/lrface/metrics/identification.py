@@ -68,12 +68,12 @@ class _Running:
         self.stranger = torch.full_like(mate, -math.inf)
         self.stranger_at = torch.full_like(mates, NOT_MATED)
 
-    def add(self, scores: Tensor, start: int) -> None:
-        """Takes in the scores (probes x templates) of the templates from `start` on; overwrites them."""
+    def add(self, scores: Tensor, start: int, mask: Tensor) -> None:
+        """Takes in the scores (probes x templates) of the templates from `start` on; overwrites them and the mask."""
         own = self.mates - start
         here = (own >= 0) & (own < scores.shape[1])
         scores[here, own[here]] = -math.inf
-        self.before += (scores >= (self.mate - TIE).unsqueeze(1)).sum(dim=1)
+        self.before += torch.ge(scores, (self.mate - TIE).unsqueeze(1), out=mask).sum(dim=1)
         highest, at = scores.max(dim=1)
         better = highest > self.stranger
         self.stranger = torch.where(better, highest, self.stranger)
@@ -108,11 +108,17 @@ def _check_mates(mates: Tensor, probes: int, templates: int) -> None:
         )
 
 
-def _joined(parts: list[list[np.ndarray]]) -> Identification:
-    if not parts:
-        empty_float, empty_int = np.empty(0, np.float32), np.empty(0, np.int64)
-        return Identification(empty_int, empty_float, empty_int, empty_float, empty_float)
-    return Identification(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+class _Blocks:
+    """Scores and mask of one block, allocated once: made anew for each they would leave the heap in pieces."""
+
+    def __init__(self, probes: int, templates: int, like: Tensor) -> None:
+        self.scores = like.new_empty(probes * templates)
+        self.mask = torch.empty(probes * templates, dtype=torch.bool, device=like.device)
+
+    def shaped(self, probes: int, templates: int) -> tuple[Tensor, Tensor]:
+        """Gives both as probes x templates."""
+        count = probes * templates
+        return self.scores[:count].view(probes, templates), self.mask[:count].view(probes, templates)
 
 
 def search(
@@ -142,7 +148,9 @@ def search(
     _check_mates(mates, len(probes), len(templates))
     where = templates.device if device is None else torch.device(device)
     templates = templates.to(where)
-    parts = []
+    types = (np.int64, np.float32, np.int64, np.float32, np.float32)
+    found = [np.empty(len(probes), kind) for kind in types]
+    blocks = _Blocks(min(probe_batch, len(probes)), min(gallery_batch, len(templates)), templates)
     with torch.inference_mode():
         for start in range(0, len(probes), probe_batch):
             batch = probes[start : start + probe_batch].to(where)
@@ -150,11 +158,14 @@ def search(
             mate = (batch * templates[own.clamp_min(0)]).sum(dim=1)
             running = _Running(torch.where(own >= 0, mate, math.inf), own)
             for first in range(0, len(templates), gallery_batch):
-                running.add(batch @ templates[first : first + gallery_batch].T, first)
-            parts.append(running.result())
+                chunk = templates[first : first + gallery_batch]
+                scores, mask = blocks.shaped(len(batch), len(chunk))
+                running.add(torch.mm(batch, chunk.T, out=scores), first, mask)
+            for whole, part in zip(found, running.result(), strict=True):
+                whole[start : start + probe_batch] = part
             if progress is not None:
                 progress(min(start + probe_batch, len(probes)), len(probes))
-    return _joined(parts)
+    return Identification(*found)
 
 
 def search_scores(scores: Float[Tensor, "n g"], mates: Int[Tensor, " _"]) -> Identification:
@@ -167,8 +178,8 @@ def search_scores(scores: Float[Tensor, "n g"], mates: Int[Tensor, " _"]) -> Ide
     own = mates.to(torch.int64)
     mate = scores.gather(1, own.clamp_min(0).unsqueeze(1)).squeeze(1)
     running = _Running(torch.where(own >= 0, mate, math.inf), own)
-    running.add(scores.clone(), 0)
-    return _joined([running.result()])
+    running.add(scores.clone(), 0, torch.empty_like(scores, dtype=torch.bool))
+    return Identification(*running.result())
 
 
 def cmc(found: Identification, up_to: int) -> Float[np.ndarray, " up_to"]:

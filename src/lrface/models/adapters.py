@@ -128,12 +128,8 @@ def add_adapters(model: nn.Module, *, rank: int = 8, alpha: float = 16.0, seed: 
         ConfigError: The network has adapters already, or no linear layer.
     """
     if any(_adapted(model)):
-        raise ConfigError(
-            "adapters", got="a network that has some", expected="one without", remedy="merge them first"
-        )
-    linears = {
-        name: module for name, module in model.named_modules() if isinstance(module, nn.Linear) and name
-    }
+        raise ConfigError("adapters", got="a network that has some", expected="one without", remedy="merge them first")
+    linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear) and name}
     if not linears:
         raise ConfigError(
             "adapters", got="a network without linear layers", expected="some", remedy="train other layers"

@@ -82,17 +82,13 @@ def load_edgeface(
         WeightsError: The file does not load; the message names why and what to do.
     """
     report, state = _examine(Path(path), variant, prefix)
-    allowed = tuple(
-        name for name in report.missing if any(fnmatchcase(name, _bare(glob)) for glob in allow_missing)
-    )
+    allowed = tuple(name for name in report.missing if any(fnmatchcase(name, _bare(glob)) for glob in allow_missing))
     if allowed:
         remaining = tuple(name for name in report.missing if name not in allowed)
         report = judged(replace(report, missing=remaining))
     if not report.loadable or report.variant is None:
         raise _as_error(report)
-    model = EdgeFace(
-        report.variant, drop_path=drop_path, low_rank_head=report.low_rank_head is not False, seed=seed
-    )
+    model = EdgeFace(report.variant, drop_path=drop_path, low_rank_head=report.low_rank_head is not False, seed=seed)
     complete = {f"model.{name}": value for name, value in state.items()}
     _initialise(model, allowed, seed)
     own = model.state_dict()
@@ -179,17 +175,13 @@ def _open_folder(path: Path) -> tuple[Report, Weights, str]:
             remedy="give the folder of an EdgeFace",
         )
     size = (path / WEIGHTS_NAME).stat().st_size
-    report = Report(
-        str(path), "model_folder", loadable=False, container="safetensors", size=size, sha256=spec.sha256
-    )
+    report = Report(str(path), "model_folder", loadable=False, container="safetensors", size=size, sha256=spec.sha256)
     return report, Weights("model_folder", state, strict=True), spec.variant
 
 
 def _open_file(path: Path) -> tuple[Report, Weights]:
     if not path.is_file():
-        raise CheckpointRefusedError(
-            str(path), kind="missing", got="no file at this path", remedy="check the path"
-        )
+        raise CheckpointRefusedError(str(path), kind="missing", got="no file at this path", remedy="check the path")
     size = path.stat().st_size
     if size > LIMIT_BYTES:
         raise CheckpointRefusedError(

@@ -157,9 +157,7 @@ def _read_zip(path: Path, data: bytes) -> Payload:
             return _read_archive(path, archive, len(data))
     except (zipfile.BadZipFile, EOFError) as error:
         if b"PK\x05\x06" not in data[-65_557:]:
-            raise _truncated(
-                path, "a zip archive without its table of contents, which is at the end"
-            ) from error
+            raise _truncated(path, "a zip archive without its table of contents, which is at the end") from error
         raise MalformedTensorError(f"a zip archive that is damaged ({error})") from error
     except (TruncatedPickleError, RefusedNameError, MalformedTensorError):
         raise

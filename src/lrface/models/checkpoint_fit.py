@@ -28,9 +28,7 @@ def compare(
         found = f"it holds several EdgeFaces, under {', '.join(repr(name) for name in prefixes)}"
         return replace(report, findings=(found,), remedy="say which one is meant (prefix)"), {}
     chosen = prefix if prefix is not None else next(iter(prefixes), "")
-    inside = {
-        name.removeprefix(chosen): value for name, value in weights.state.items() if name.startswith(chosen)
-    }
+    inside = {name.removeprefix(chosen): value for name, value in weights.state.items() if name.startswith(chosen)}
     outside = tuple(name for name in weights.state if not name.startswith(chosen))
     if any(name.endswith(".base.weight") for name in inside):
         found = "it holds low-rank adapters beside the layers that they adapt"

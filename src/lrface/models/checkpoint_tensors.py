@@ -57,9 +57,7 @@ class Storage:
         claimed = self.numel * self.dtype.itemsize
         data = self.read(self.key)
         if self.numel < 0 or claimed > len(data):
-            raise MalformedTensorError(
-                f"storage {self.key} claims {claimed} bytes and the file holds {len(data)}"
-            )
+            raise MalformedTensorError(f"storage {self.key} claims {claimed} bytes and the file holds {len(data)}")
         usable = claimed - claimed % dtype.itemsize
         if usable == 0:
             return torch.empty(0, dtype=dtype)
@@ -91,8 +89,6 @@ def rebuild(
 
 
 def _naturals(values: object) -> tuple[int, ...]:
-    if not isinstance(values, Sequence) or not all(
-        type(value) is int and 0 <= value < 2**40 for value in values
-    ):
+    if not isinstance(values, Sequence) or not all(type(value) is int and 0 <= value < 2**40 for value in values):
         raise MalformedTensorError("sizes and strides that are no whole numbers")
     return tuple(values)

@@ -61,9 +61,7 @@ RELEASED: Mapping[str, ReleasedWeights] = MappingProxyType(
                 size=14_695_737,
                 sha256="dc59abda2e8580399fd115a1eeb07e1f21156196db604b884407bcf0f17efb07",
             ),
-            ReleasedWeights(
-                "edgeface_xs_gamma_06", "xs_gamma_06", blob="af5f8c5cf75e8b90d82d08f7a07ee10677327bfd"
-            ),
+            ReleasedWeights("edgeface_xs_gamma_06", "xs_gamma_06", blob="af5f8c5cf75e8b90d82d08f7a07ee10677327bfd"),
             ReleasedWeights("edgeface_base", "base", blob="913d1d769d57a5251953afbe45b6dc59bf06f21a"),
         )
     }
@@ -103,9 +101,7 @@ def fetch_released(
     released = RELEASED[name]
     url, path = f"{base_url.rstrip('/')}/{name}.pt", cache_dir / f"{name}.pt"
     if not url.startswith(("https://", "http://")):
-        raise WeightsError(
-            f"released weights {name}", got=url, expected="an http address", remedy="mend base_url"
-        )
+        raise WeightsError(f"released weights {name}", got=url, expected="an http address", remedy="mend base_url")
     if path.is_file():
         _check(released, path, remedy=f"delete {path} and try again")
         return path

@@ -132,9 +132,7 @@ def read_state(folder: Path, spec: ModelSpec | None = None) -> dict[str, Tensor]
         ) from error
 
 
-def read_model(
-    folder: Path, builders: Mapping[str, Callable[[ModelSpec], nn.Module]]
-) -> tuple[nn.Module, ModelSpec]:
+def read_model(folder: Path, builders: Mapping[str, Callable[[ModelSpec], nn.Module]]) -> tuple[nn.Module, ModelSpec]:
     """Build the network that a folder describes, with its weights.
 
     Args:
@@ -171,9 +169,7 @@ def read_model(
 
 def _bounded(path: Path, limit: int) -> bytes:
     if not path.is_file():
-        raise WeightsError(
-            f"file {path}", got="no such file", expected="a model folder", remedy="check the path"
-        )
+        raise WeightsError(f"file {path}", got="no such file", expected="a model folder", remedy="check the path")
     size = path.stat().st_size
     if size > limit:
         raise WeightsError(

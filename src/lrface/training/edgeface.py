@@ -186,7 +186,7 @@ class EdgeFaceTraining(TrainingModule):
     def restore_best(self) -> None:
         """Bring EdgeFace back to its best state; adapters are gone then."""
         merge_adapters(self.edgeface)
-        self.edgeface.load_state_dict(self.best_state())
+        super().restore_best()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """EdgeFace and the class centres, each with its own rate and clip."""

@@ -1,14 +1,21 @@
 """Running a training: Lightning's loop, with a checkpoint after each epoch from which the same call goes on."""
 
 import logging
+import os
+import pickle
+import signal
+import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from lrface.training.module import Outcome, TrainingModule
 
@@ -29,6 +36,36 @@ class StepProgress(Callback):
         self.progress(trainer.global_step, total)
 
 
+class LastCheckpoint(Checkpoint):
+    """Saves the state after each epoch, under one name: Lightning's own callback numbers it when a folder has moved."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save; Lightning calls this after the training's own end of the epoch."""
+        del pl_module
+        trainer.save_checkpoint(self.path)
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it.
+
+    Lightning writes to the system's folder for temporary files and moves, which on another disk is a copy that a kill
+    can cut short.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
+        """Write so that the file is there whole or not at all."""
+        del storage_options
+        partial = Path(path).with_suffix(".partial")
+        with partial.open("wb") as stream:
+            torch.save(checkpoint, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+
+
 def fit(module: TrainingModule, device: torch.device, progress: Callable[[int, int], None] | None = None) -> Outcome:
     """Train, or go on where a killed training stopped, and leave the network at its best state.
 
@@ -38,20 +75,31 @@ def fit(module: TrainingModule, device: torch.device, progress: Callable[[int, i
         progress: Told the steps done and the steps in all.
 
     Raises:
-        TrainingError: Too many batches were not finite, or the network collapsed.
+        TrainingError: Too many batches were not finite, or the network collapsed; it is at its best state then too.
+        KeyboardInterrupt: The user stopped it; the same call goes on.
     """
     started = time.monotonic()
-    if module.loop.epochs == 0:
-        return module.outcome(started)
-    module.folder.mkdir(parents=True, exist_ok=True)
     last = module.folder / LAST
-    checkpoint = ModelCheckpoint(
-        dirpath=module.folder, filename="epoch", save_last=True, save_top_k=0, save_on_train_epoch_end=True
-    )
-    callbacks: list[Callback] = [checkpoint]
+    checkpoint = _read(last, module)
+    try:
+        if checkpoint is not None and _ended(checkpoint["lrface"], module):
+            module.load_state_dict(checkpoint["state_dict"])
+            module.on_load_checkpoint(checkpoint)
+        elif module.loop.epochs:
+            module.folder.mkdir(parents=True, exist_ok=True)
+            _train(module, device, last if checkpoint is not None else None, progress)
+    finally:
+        module.restore_best()
+    return module.outcome(started)
+
+
+def _train(
+    module: TrainingModule, device: torch.device, resume: Path | None, progress: Callable[[int, int], None] | None
+) -> None:
+    callbacks: list[Callback] = [LastCheckpoint(module.folder / LAST)]
     if progress is not None:
         callbacks.append(StepProgress(progress))
-    with warnings.catch_warnings():
+    with _as_before(), warnings.catch_warnings():
         # Lightning advises on its own data loaders, which are not used here.
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         trainer = pl.Trainer(
@@ -60,6 +108,7 @@ def fit(module: TrainingModule, device: torch.device, progress: Callable[[int, i
             max_epochs=module.loop.epochs,
             logger=False,
             callbacks=callbacks,
+            plugins=[WholeFiles()],
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
@@ -67,10 +116,45 @@ def fit(module: TrainingModule, device: torch.device, progress: Callable[[int, i
             barebones=False,
             default_root_dir=module.folder,
         )
-        trainer.fit(module, ckpt_path=str(last) if _whole(last) else None, weights_only=True)
-    module.restore_best()
-    return module.outcome(started)
+        try:
+            trainer.fit(module, ckpt_path=None if resume is None else str(resume), weights_only=True)
+        except SystemExit as left:
+            # Lightning turns an interrupt into an exit of its own, past whoever wants to say how to go on.
+            if isinstance(left.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from left
+            raise
 
 
-def _whole(checkpoint: Path) -> bool:
-    return checkpoint.is_file() and checkpoint.stat().st_size > 0
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """Put back what Lightning changes for the whole process: deterministic algorithms, and what an interrupt does."""
+    strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    main = threading.current_thread() is threading.main_thread()
+    interrupt = signal.getsignal(signal.SIGINT) if main else None
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=warn)
+        torch.backends.cudnn.benchmark = benchmark
+        if interrupt is not None:
+            signal.signal(signal.SIGINT, interrupt)
+
+
+def _read(last: Path, module: TrainingModule) -> dict[str, Any] | None:
+    """The checkpoint, or none where there is none; one that is damaged is told, and the training starts over."""
+    if not last.is_file():
+        return None
+    try:
+        checkpoint: dict[str, Any] = torch.load(last, map_location="cpu", weights_only=True)
+        _ended(checkpoint["lrface"], module), checkpoint["state_dict"]
+    except (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        module.report.line(f"{module.stage}: {last} cannot be read ({reason}); the training starts over")
+        return None
+    return checkpoint
+
+
+def _ended(kept: dict[str, Any], module: TrainingModule) -> bool:
+    """Whether that training had come to its end and was killed only afterwards."""
+    return bool(kept["stopped"]) or len(kept["history"]) >= module.loop.epochs

@@ -14,12 +14,11 @@ import torch
 from jaxtyping import UInt8
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from lrface.errors import NonFiniteError, TrainingError
+from lrface.errors import EvaluationError, NonFiniteError, TrainingError
 from lrface.training.findings import Finding
 from lrface.training.settings import LoopSettings
 from lrface.training.source import Batch, EpochSource
@@ -69,7 +68,7 @@ class TrainingModule(pl.LightningModule):
         loop: Epochs, batch, patience.
         seed: Seed of every draw of the training.
         report: Where to tell what happens.
-        folder: Working folder for the best state.
+        folder: Working folder, for the checkpoint of the last epoch.
     """
 
     stage = "train"
@@ -84,11 +83,14 @@ class TrainingModule(pl.LightningModule):
         self.start_metrics: dict[str, float] = {}
         self.best_score: list[float] = []
         self.best_epoch = -1
+        self.stopped = False
         self.skipped = 0
+        self._best_state: dict[str, Tensor] = {}
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._skipped_here = 0
         self._skipped_rows: list[int] = []
+        self._batch: Batch | None = None
         self._seen_findings: set[str] = set()
         self.source: EpochSource | None = None
 
@@ -150,7 +152,7 @@ class TrainingModule(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Take the state before the first step as the first candidate, so that training can only improve on it."""
         if not self.best_score:
-            start = self.validate()
+            start = self._validated("start")
             self.keep_best(self.score(start), -1)
             self.start_metrics = start
             self.report.metrics({f"start/{name}": value for name, value in start.items()}, 0)
@@ -165,12 +167,12 @@ class TrainingModule(pl.LightningModule):
         values = self.losses(batch, self.generator(self.current_epoch, batch_idx))
         loss = values["loss"]
         if not bool(torch.isfinite(loss)):
+            self._batch = None
             self._skip(batch)
             return None
+        self._batch = batch
         for name, value in values.items():
-            held = value.detach().float()
-            self._sums[name] = self._sums[name] + held if name in self._sums else held
-            self._counts[name] = self._counts.get(name, 0) + 1
+            self._add(name, value.detach().float())
         return loss
 
     def configure_gradient_clipping(
@@ -180,15 +182,15 @@ class TrainingModule(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,  # noqa: ARG002
     ) -> None:
         """Clip each group apart; a step whose gradient is not finite is left out and counted."""
-        for group in optimizer.param_groups:
-            norm = nn.utils.clip_grad_norm_(group["params"], group["clip"])
-            if not bool(torch.isfinite(norm)):
-                self._skip(None)
-                optimizer.zero_grad(set_to_none=True)
-                return
-            key = f"norm_{group['name']}"
-            self._sums[key] = self._sums.get(key, torch.zeros((), device=norm.device)) + norm.detach()
-            self._counts[key] = self._counts.get(key, 0) + 1
+        if self._batch is None:
+            return
+        norms = {str(group["name"]): _clipped(group["params"], group["clip"]) for group in optimizer.param_groups}
+        if not all(bool(torch.isfinite(norm)) for norm in norms.values()):
+            self._skip(self._batch)
+            optimizer.zero_grad(set_to_none=True)
+            return
+        for name, norm in norms.items():
+            self._add(f"norm_{name}", norm)
 
     def on_train_epoch_end(self) -> None:
         """Average, validate, keep the best, tell."""
@@ -198,7 +200,7 @@ class TrainingModule(pl.LightningModule):
         train["train/skipped"] = float(self._skipped_here)
         for group in self._optimizer().param_groups:
             train[f"train/lr_{group['name']}"] = float(group["lr"])
-        val = self.validate()
+        val = self._validated(f"epoch {epoch + 1}")
         score = self.score(val)
         best = score > self.best_score
         if best:
@@ -210,23 +212,24 @@ class TrainingModule(pl.LightningModule):
         self._tell_findings()
         if self.loop.patience and epoch - self.best_epoch >= self.loop.patience:
             self.report.line(f"no new best for {self.loop.patience} epochs: stopping")
+            self.stopped = True
             self.trainer.should_stop = True
 
     def keep_best(self, score: list[float], epoch: int) -> None:
-        """Save the state of the trained network as the best so far."""
+        """Keep the state of the trained network as the best so far; it is saved with the checkpoint of the epoch.
+
+        Score and state go into one file, so that a kill cannot leave the score of one epoch with the state of another.
+        """
         self.best_score, self.best_epoch = score, epoch
-        state = {name: value.detach().cpu().contiguous() for name, value in self.trained().state_dict().items()}
-        partial = self.folder / "best.safetensors.partial"
-        save_file(state, partial)
-        partial.replace(self.folder / "best.safetensors")
+        self._best_state = {
+            name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, value in self.trained().state_dict().items()
+        }
 
     def restore_best(self) -> None:
-        """Bring the trained network back to its best state."""
-        self.trained().load_state_dict(self.best_state())
-
-    def best_state(self) -> dict[str, Tensor]:
-        """The best state so far."""
-        return load_file(self.folder / "best.safetensors")
+        """Bring the trained network back to its best state; without one it stays as it is."""
+        if self._best_state:
+            self.trained().load_state_dict(self._best_state)
 
     def epoch_line(self, train: Mapping[str, float], val: Mapping[str, float], *, best: bool) -> str:
         """What the terminal shows of an epoch."""
@@ -241,6 +244,8 @@ class TrainingModule(pl.LightningModule):
             "start": self.start_metrics,
             "best_score": self.best_score,
             "best_epoch": self.best_epoch,
+            "best_state": self._best_state,
+            "stopped": self.stopped,
             "skipped": self.skipped,
             "skipped_rows": self._skipped_rows,
             "findings": sorted(self._seen_findings),
@@ -251,6 +256,7 @@ class TrainingModule(pl.LightningModule):
         kept = checkpoint["lrface"]
         self.history, self.start_metrics = list(kept["history"]), dict(kept["start"])
         self.best_score, self.best_epoch = list(kept["best_score"]), int(kept["best_epoch"])
+        self._best_state, self.stopped = dict(kept["best_state"]), bool(kept["stopped"])
         self.skipped, self._skipped_rows = int(kept["skipped"]), list(kept["skipped_rows"])
         self._seen_findings = set(kept["findings"])
 
@@ -271,21 +277,44 @@ class TrainingModule(pl.LightningModule):
         """Rows of the pack that were in batches left out."""
         return self._skipped_rows
 
-    def _skip(self, batch: Batch | None) -> None:
+    def _add(self, name: str, value: Tensor) -> None:
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._counts[name] = self._counts.get(name, 0) + 1
+
+    def _skip(self, batch: Batch) -> None:
         self.skipped += 1
         self._skipped_here += 1
-        if batch is not None:
-            self._skipped_rows.extend(int(row) for row in batch.rows)
+        self._skipped_rows.extend(int(row) for row in batch.rows)
+
+    def _validated(self, when: str) -> dict[str, float]:
+        """Validation metrics; a network whose output is not finite has none."""
+        try:
+            metrics = self.validate()
+        except EvaluationError as error:
+            got = error.got
+        else:
+            broken = [name for name in ("loss", "psnr", "similarity") if not math.isfinite(metrics.get(name, 0.0))]
+            if not broken:
+                return metrics
+            got = f"{', '.join(broken)} not finite"
+        raise self._not_finite(when, f"{got} in validation", "finite embeddings and images")
+
+    def _not_finite(self, when: str, got: str, expected: str) -> NonFiniteError:
+        return NonFiniteError(
+            f"{self.stage} {when}",
+            got=got,
+            expected=expected,
+            remedy="try optim.head_lr=5e-5, then optim.clip=0.5, then margin.scale=16 with margin.margin=0.2, "
+            "then a larger EdgeFace; the best state so far is kept in the working folder",
+        )
 
     def _check_finite(self, epoch: int) -> None:
         steps = len(self.train_dataloader())
-        if self._skipped_here > max(1.0, self.loop.max_skipped * steps):
-            raise NonFiniteError(
-                f"{self.stage} epoch {epoch + 1}",
-                got=f"{self._skipped_here} of {steps} batches with a loss or gradient that is not finite",
-                expected=f"at most {self.loop.max_skipped:.0%}",
-                remedy="try optim.head_lr=5e-5, then optim.clip=0.5, then margin.scale=16 with margin.margin=0.2, "
-                "then a larger EdgeFace; the best state so far is kept in the working folder",
+        if self._skipped_here >= steps or self._skipped_here > max(1.0, self.loop.max_skipped * steps):
+            raise self._not_finite(
+                f"epoch {epoch + 1}",
+                f"{self._skipped_here} of {steps} batches with a loss or gradient that is not finite",
+                f"at most {self.loop.max_skipped:.0%}",
             )
 
     def _tell(self, findings: Sequence[Finding]) -> None:
@@ -311,3 +340,8 @@ class TrainingModule(pl.LightningModule):
         optimizer = self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)  # noqa: S101 - one optimiser is configured
         return optimizer
+
+
+@torch.no_grad()
+def _clipped(parameters: Sequence[nn.Parameter], largest: float) -> Tensor:
+    return nn.utils.clip_grad_norm_(parameters, largest).detach()

@@ -31,9 +31,7 @@ class ProceduralSettings(Settings):
 
     subjects: int = Field(200, description="People to draw, count", ge=1, le=9999)
     images_per_subject: int = Field(12, description="Pictures of each person, count", ge=1, le=1000)
-    seed: int = Field(
-        0, description="Seed of the population: the same seed draws the same people", ge=0, le=2**31
-    )
+    seed: int = Field(0, description="Seed of the population: the same seed draws the same people", ge=0, le=2**31)
     nuisance: float = Field(
         1.0,
         description="Strength of pose, expression, light and camera: 0 straight and soft, 1 as in the wild",
@@ -130,11 +128,7 @@ def _drawn_by_workers(settings: ProceduralSettings, count: int) -> Iterator[tupl
 
 def _broken(worker: _Worker, subject: int) -> DataError:
     code = worker.process.wait()
-    said = (
-        worker.process.stderr.read().decode(errors="replace").strip()
-        if worker.process.stderr is not None
-        else ""
-    )
+    said = worker.process.stderr.read().decode(errors="replace").strip() if worker.process.stderr is not None else ""
     last = said.splitlines()[-1] if said else "nothing said"
     return DataError(
         f"drawing of {subject_name(subject)}",

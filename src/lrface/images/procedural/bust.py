@@ -75,9 +75,7 @@ def build_bust(identity: Identity) -> Bust:
     strokes = blur(strokes, 1.7, 0.6)
     strokes *= np.float32(1.0 / strokes.std())
     # Short hair leaves skin between its stubs; a long beard covers all of it.
-    closed = np.clip(beard * (0.62 + 0.16 * identity.beard.length) + 0.2 * beard * strokes, 0.0, 0.97)[
-        ..., None
-    ]
+    closed = np.clip(beard * (0.62 + 0.16 * identity.beard.length) + 0.2 * beard * strokes, 0.0, 0.97)[..., None]
     beard_colour = np.asarray(identity.beard.colour, dtype=np.float32) * (1.0 + 0.32 * strokes[..., None])
     colour += (np.maximum(beard_colour, 0.004) - colour) * closed
 

@@ -27,11 +27,7 @@ def _iris(identity: Identity, across: Map, down: Map, far: Map) -> Map:
         start=np.zeros_like(far),
     )
     share = far / eyes.iris_radius
-    light = (
-        (0.72 + 0.16 * spokes)
-        * (1.0 + 0.35 * bump(share, 0.5, 0.22))
-        * (1.0 - 0.72 * smoothstep(0.74, 1.0, share))
-    )
+    light = (0.72 + 0.16 * spokes) * (1.0 + 0.35 * bump(share, 0.5, 0.22)) * (1.0 - 0.72 * smoothstep(0.74, 1.0, share))
     colour = np.asarray(eyes.iris_colour, dtype=np.float32) * light[..., None]
     warm = bump(share, 0.42, 0.16)[..., None] * np.array([0.05, 0.02, -0.02], dtype=np.float32)
     colour = np.clip(colour + warm * 0.5, 0.004, 1.0)
@@ -59,16 +55,12 @@ def _draw_eye(layers: Layers, surface: Surface, identity: Identity, nuisance: Nu
     upper = -upper_height * (1.0 - np.abs(bent) ** 2.3) + 0.25 * place
     lower = lower_height * (1.0 - np.abs(place) ** 2.4) + 0.25 * place
     inside_x = smoothstep(1.02, 0.94, np.abs(place))
-    opening = (
-        smoothstep(-EDGE, EDGE, tilted - upper) * smoothstep(-EDGE, EDGE, lower - tilted) * inside_x * front
-    )
+    opening = smoothstep(-EDGE, EDGE, tilted - upper) * smoothstep(-EDGE, EDGE, lower - tilted) * inside_x * front
 
     # The lid's crease, its fold above it, and what hangs over it.
     near = smoothstep(1.35, 0.8, np.abs(place)) * front
     crease = upper - eyes.crease * (0.75 + 0.25 * open_share) * (1.0 - 0.3 * np.abs(place))
-    layers.darken(
-        window, 0.42 * bump(tilted - crease, 0.0, 0.62) * near * (0.5 + 0.5 * min(1.0, eyes.crease / 2.0))
-    )
+    layers.darken(window, 0.42 * bump(tilted - crease, 0.0, 0.62) * near * (0.5 + 0.5 * min(1.0, eyes.crease / 2.0)))
     layers.down[window] -= 0.42 * bump(tilted - crease, -1.0, 1.1) * near * (0.4 + eyes.hooding)
     layers.down[window] += 0.34 * bump(tilted - crease, 1.1, 1.0) * near
     layers.darken(window, 0.24 * bump(tilted - upper, -1.1, 1.5) * near)

@@ -50,9 +50,7 @@ def blur(values: Map, rows: float, columns: float | None = None) -> Map:
 def waves(generator: np.random.Generator, cells_across: int, cells_down: int) -> Map:
     """Smooth noise over the whole map, mean 0 and spread about 1."""
     small = generator.standard_normal((cells_down, cells_across), dtype=np.float32)
-    return (
-        np.asarray(cv2.resize(small, (COLUMNS, ROWS), interpolation=cv2.INTER_CUBIC), dtype=np.float32) * 1.3
-    )
+    return np.asarray(cv2.resize(small, (COLUMNS, ROWS), interpolation=cv2.INTER_CUBIC), dtype=np.float32) * 1.3
 
 
 def grain(generator: np.random.Generator, rows: float, columns: float) -> Map:

@@ -53,12 +53,7 @@ def paint_brows(identity: Identity, head: Head) -> tuple[Map, Map]:
         x = brows.inner + along * brows.length
         lift = brows.arch * np.sin(np.pi * np.clip(along * 0.93, 0, 1) ** 1.35) + brows.tilt * (x - 17.0)
         y = eyes.height - brows.height - lift + across + 0.25 * generator.standard_normal(count)
-        lean = (
-            1.35
-            - 1.75 * along**0.6
-            + 0.28 * generator.standard_normal(count)
-            - 0.25 * across / brows.thickness
-        )
+        lean = 1.35 - 1.75 * along**0.6 + 0.28 * generator.standard_normal(count) - 0.25 * across / brows.thickness
         reach = (2.0 + 0.7 * generator.standard_normal(count)) * (0.7 + 0.13 * brows.thickness)
         steps = np.linspace(-0.35, 0.65, 3)[None]
         hair_x = x[:, None] + steps * (reach * np.cos(lean))[:, None]
@@ -70,9 +65,7 @@ def paint_brows(identity: Identity, head: Head) -> tuple[Map, Map]:
         taper_map = np.minimum(1.0, 0.6 + 2.0 * place) * (1.0 - 0.78 * place**1.8)
         off = (head.y - (eyes.height - brows.height - lift_map)) / (brows.thickness * taper_map)
         ends = smoothstep(brows.inner - 2.5, brows.inner + 5.0, sign * head.x)
-        ends = ends * smoothstep(
-            brows.inner + brows.length + 1.2, brows.inner + brows.length - 1.5, sign * head.x
-        )
+        ends = ends * smoothstep(brows.inner + brows.length + 1.2, brows.inner + brows.length - 1.5, sign * head.x)
         soft = soft + np.exp(-0.8 * (off * off)) * ends
     cover, shade = draw_hairs(np.concatenate(all_angles), np.concatenate(all_heights), generator)
     cover = np.clip(0.62 * blur(cover, 0.6) + 0.68 * soft * brows.density, 0.0, 1.0) * min(
@@ -100,9 +93,7 @@ def paint_beard(identity: Identity, head: Head) -> tuple[Map, Map]:
     upper = smoothstep(nose_end - 0.4, nose_end + 1.8, ragged - 0.02 * side * side * 0.6)
     upper = upper * smoothstep(lip_top + 4.5 + 0.4 * side, lip_top + 0.5 + 0.4 * side, y)
     upper = upper * smoothstep(mouth.half_width + 5.5, mouth.half_width + 2.0, side)
-    chin = smoothstep(mouth.height - 1.0, mouth.height + 2.0, ragged) * smoothstep(
-        mouth.half_width + 5.0, 12.0, side
-    )
+    chin = smoothstep(mouth.height - 1.0, mouth.height + 2.0, ragged) * smoothstep(mouth.half_width + 5.0, 12.0, side)
     chin = chin * (1.0 - 0.8 * bump(side, 8.5, 3.2) * bump(y, mouth.height + 7.0, 3.4))
     cheek_line = 60.0 + 30.0 * smoothstep(40.5, 20.0, side)
     cheeks = smoothstep(cheek_line, cheek_line + 5.0, ragged)
@@ -110,9 +101,7 @@ def paint_beard(identity: Identity, head: Head) -> tuple[Map, Map]:
     cheeks = np.maximum(cheeks, smoothstep(mouth.height + 9.0, mouth.height + 13.0, ragged))
     end = smoothstep(126.0, 118.0, ragged)
     grown = np.maximum(beard.moustache * upper, np.maximum(beard.chin * chin, beard.cheeks * cheeks)) * end
-    grown = grown * smoothstep(
-        1.62, 1.45, np.broadcast_to(np.abs(ANGLES)[None], grown.shape).astype(np.float32)
-    )
+    grown = grown * smoothstep(1.62, 1.45, np.broadcast_to(np.abs(ANGLES)[None], grown.shape).astype(np.float32))
     return np.asarray(grown, dtype=np.float32), np.asarray(blur(grown, 2.2) * beard.length, dtype=np.float32)
 
 
@@ -126,9 +115,7 @@ def _hairline(identity: Identity) -> Map:
     hair = identity.hair
     turn = np.abs(ANGLES)
     if hair.bald:
-        return np.interp(turn, [0.0, 1.25, 1.4, 1.7, 1.9], [-40.0, -40.0, 38.0, 66.0, 80.0]).astype(
-            np.float32
-        )
+        return np.interp(turn, [0.0, 1.25, 1.4, 1.7, 1.9], [-40.0, -40.0, 38.0, 66.0, 80.0]).astype(np.float32)
     front = hair.line + hair.peak * np.exp(-((turn / 0.16) ** 2))
     front = front - 15.0 * hair.recession * np.exp(-(((turn - 0.5) / 0.24) ** 2))
     temple = 0.84 - 0.05 * hair.recession
@@ -157,18 +144,14 @@ def _strands(identity: Identity, generator: np.random.Generator) -> Map:
     steps = np.linspace(0.0, 1.0, points)[None]
     reach = generator.uniform(14.0, 34.0, count)[:, None] * (1.0 - 0.72 * hair.curl)
     above = smoothstep(40.0, 0.0, top.astype(np.float32))[:, None]
-    away = np.sign(start - 0.5 * hair.parting)[:, None] * (
-        0.25 + 0.5 * above
-    ) + 0.18 * generator.standard_normal((count, 1))
+    away = np.sign(start - 0.5 * hair.parting)[:, None] * (0.25 + 0.5 * above) + 0.18 * generator.standard_normal(
+        (count, 1)
+    )
     if hair.fringe > 0.0:
         away = away * 0.4
     phase = generator.uniform(0.0, 6.28, (count, 1))
     wiggle = hair.curl * (0.06 + 0.10 * hair.curl)
-    angles = (
-        start[:, None]
-        + steps * reach * away / 44.0
-        + wiggle * np.sin(phase + steps * (4.0 + 9.0 * hair.curl))
-    )
+    angles = start[:, None] + steps * reach * away / 44.0 + wiggle * np.sin(phase + steps * (4.0 + 9.0 * hair.curl))
     heights = top[:, None] + steps * reach * np.sqrt(np.clip(1.0 - 0.7 * away**2, 0.15, 1.0))
     heights = heights + 44.0 * wiggle * np.cos(phase + steps * (4.0 + 9.0 * hair.curl)) * hair.curl
     _, shade = draw_hairs(angles.astype(np.float32), heights.astype(np.float32), generator)

@@ -87,15 +87,11 @@ def _sockets(eyes: EyeShape, ridge: float, side: Map, y: Map) -> Map:
     """Brow ridge, eye sockets, the ball under the lids and the inner corner; `side` is |x|."""
     relief = ridge * 2.1 * bump(side, 13.5, 13.0) * bump(y, eyes.height - 8.5, 4.6)
     relief -= (2.4 + eyes.depth) * bump(side, eyes.half_distance - 1.5, 9.5) * bump(y, eyes.height - 0.8, 5.6)
-    relief -= (
-        2.2 * bump(side, eyes.half_distance - eyes.half_width - 0.6, 3.4) * bump(y, eyes.height + 0.5, 4.2)
-    )
+    relief -= 2.2 * bump(side, eyes.half_distance - eyes.half_width - 0.6, 3.4) * bump(y, eyes.height + 0.5, 4.2)
     relief += 2.3 * bump(side, eyes.half_distance, 7.6) * bump(y, eyes.height, 4.1)
     fold = eyes.height + 5.8 + 0.03 * (side - eyes.half_distance) ** 2
     relief += 0.75 * eyes.bags * bump(y - fold + 1.6, 0.0, 1.5) * bump(side, eyes.half_distance, 6.2)
-    relief -= (
-        0.55 * (0.35 + eyes.bags) * bump(y - fold - 0.6, 0.0, 1.2) * bump(side, eyes.half_distance - 1.0, 6.5)
-    )
+    relief -= 0.55 * (0.35 + eyes.bags) * bump(y - fold - 0.6, 0.0, 1.2) * bump(side, eyes.half_distance - 1.0, 6.5)
     return np.asarray(relief, dtype=np.float32)
 
 
@@ -111,9 +107,7 @@ def _nose(nose: NoseShape, x: Map, y: Map) -> Map:
     ridge = ridge * smoothstep(34.0, 51.0, y) * smoothstep(tip + 8.8 - nose.upturn, tip + 0.4, base)
     width = nose.bridge_width + (nose.tip_width - nose.bridge_width) * along**1.5
     relief = ridge * np.exp(-((side / width) ** 2.3))
-    relief += (
-        0.8 * np.exp(-((side / (width * 2.1)) ** 2)) * smoothstep(46.0, 60.0, y) * smoothstep(tip + 7, tip, y)
-    )
+    relief += 0.8 * np.exp(-((side / (width * 2.1)) ** 2)) * smoothstep(46.0, 60.0, y) * smoothstep(tip + 7, tip, y)
     ball = (x / (nose.tip_width * 0.86)) ** 2 + ((y - tip + 0.4 + 0.5 * nose.upturn) / 4.3) ** 2
     relief += 3.3 * np.exp(-ball)
     wing = ((side - nose.wings) / 2.7) ** 2 + ((y - tip - 2.1) / 3.5) ** 2
@@ -130,12 +124,8 @@ def _lower_face(identity: Identity, x: Map, y: Map) -> Map:
     relief += 1.6 * bump(side, 24.5, 8.0) * bump(y, 62.5, 6.5)
     relief -= (1.5 - 0.9 * head.cheek_fullness) * bump(side, 28.0, 7.0) * bump(y, 83.0, 9.0)
     relief += 1.7 * bump(x, 0.0, 15.5) * bump(y, mouth.height - 3.5, 11.0)
-    relief -= (
-        0.7 * bump(x, 0.0, 1.7) * bump(y, (identity.nose.tip_height + 7.5 + mouth.height - 4.5) / 2, 4.0)
-    )
-    relief += (
-        0.45 * bump(side, 3.0, 1.3) * bump(y, (identity.nose.tip_height + 7.5 + mouth.height - 4.5) / 2, 4.5)
-    )
+    relief -= 0.7 * bump(x, 0.0, 1.7) * bump(y, (identity.nose.tip_height + 7.5 + mouth.height - 4.5) / 2, 4.0)
+    relief += 0.45 * bump(side, 3.0, 1.3) * bump(y, (identity.nose.tip_height + 7.5 + mouth.height - 4.5) / 2, 4.5)
     chin = 107.5 + head.chin_length
     relief += (1.8 + head.chin_forward) * bump(x, 0.0, 8.5 * head.chin_width) * bump(y, chin, 5.0)
     relief -= 1.7 * bump(x, 0.0, 10.0) * bump(y, (mouth.height + mouth.lower_lip + chin - 3.5) / 2 + 0.6, 2.7)
@@ -178,9 +168,7 @@ def _wrinkles(identity: Identity, x: Map, y: Map) -> Map:
     for slope in (-0.55, -0.2, 0.15, 0.5):
         away = side - corner_x
         line = identity.eyes.height + slope * away + 0.4 * float(generator.normal())
-        relief -= (
-            0.4 * age * bump(y - line, 0.0, 0.55) * smoothstep(0.8, 2.4, away) * smoothstep(7.5, 4.0, away)
-        )
+        relief -= 0.4 * age * bump(y - line, 0.0, 0.55) * smoothstep(0.8, 2.4, away) * smoothstep(7.5, 4.0, away)
     return np.asarray(relief, dtype=np.float32)
 
 

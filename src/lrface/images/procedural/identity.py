@@ -203,9 +203,7 @@ def _blend(
 def _hair_colour(generator: np.random.Generator, melanin: float, age: float) -> tuple[float, float, float]:
     fair = max(0.0, 1.0 - melanin / 0.5)
     names = ("black", "dark", "brown", "light", "blond", "red")
-    name = _pick(
-        generator, names, (0.25 + 1.6 * melanin, 0.6, 0.9 * fair, 0.6 * fair, 0.7 * fair, 0.3 * fair)
-    )
+    name = _pick(generator, names, (0.25 + 1.6 * melanin, 0.6, 0.9 * fair, 0.6 * fair, 0.7 * fair, 0.3 * fair))
     shade = float(np.exp(_bell(generator, 0.0, 0.22)))
     red, green, blue = HAIR_COLOURS[name]
     grey = float(np.clip((age - 0.62) * 2.4 + _bell(generator, 0.0, 0.22), 0.0, 0.95)) if age > 0.45 else 0.0
@@ -215,9 +213,7 @@ def _hair_colour(generator: np.random.Generator, melanin: float, age: float) -> 
 def _iris_colour(generator: np.random.Generator, melanin: float) -> tuple[float, float, float]:
     fair = max(0.0, 1.0 - melanin / 0.45)
     names = ("dark", "brown", "hazel", "green", "blue", "grey")
-    name = _pick(
-        generator, names, (0.2 + 2.0 * melanin, 0.9, 0.5 * fair + 0.05, 0.4 * fair, 1.1 * fair, 0.4 * fair)
-    )
+    name = _pick(generator, names, (0.2 + 2.0 * melanin, 0.9, 0.5 * fair + 0.05, 0.4 * fair, 1.1 * fair, 0.4 * fair))
     shade = float(np.exp(_bell(generator, 0.0, 0.2)))
     red, green, blue = IRIS_COLOURS[name]
     return red * shade, green * shade, blue * shade

@@ -31,9 +31,7 @@ class Layers:
     hair: Map
     glow: Map
 
-    def paint(
-        self, window: tuple[slice, slice], colour: Map | tuple[float, float, float], share: Map
-    ) -> None:
+    def paint(self, window: tuple[slice, slice], colour: Map | tuple[float, float, float], share: Map) -> None:
         """Lays a colour over a window, `share` (0 to 1) saying how much of it."""
         target = self.colour[window]
         target += (np.asarray(colour, dtype=np.float32) - target) * share[..., None]

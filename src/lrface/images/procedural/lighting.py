@@ -53,9 +53,7 @@ def _shadow(radius: Map, surface: Surface, towards: npt.NDArray[np.float64], sof
     return np.asarray(cv2.resize(arrives, (DRAWN, DRAWN), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
-def shade(
-    layers: Layers, surface: Surface, radius: Map, light: Light, rotation: npt.NDArray[np.float64]
-) -> Map:
+def shade(layers: Layers, surface: Surface, radius: Map, light: Light, rotation: npt.NDArray[np.float64]) -> Map:
     """Lights the drawing.
 
     Returns:

@@ -19,9 +19,7 @@ def _lip_colour(identity: Identity) -> Map:
     redness = identity.mouth.redness
     blood = skin * np.array([0.80, 0.44, 0.46], dtype=np.float32) * (1.0 - 0.25 * identity.skin.melanin)
     natural = skin + (blood - skin) * np.float32(min(1.0, 0.45 + redness))
-    paint = np.array([0.42, 0.035, 0.06], dtype=np.float32) * np.float32(
-        0.55 + 0.45 * (1.0 - identity.skin.melanin)
-    )
+    paint = np.array([0.42, 0.035, 0.06], dtype=np.float32) * np.float32(0.55 + 0.45 * (1.0 - identity.skin.melanin))
     return np.asarray(natural + (paint - natural) * np.float32(max(0.0, redness - 0.7)), dtype=np.float32)
 
 
@@ -43,9 +41,7 @@ def draw_mouth(layers: Layers, surface: Surface, identity: Identity, nuisance: N
     mouth, expression = identity.mouth, nuisance.expression
     corner_x, corner_y = mouth_corner(identity, expression)
     drop = jaw_drop(expression.opening)
-    window = window_around(
-        surface.x, surface.y, (-corner_x - 7, corner_y - 14, corner_x + 7, corner_y + 20 + drop)
-    )
+    window = window_around(surface.x, surface.y, (-corner_x - 7, corner_y - 14, corner_x + 7, corner_y + 20 + drop))
     if window is None:
         return
     front = smoothstep(5.0, 16.0, surface.z[window]) * (1.0 - layers.hair[window])

@@ -36,12 +36,8 @@ def _blood(identity: Identity, head: Head, generator: np.random.Generator) -> Ma
     """Where skin is redder: cheeks, nose, ears, chin, eyelids, and blotches."""
     side, y = np.abs(head.x), head.y
     tip = identity.nose.tip_height
-    red = 0.9 * bump(side, 22.0, 10.5) * bump(y, 71.0, 10.0) + 0.95 * bump(head.x, 0.0, 7.5) * bump(
-        y, tip, 6.5
-    )
-    red += 0.3 * bump(head.x, 0.0, 8.0) * bump(y, 108.0, 5.0) + 0.7 * smoothstep(35.0, 42.0, side) * bump(
-        y, 62.0, 13.0
-    )
+    red = 0.9 * bump(side, 22.0, 10.5) * bump(y, 71.0, 10.0) + 0.95 * bump(head.x, 0.0, 7.5) * bump(y, tip, 6.5)
+    red += 0.3 * bump(head.x, 0.0, 8.0) * bump(y, 108.0, 5.0) + 0.7 * smoothstep(35.0, 42.0, side) * bump(y, 62.0, 13.0)
     red += 0.35 * bump(side, identity.eyes.half_distance, 10.0) * bump(y, identity.eyes.height + 1.0, 5.5)
     red += 0.25 + identity.skin.mottling * 0.22 * waves(generator, 22, 24) + 0.05 * waves(generator, 60, 66)
     return np.asarray(red * (0.25 + 1.15 * identity.skin.blood), dtype=np.float32)
@@ -109,13 +105,9 @@ def paint_skin(identity: Identity, head: Head) -> tuple[Map, Map, Map]:
     colour *= 1.0 - pigment * np.array([0.62, 0.78, 0.88], dtype=np.float32)
     colour *= np.clip(light, 0.05, 1.3)[..., None]
     shine = (
-        0.35
-        + 0.5 * bump(head.x, 0.0, 9.0) * bump(y, 66.0, 16.0)
-        + 0.45 * bump(head.x, 0.0, 19.0) * bump(y, 28.0, 11.0)
+        0.35 + 0.5 * bump(head.x, 0.0, 9.0) * bump(y, 66.0, 16.0) + 0.45 * bump(head.x, 0.0, 19.0) * bump(y, 28.0, 11.0)
     )
-    shine += 0.35 * bump(side, 22.0, 8.0) * bump(y, 63.0, 7.0) + 0.25 * bump(head.x, 0.0, 7.0) * bump(
-        y, 108.0, 4.0
-    )
+    shine += 0.35 * bump(side, 22.0, 8.0) * bump(y, 63.0, 7.0) + 0.25 * bump(head.x, 0.0, 7.0) * bump(y, 108.0, 4.0)
     shine *= (0.35 + 0.9 * skin.oil) * (1.0 + 0.12 * pores)
     return (
         np.asarray(np.clip(colour, 0.004, 0.95), dtype=np.float32),

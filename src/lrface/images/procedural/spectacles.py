@@ -31,9 +31,7 @@ def _plane(surface: Surface, depth: float, bend: float) -> tuple[Map, Map, Map]:
     return x, y, np.asarray(height - bend * x * x - surface.z, dtype=np.float32)
 
 
-def draw_glasses(
-    layers: Layers, surface: Surface, identity: Identity, nuisance: Nuisance, nose_z: float
-) -> None:
+def draw_glasses(layers: Layers, surface: Surface, identity: Identity, nuisance: Nuisance, nose_z: float) -> None:
     """Draws the spectacles, if the person wears any; `nose_z` is how far the bridge of the nose is out."""
     glasses = identity.glasses
     if glasses is None:
@@ -66,9 +64,7 @@ def draw_glasses(
     layers.paint(whole, glasses.colour, np.asarray(0.97 * frame, dtype=np.float32))
     layers.shine += 0.7 * frame - layers.shine * frame
     layers.polish = np.maximum(layers.polish, frame)
-    layers.around = layers.around * (1.0 - 0.7 * frame) - 0.7 * frame * np.clip(
-        edge / half_rim, -1, 1
-    ) * np.sign(x)
+    layers.around = layers.around * (1.0 - 0.7 * frame) - 0.7 * frame * np.clip(edge / half_rim, -1, 1) * np.sign(x)
     layers.open = layers.open + (1.0 - layers.open) * frame
     generator = np.random.default_rng((nuisance.scene_seed, 31))
     slant = generator.uniform(-0.6, 0.6)

@@ -17,9 +17,7 @@ SHADES = 10
 SHIFT = 4
 
 
-def draw_hairs(
-    angles: Map, heights: Map, generator: np.random.Generator, thickness: int = 1
-) -> tuple[Map, Map]:
+def draw_hairs(angles: Map, heights: Map, generator: np.random.Generator, thickness: int = 1) -> tuple[Map, Map]:
     """Draws curves on the map.
 
     Args:

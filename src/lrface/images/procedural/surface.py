@@ -87,11 +87,7 @@ def _relaxed(x: Map, y: Map, identity: Identity, expression: Expression) -> tupl
     cheek = bump(side, 22.0, 8.0) * bump(y, 70.0, 8.0)
     rest_x = x - sign * (2.5 * expression.smile * near_corner)
     brow_zone = bump(y, eyes.height - identity.brows.height, 8.0)
-    rest_y = (
-        rest_y
-        + expression.smile * (2.3 * near_corner + 1.2 * cheek)
-        + 1.9 * expression.brow_raise * brow_zone
-    )
+    rest_y = rest_y + expression.smile * (2.3 * near_corner + 1.2 * cheek) + 1.9 * expression.brow_raise * brow_zone
     inner = bump(side, identity.brows.inner, 7.0) * brow_zone * expression.frown
     rest_x = rest_x + sign * 1.5 * inner
     rest_y = rest_y - 1.6 * inner

@@ -1,0 +1,157 @@
+"""Networks and data so small that an epoch takes a fraction of a second."""
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from lrface.images.augmentation import AugmentationSettings
+from lrface.images.degradation import DegradationSettings
+from lrface.losses.margin import MarginHead, MarginSettings
+from lrface.losses.perceptual import PerceptualSettings
+from lrface.losses.weighted import DsrLossSettings
+from lrface.models.dsr import DSR, DsrSettings
+from lrface.models.edgeface import EdgeFace
+from lrface.training.dsr import DsrData, DsrOptimSettings, DsrRecipe, DsrTraining
+from lrface.training.edgeface import EdgeFaceData, EdgeFaceOptimSettings, EdgeFaceRecipe, EdgeFaceTraining, MixSettings
+from lrface.training.findings import CollapseSettings
+from lrface.training.settings import LoopSettings
+from lrface.training.validation import validation_set
+
+CPU = torch.device("cpu")
+TINY = DsrSettings(channels=(8,), blocks=(1,), attention_heads=2, finish=0)
+
+
+@dataclass
+class Notes:
+    """Takes down what a training tells."""
+
+    values: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    images: list[tuple[str, int]] = field(default_factory=list)
+
+    def metrics(self, values, epoch):
+        self.values.append((epoch, dict(values)))
+
+    def line(self, text):
+        self.lines.append(text)
+
+    def finding(self, finding):
+        self.findings.append(finding.name)
+
+    def image(self, name, image, epoch):
+        assert image.dtype == np.uint8
+        self.images.append((name, epoch))
+
+
+class Pooled(nn.Module):
+    """A recogniser of sorts, for tests of the loop: fixed random features of a face shrunk to 14 pixels."""
+
+    def __init__(self):
+        super().__init__()
+        weights = torch.randn(512, 3 * 14 * 14, generator=torch.Generator().manual_seed(5))
+        self.weights = nn.Parameter(weights, requires_grad=False)
+
+    def embed_with_features(self, images):
+        small = F.adaptive_avg_pool2d(images, 14)
+        return F.normalize((small - small.mean((2, 3), keepdim=True)).flatten(1) @ self.weights.T), [small]
+
+
+def sheet(rows, titles):
+    assert len(titles) == sum(len(row) for row in rows)
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
+
+
+@pytest.fixture(scope="session")
+def recogniser():
+    """A recogniser whose embeddings differ from face to face, though nobody trained it."""
+    return EdgeFace("xxs", seed=3, layer_scale=1.0).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def notes():
+    return Notes()
+
+
+@pytest.fixture
+def make_dsr(tiny_pack, tmp_path, notes):
+    """Makes a training of a tiny super-resolver: two steps of three faces an epoch."""
+
+    def make(*, folder: Path | None = None, seed=0, loss=None, optim=None, report=None, supervisor=None, **loop):
+        val = tiny_pack.rows(superres="val")
+        data = DsrData(
+            pack=tiny_pack,
+            groups=(tiny_pack.rows(superres="train"),),
+            shares=(1.0,),
+            images_per_epoch=6,
+            validation=validation_set(tiny_pack.faces, val, tiny_pack.labels(val)[0], 4),
+        )
+        recipe = DsrRecipe(
+            LoopSettings(**{"epochs": 4, "batch_size": 3, "warmup_epochs": 1, **loop}),
+            optim or DsrOptimSettings(lr=1e-3, ema=0.9),
+            loss or DsrLossSettings(perceptual_network=PerceptualSettings(weights="none")),
+            DegradationSettings(),
+            AugmentationSettings(),
+        )
+        torch.manual_seed(7)
+        return DsrTraining(
+            DSR("edge", TINY), supervisor or Pooled(), data, recipe,
+            seed=seed, report=report or notes, folder=folder or tmp_path / "dsr", sheet=sheet, device=CPU,
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def make_edgeface(tiny_pack, recogniser, tmp_path, notes):
+    """Makes a fine-tuning of the recogniser: two steps of four faces an epoch."""
+
+    def make(
+        *, folder: Path | None = None, seed=0, optim=None, collapse=None, report=None, anchor=True, mix=None,
+        margin=None, restore=None, **loop,
+    ):  # fmt: skip
+        train, val = tiny_pack.rows(recognition="train"), tiny_pack.rows(recognition="val")
+        labels, names = tiny_pack.labels(train)
+        people = np.array([names.index(name) for name in tiny_pack.subjects(val)])
+        data = EdgeFaceData(
+            pack=tiny_pack,
+            rows=train,
+            people=labels,
+            images_per_epoch=8,
+            validation=validation_set(tiny_pack.faces, val, people, 6, gallery=(train[::3], labels[::3])),
+        )
+        recipe = EdgeFaceRecipe(
+            LoopSettings(**{"epochs": 4, "batch_size": 4, **loop}),
+            optim or EdgeFaceOptimSettings(backbone_lr=1e-4, head_lr=1e-2),
+            mix or MixSettings(),
+            DegradationSettings(),
+            AugmentationSettings(geometry=0.3),
+            collapse or CollapseSettings(impostor_max=1.0, effective_rank_min=1.0),
+        )
+        head = MarginHead(margin or MarginSettings(), data.classes, torch.Generator().manual_seed(1))
+        return EdgeFaceTraining(
+            copy.deepcopy(recogniser).requires_grad_(True), recogniser if anchor else None, head, restore, data, recipe,
+            seed=seed, report=report or notes, folder=folder or tmp_path / "edgeface", device=CPU,
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def tools():
+    """Helpers of several files."""
+
+    def state(module):
+        return {name: value.clone() for name, value in module.state_dict().items()}
+
+    def same(one, other):
+        return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+    return SimpleNamespace(cpu=CPU, state=state, same=same, notes=Notes, tiny=TINY)
