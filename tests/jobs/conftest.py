@@ -134,7 +134,9 @@ def _person(**changes: str) -> dict[str, str]:
     return {**kept, "PATH": path, "OMP_NUM_THREADS": "1", **changes}
 
 
-def _mlflow_run(project: Path | str, *arguments: str, folder: Path, manager: str = "local", **environment: str) -> Ended:
+def _mlflow_run(
+    project: Path | str, *arguments: str, folder: Path, manager: str = "local", **environment: str
+) -> Ended:
     done = subprocess.run(
         ["mlflow", "run", str(project), "--env-manager", manager, *arguments],
         cwd=folder,

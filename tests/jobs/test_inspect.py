@@ -62,7 +62,9 @@ def test_another_size_is_held_against_the_file(job, weights):
 
 def test_what_main_registered_loads(job, project):
     source = project.client.get_model_version_download_uri("edgeface", "2")
-    folder = next((project.root / "mlruns" / "artifacts" / "models").glob(f"{source.rpartition('/')[2]}/**/config.json"))
+    folder = next(
+        (project.root / "mlruns" / "artifacts" / "models").glob(f"{source.rpartition('/')[2]}/**/config.json")
+    )
 
     assert job("inspect", str(folder.parent)).code == 0
 

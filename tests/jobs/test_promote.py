@@ -1,6 +1,5 @@
 """`promote`: the decision, the aliases, and the way back."""
 
-import pytest
 
 QUICK = ("--preset", "smoke")
 # bounds that any pair passes, so that promotion itself can be seen on people drawn in seconds
