@@ -1,7 +1,6 @@
 """From an entry point's parameters to a typed, frozen config."""
 
 import difflib
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,20 +96,17 @@ def settings_for(
 
 
 def free_overrides(text: str) -> list[str]:
-    """Split what a user wrote, as a shell would, and let values be set that no file mentions.
+    """Split what a user wrote at its spaces, and let values be set that no file mentions.
+
+    Spaces inside quotes and brackets belong to the value, and the quotes go on to Hydra, whose grammar needs them:
+    `data.licence='free, with credit' sizes=[8, 12]` are two overrides. Quotes round a whole override are taken off.
 
     Raises:
-        ConfigError: A quote is not closed, or a part is no override.
+        ConfigError: A quote or bracket is not closed, or a part is no override.
     """
-    try:
-        parts = shlex.split(text)
-    except ValueError as error:
-        raise ConfigError(
-            "overrides", got=f"{text!r} ({error})", expected="key=value key=value", remedy="close the quote"
-        ) from error
     groups = {path.name for path in config_folder().iterdir() if path.is_dir()}
     found = []
-    for part in parts:
+    for part in _split(text):
         key, equals, _ = part.partition("=")
         if not equals and not part.startswith("~"):
             raise ConfigError(
@@ -119,6 +115,34 @@ def free_overrides(text: str) -> list[str]:
         plain = key[:1] not in {"+", "~"} and key.partition("@")[0] not in groups
         found.append(f"++{part}" if plain else part)
     return found
+
+
+def _split(text: str) -> list[str]:
+    parts, current, quote, depth = [], "", "", 0
+    for sign in f"{text} ":
+        if quote:
+            quote = "" if sign == quote and not current.endswith("\\") else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in "[{(":
+            depth += 1
+        elif sign in "]})":
+            depth -= 1
+        elif sign.isspace() and depth <= 0:
+            if current:
+                whole = current[0] in "'\"" and current[-1] == current[0]
+                parts.append(current[1:-1] if whole else current)
+            current = ""
+            continue
+        current += sign
+    if quote or depth > 0:
+        raise ConfigError(
+            "overrides",
+            got=f"{text!r}, where {quote or 'a bracket'} is not closed",
+            expected="key=value key=value",
+            remedy="close it",
+        )
+    return parts
 
 
 def composed(job: str, overrides: Sequence[str]) -> dict[str, object]:
