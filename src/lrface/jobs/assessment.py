@@ -116,7 +116,7 @@ def log_results(run: Run, results: Results, report: Report, folder: Path) -> Non
     results.save(folder)
     report.save(folder)
     run.log_artifacts(folder, "evaluation")
-    run.log_table(results.table(), "evaluation/table.json")
+    run.log_table(results.table(), "evaluation/table.csv")
     figures = {
         arm_metric(record.arm, record.size, record.metric): record.value
         for record in results.records

@@ -37,7 +37,7 @@ def run(settings: SweepSettings, context: Context, parent: Run | None = None) ->
         for arm in results.arms:
             found = sweeping.sweep(results.cell(arm, settings.size), how)
             swept[arm] = found
-            work.run.log_table(found.table, f"sweep/{clean_key(arm)}.json")
+            work.run.log_table(found.table, f"sweep/{clean_key(arm)}.csv")
             title = f"Threshold of {arm} at {settings.size} px"
             work.run.log_figure(sweep_curves(found, title, settings.measure.threshold), f"sweep/{clean_key(arm)}.png")
             work.run.log_headline({f"sweep/{arm}/threshold_by_correct": found.by_correct.threshold})

@@ -1,0 +1,110 @@
+"""`inspect`: the checkpoint doctor from the command line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lrface.models.edgeface import EdgeFace
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    file = tmp_path_factory.mktemp("weights") / "edgeface xxs.pt"
+    torch.save(EdgeFace("xxs").state_dict(), file)
+    return file
+
+
+def test_a_file_that_loads_leaves_with_0(job, weights):
+    ended = job("inspect", str(weights))
+
+    assert ended.code == 0
+    assert ended.err == ""
+    assert "loads: yes" in ended.out
+    assert "EdgeFace xxs" in ended.out
+
+
+def test_one_that_does_not_load_leaves_with_1_and_one_line(job, tmp_path):
+    save_file({"layer.weight": torch.zeros(3, 3)}, tmp_path / "other.safetensors")
+
+    ended = job("inspect", str(tmp_path / "other.safetensors"))
+
+    assert "loads: no" in ended.out
+    assert "other.safetensors" in ended.refused()
+
+
+@pytest.mark.parametrize("order", [("--json", "PATH"), ("PATH", "--json"), ("PATH", "--json=true")])
+def test_json_is_the_whole_report(job, weights, order):
+    ended = job("inspect", *(str(weights) if word == "PATH" else word for word in order))
+
+    report = json.loads(ended.out)
+    assert report["loadable"] is True
+    assert report["variant"] == "xxs"
+    assert report["parameters"] == 1_244_744
+
+
+def test_json_of_what_does_not_load_is_json_too(job, tmp_path):
+    ended = job("inspect", "--json", str(tmp_path / "nothing.pt"))
+
+    assert json.loads(ended.out)["kind"] == "missing"
+    assert "no file at this path" in ended.refused()
+
+
+def test_another_size_is_held_against_the_file(job, weights):
+    ended = job("inspect", str(weights), "--variant", "base")
+
+    assert ended.code == 1
+    assert "EdgeFace base" in ended.out
+
+
+def test_what_main_registered_loads(job, project):
+    source = project.client.get_model_version_download_uri("edgeface", "2")
+    folder = next(
+        (project.root / "mlruns" / "artifacts" / "models").glob(f"{source.rpartition('/')[2]}/**/config.json")
+    )
+
+    assert job("inspect", str(folder.parent)).code == 0
+
+
+@pytest.mark.parametrize("words", [(), ("--colour", "red", "x.pt"), ("--variant", "huge", "x.pt")])
+def test_a_bad_command_line_is_one_line(job, words):
+    job("inspect", *words).refused()
+
+
+def test_no_tracker_is_opened(weights, person, tmp_path, request):
+    source = request.config.rootpath / "src"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "lrface.jobs.inspect", str(weights)],
+        cwd=tmp_path,
+        env=person(PYTHONPATH=str(source)),
+        capture_output=True,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("manager", ["local", "uv"])
+def test_through_mlflow_run_a_missing_path_is_our_line(manager, mlflow_run, copy_project, tmp_path):
+    """With `uv` MLflow makes an environment of its own from conda.yaml, without the package: src/ has to do."""
+    project = copy_project(tmp_path / "project")
+
+    ended = mlflow_run(
+        project.root,
+        "-e",
+        "inspect",
+        "-P",
+        "path=/no such/file's.pt",
+        folder=project.root,
+        manager=manager,
+        MLFLOW_ENV_ROOT=str(tmp_path / "environments"),
+    )
+
+    assert ended.code == 1
+    assert "error: weights /no such/file's.pt: got no file at this path" in ended.err
+    assert "Traceback" not in ended.err
