@@ -178,6 +178,11 @@ def test_free_overrides_may_choose_a_group_and_delete():
     assert free_overrides(r"out=/a\ b") == [r"++out=/a\ b"]
 
 
+def test_a_whole_override_in_quotes_is_unquoted_as_a_shell_would():
+    assert free_overrides(r""" "out='a \"b\" [c'" 'seed=3' """) == ["++out='a \"b\" [c'", "++seed=3"]
+    assert settle(overrides=r""" "out='it\\'s {x'" """).out == "it's {x"
+
+
 def test_mappings_and_escaped_spaces_arrive():
     made = settle(overrides=free_overrides(r"mix={sr: 1, hr: 2} out=/a\ b"))
     assert (made.mix.sr, made.mix.bicubic, made.mix.hr) == (1, 0.25, 2)

@@ -1,8 +1,10 @@
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
 
-from lrface.losses.terms import feature_matching_loss, identity_loss, pixel_loss, total_variation_loss
+from lrface.losses.terms import contrast_loss, feature_matching_loss, identity_loss, pixel_loss, total_variation_loss
 
 
 def rand(generator, *shape):
@@ -66,7 +68,23 @@ def test_a_share_says_how_much_each_face_counts(generator):
     assert identity_loss(flat_one, flat_other, full) == identity_loss(flat_one, flat_other)
 
 
+def test_contrast_is_small_where_each_face_is_nearest_its_own_and_not_where_all_are_alike(generator):
+    hr = F.normalize(rand(generator, 6, 32) - 0.5)
+    assert contrast_loss(hr, hr) < 0.2
+    average = F.normalize(hr.mean(0, keepdim=True)).expand(6, -1)
+    assert contrast_loss(average, hr) > 5 * contrast_loss(hr, hr)
+
+
+def test_contrast_by_hand_and_faces_of_one_person_are_no_negatives():
+    hr = torch.eye(3, dtype=torch.float64)
+    among_three, among_two = (math.log(1 + others * math.exp(-10)) for others in (2, 1))
+    assert contrast_loss(hr, hr).item() == pytest.approx(among_three)
+    twins = hr[[0, 0, 1]]
+    assert contrast_loss(twins, twins).item() == pytest.approx((2 * among_two + among_three) / 3)
+
+
 TERMS = {
+    "contrast": (lambda restored, target: contrast_loss(restored - 0.5, target - 0.5), (3, 16)),
     "l1": (pixel_loss, (2, 3, 4, 4)),
     "identity": (identity_loss, (3, 16)),
     "feature": (lambda restored, target: feature_matching_loss([restored], [target]), (2, 4, 3, 3)),

@@ -7,6 +7,7 @@ from lrface.errors import ConfigError
 from lrface.images.degradation import SmallFaces, degrade, fixed_draw, small_faces
 from lrface.images.resample import enlarge
 from lrface.models.dsr import DSR, VARIANTS, DsrSettings
+from lrface.models.export import export_onnx
 from lrface.models.size import count_mflops, count_parameters
 
 SIZES = range(8, 33)
@@ -101,6 +102,12 @@ def test_half_precision_around_it_gives_single_precision_faces(generator):
         made = DSR("edge", TINY).restore(faces)
     assert made.dtype == torch.float32
     assert torch.equal(made, faces.enlarged)
+
+
+def test_the_network_is_the_same_in_onnx(tmp_path, generator):
+    vlr = torch.rand(1, 3, 9, 9, generator=generator)
+    report = export_onnx(stirred(DSR("edge", TINY)), vlr, tmp_path / "dsr.onnx", names=("vlr", "sr"))
+    assert report.largest_difference < 1e-4
 
 
 @pytest.mark.parametrize("shape", [(7, 7), (33, 33), (12, 16)])

@@ -142,8 +142,14 @@ def _parts(text: str) -> list[str]:
             expected="key=value key=value",
             remedy=f"close the {'quote' if quote else 'bracket'}",
         )
-    whole = [part[1:-1] if len(part) > 1 and part[0] in "'\"" and part[0] == part[-1] else part for part in parts]
-    return [part for part in whole if part]
+    return [whole for part in parts if (whole := _without_outer_quotes(part))]
+
+
+def _without_outer_quotes(part: str) -> str:
+    """A whole override in quotes is unquoted as a shell would: backslashes before a quote or a backslash go."""
+    if len(part) < 2 or part[0] not in "'\"" or part[0] != part[-1]:
+        return part
+    return re.sub(rf"\\([\\{part[0]}])", r"\1", part[1:-1])
 
 
 def composed(job: str, overrides: Sequence[str]) -> dict[str, object]:

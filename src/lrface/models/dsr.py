@@ -205,5 +205,5 @@ class DSR(nn.Module):
             features = kept[level] + F.pixel_shuffle(self.grow[level](features), 2)
             features = self.up[level](features, size)
         residual = self.tail(self.finish(features + first))
-        factor = faces.enlarged.shape[-1] // residual.shape[-1]
+        factor = 2 if self.settings.finish else FOLD
         return faces.enlarged + F.pixel_shuffle(residual, factor).float()
