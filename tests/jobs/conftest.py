@@ -134,7 +134,9 @@ def _person(**changes: str) -> dict[str, str]:
     return {**kept, "PATH": path, "OMP_NUM_THREADS": "1", **changes}
 
 
-def _mlflow_run(project: Path | str, *arguments: str, folder: Path, manager: str = "local", **environment: str) -> Ended:
+def _mlflow_run(
+    project: Path | str, *arguments: str, folder: Path, manager: str = "local", **environment: str
+) -> Ended:
     done = subprocess.run(
         ["mlflow", "run", str(project), "--env-manager", manager, *arguments],
         cwd=folder,
@@ -199,8 +201,8 @@ def project(cycle: Cycle, tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(autouse=True)
 def _own_environment() -> Iterator[None]:
     kept = {key: value for key, value in os.environ.items() if key.startswith("MLFLOW_")}
-    for key in kept:
-        del os.environ[key]
+    for key in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+        os.environ.pop(key, None)
     with warnings.catch_warnings():
         yield
     mlflow.set_tracking_uri(None)

@@ -22,6 +22,8 @@ def test_a_pair_against_itself_differs_in_nothing(job, project):
     )
 
     assert ended.code == 0, ended.err
-    figures = {name: value for name, value in project.run("compare").data.metrics.items() if name.startswith("compare/")}
+    figures = {
+        name: value for name, value in project.run("compare").data.metrics.items() if name.startswith("compare/")
+    }
     assert figures
     assert set(figures.values()) == {0.0}

@@ -79,7 +79,9 @@ def test_weights_by_path_and_no_super_resolver(job, project, tmp_path):
     exported = job("pretrain", "--edgeface", "models:/edgeface@pretrained", "--out", str(tmp_path / "weights"))
     assert exported.code == 0, exported.err
 
-    ended = job("evaluate", "--preset", "smoke", "--edgeface", str(tmp_path / "weights" / "edgeface"), "--dsr", "none", *QUICK)
+    ended = job(
+        "evaluate", "--preset", "smoke", "--edgeface", str(tmp_path / "weights" / "edgeface"), "--dsr", "none", *QUICK
+    )
 
     assert ended.code == 0, ended.err
     metrics = project.run("evaluate").data.metrics

@@ -14,9 +14,7 @@ def test_without_a_super_resolver_it_learns_from_bicubic(job, project):
 
 
 def test_a_second_cycle_is_refused_until_asked_for(job, project):
-    tuned = job(
-        "finetune", *SMALL, "--edgeface", "models:/edgeface/2", "--dsr", "models:/dsr@cycle", "--seed", "2"
-    )
+    tuned = job("finetune", *SMALL, "--edgeface", "models:/edgeface/2", "--dsr", "models:/dsr@cycle", "--seed", "2")
     assert tuned.code == 0, tuned.err
     version = project.version("edgeface", "finetuned")
     assert version.tags["cycle"] == "2"

@@ -117,9 +117,7 @@ def test_the_environment_is_asked_for_nothing_but_the_projects_own_store(cycle):
     assert "Traceback" not in cycle.ended.out
 
 
-def test_a_killed_cycle_goes_on_in_the_same_run_and_ends_with_the_same_figures(
-    cycle, copy_project, person, tmp_path
-):
+def test_a_killed_cycle_goes_on_in_the_same_run_and_ends_with_the_same_figures(cycle, copy_project, person, tmp_path):
     again = copy_project(tmp_path / "again")
     line = [sys.executable, "-m", "lrface.jobs.main", "--preset", "smoke"]
     how = {"cwd": again.root, "env": person(PYTHONPATH="src"), "text": True}
@@ -148,8 +146,10 @@ def test_a_killed_cycle_goes_on_in_the_same_run_and_ends_with_the_same_figures(
         expected, found = cycle.project.run(name).data.metrics, again.run(name).data.metrics
         assert found == expected, name
     assert parent.data.metrics == cycle.project.run("cycle").data.metrics
-    weights = [[item.version("dsr", alias).tags["weights_sha256"] for alias in ("baseline", "cycle")]
-               for item in (cycle.project, again)]
+    weights = [
+        [item.version("dsr", alias).tags["weights_sha256"] for alias in ("baseline", "cycle")]
+        for item in (cycle.project, again)
+    ]
     assert weights[0] == weights[1]
 
 

@@ -58,9 +58,7 @@ def test_a_damaged_image_is_refused_by_name(job, project, damaged):
 def test_a_damaged_image_is_skipped_where_asked_and_counted(job, project, damaged):
     root, _ = damaged
 
-    ended = job(
-        "prepare", "--data", "folder", "--source", str(root), "--overrides", "data.read.on_bad_image=skip"
-    )
+    ended = job("prepare", "--data", "folder", "--source", str(root), "--overrides", "data.read.on_bad_image=skip")
 
     assert ended.code == 0, ended.err
     assert "1 files skipped as broken" in ended.out

@@ -97,20 +97,17 @@ def settings_for(
 
 
 def free_overrides(text: str) -> list[str]:
-    """Split what a user wrote, as a shell would, and let values be set that no file mentions.
+    """Split what a user wrote at its spaces, but not inside quotes and brackets: `sizes=[8, 16] terms='with consent'`.
+
+    Quotes around a value are Hydra's, quotes around a whole override are taken off. Values may be set that no file
+    mentions.
 
     Raises:
         ConfigError: A quote is not closed, or a part is no override.
     """
-    try:
-        parts = shlex.split(text)
-    except ValueError as error:
-        raise ConfigError(
-            "overrides", got=f"{text!r} ({error})", expected="key=value key=value", remedy="close the quote"
-        ) from error
     groups = {path.name for path in config_folder().iterdir() if path.is_dir()}
     found = []
-    for part in parts:
+    for part in _split(text):
         key, equals, _ = part.partition("=")
         if not equals and not part.startswith("~"):
             raise ConfigError(
@@ -119,6 +116,38 @@ def free_overrides(text: str) -> list[str]:
         plain = key[:1] not in {"+", "~"} and key.partition("@")[0] not in groups
         found.append(f"++{part}" if plain else part)
     return found
+
+
+def _split(text: str) -> list[str]:
+    parts, current, quote, depth, escaped = [], "", "", 0, False
+    for sign in text:
+        if sign.isspace() and not quote and depth <= 0:
+            parts.append(current)
+            current = ""
+            continue
+        current += sign
+        if escaped:
+            escaped = False
+        elif sign == "\\":
+            escaped = True
+        elif quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        else:
+            depth += (sign in "([{") - (sign in ")]}")
+    if quote:
+        raise ConfigError(
+            "overrides",
+            got=f"{text!r} (no closing quotation)",
+            expected="key=value key=value",
+            remedy="close the quote",
+        )
+    return [_bare(part) for part in (*parts, current) if part]
+
+
+def _bare(part: str) -> str:
+    return shlex.split(part)[0] if part[0] in "'\"" and part[-1] == part[0] and len(part) > 2 else part
 
 
 def composed(job: str, overrides: Sequence[str]) -> dict[str, object]:
