@@ -1,112 +1,227 @@
-"""From parameters, presets and overrides to one checked config."""
+import re
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrface.config import SCHEMAS, MainSettings, PretrainSettings, TrainDsrSettings
-from lrface.data.settings import FolderData
+from lrface.config import (
+    SCHEMAS,
+    EvaluateSettings,
+    MainSettings,
+    PrepareSettings,
+    PretrainSettings,
+)
 from lrface.errors import ConfigError
-from lrface.jobs.compose import COMMON, DATA, Parameter, config_folder, free_overrides, settings_for
+from lrface.jobs import compose
+from lrface.jobs.compose import COMMON, DATA, Parameter, config_folder, free_overrides, project_root, settings_for
 
-EPOCHS = Parameter("epochs", "loop.epochs", "epochs")
-
-
-def compose(job, overrides="", **given_values):
-    schema = SCHEMAS[job]
-    return settings_for(job, schema, {**given_values, "overrides": overrides}, (*COMMON, *DATA, EPOCHS))
-
-
-@pytest.mark.parametrize("job", SCHEMAS)
-def test_with_nothing_given_the_schema_speaks(job):
-    assert compose(job) == SCHEMAS[job]()
+PARAMETERS = (
+    *COMMON,
+    *DATA,
+    Parameter("edgeface", "edgeface", "a recogniser"),
+    Parameter("epochs", "loop.epochs", "epochs"),
+    Parameter("batch_size", "loop.batch_size", "faces in a batch"),
+)
 
 
-def test_one_key_of_a_group_leaves_the_jobs_own_defaults_of_the_others():
-    own = PretrainSettings().optim
-
-    found = compose("pretrain", "optim.clip=1.5").optim
-
-    assert found == own.model_copy(update={"clip": 1.5})
-    assert own.backbone_lr != type(own)().backbone_lr
+def settle(job="finetune", overrides=None, **given):
+    """The settings of a job; overrides as a user's text, or split."""
+    if isinstance(overrides, str):
+        given, overrides = {**given, "overrides": overrides}, None
+    return settings_for(job, SCHEMAS[job], given, PARAMETERS, overrides)
 
 
-def test_a_parameter_needs_no_preset():
-    assert compose("train_dsr", epochs="7").loop == TrainDsrSettings().loop.model_copy(update={"epochs": 7})
+def refusal(job="finetune", **given):
+    with pytest.raises(ConfigError) as caught:
+        settle(job, **given)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
-def test_a_parameter_beats_the_preset_and_an_override_beats_both():
-    assert compose("train_dsr", preset="smoke").loop.epochs == 2
-    assert compose("train_dsr", preset="smoke", epochs="3").loop.epochs == 3
-    assert compose("train_dsr", "loop.epochs=4", preset="smoke", epochs="3").loop.epochs == 4
+AWKWARD = [
+    "/plain", "/with space/x", "/x [1]/(2)/{3}", "/it's", '/say "hi"', "'quoted'", "C:\\faces\\a", "ends\\", "\\'",
+    "a,b", "a=b", "a:b", "#hash", "~/home", "null", "true", "1.5", "[1, 2]", "{a: 1}", "$HOME", "/${HOME}/x", "a${b",
+    "ünï/ÇØ/脸", "%20", "!x", "@y", "*", "?", "a;b", "a|b", "a&b",
+]  # fmt: skip
 
 
-def test_auto_and_empty_are_not_given():
-    assert compose("train_dsr", epochs="auto", device="", seed="auto", data="auto") == TrainDsrSettings()
+@pytest.mark.parametrize("path", AWKWARD)
+def test_a_path_arrives_as_it_was_given(path):
+    assert settle(data="folder", source=path).data.source == path
 
 
-def test_a_source_may_hold_any_sign():
-    path = "/data/our people/it's [2024] {new} $HOME, a=b"
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=12))
+def test_any_printable_path_arrives_as_it_was_given(path):
+    if path != "auto" and path.strip():
+        assert settle(data="folder", source=path).data.source == path
 
-    assert compose("prepare", data="folder", source=path).data == FolderData(source=path)
+
+def test_parameters_set_their_keys_with_their_types():
+    made = settle(epochs="3", batch_size="8", device="cpu", seed="7", edgeface="weights.pt", out="/a b")
+    assert (made.loop.epochs, made.loop.batch_size, made.device, made.seed) == (3, 8, "cpu", 7)
+    assert (made.edgeface, made.out) == ("weights.pt", "/a b")
+
+
+@pytest.mark.parametrize("value", ["", "auto"])
+def test_auto_and_nothing_are_not_given(value):
+    assert settle(**dict.fromkeys(["epochs", "batch_size", "device", "seed", "edgeface", "data"], value)) == settle()
+
+
+def test_a_parameter_that_a_job_lacks_is_passed_over():
+    assert settle("prepare", epochs="3") == PrepareSettings()
+
+
+def test_without_anything_a_job_has_its_defaults():
+    for job, schema in SCHEMAS.items():
+        assert settle(job) == schema(), job
+
+
+def test_one_key_of_a_group_keeps_the_jobs_own_defaults_of_the_others():
+    made = settle("pretrain", epochs="3", overrides=["++margin.scale=20"])
+    assert made.loop == PretrainSettings().loop.model_copy(update={"epochs": 3})
+    assert made.margin == PretrainSettings().margin.model_copy(update={"scale": 20.0})
+    assert made.margin.start == "random"
+
+
+def test_kinds_of_data():
+    assert settle().data.kind == "procedural"
+    assert settle(data="folder", source="/faces").data.source == "/faces"
+    assert settle(data="pack", source="/pack").data.kind == "pack"
+    assert "procedural" in refusal(data="folders")
+    assert refusal(data="folder") == ("config of finetune: got no data.source; expected a value for it; give source")
 
 
 @pytest.mark.parametrize(
-    ("text", "parts"),
+    ("overrides", "said"),
     [
-        ("", []),
-        ("   a=1    b=2 ", ["++a=1", "++b=2"]),
-        ("sizes=[8, 16] a=1", ["++sizes=[8, 16]", "++a=1"]),
-        ("a={b: 1, c: [2, 3]}", ["++a={b: 1, c: [2, 3]}"]),
-        ("a='x y' b=2", ["++a='x y'", "++b=2"]),
-        ("\"a='x y'\" b=2", ["++a='x y'", "++b=2"]),
-        (r"a='it\'s [here' b=2", [r"++a='it\'s [here'", "++b=2"]),
-        ("+a=1 ~b", ["+a=1", "~b"]),
-        ("data=folder", ["data=folder"]),
+        ("loop.epoch=3", "unknown key loop.epoch (did you mean epochs?)"),
+        ("optim.backbone_Ir=1", "unknown key optim.backbone_Ir (did you mean backbone_lr?)"),
+        ("edgefase=x", "unknown key edgefase (did you mean edgeface?)"),
+        ("data.faces.subject=3", "unknown key data.faces.subject of data=procedural (did you mean subjects?)"),
+        ("optim.train.layer=all", "unknown key optim.train.layer (did you mean layers?)"),
+        ("+zzz=1", "got unknown key zzz;"),
     ],
 )
-def test_overrides_are_split_at_spaces_outside_of_quotes_and_brackets(text, parts):
-    assert free_overrides(text) == parts
+def test_an_unknown_key_is_named_with_the_nearest_one(overrides, said):
+    assert said in refusal(overrides=overrides)
 
 
-@given(st.text(st.characters(exclude_categories=["C"]), min_size=1))
-def test_any_text_survives_in_quotes(text):
-    quoted = text.replace("\\", "\\\\").replace("'", "\\'")
-    (kept, other) = free_overrides(f"a='{quoted}' b=1")
-
-    assert (kept, other) == (f"++a='{quoted}'", "++b=1")
-
-
-@pytest.mark.parametrize("text", ["word", "a='x", 'a=1 b="y', "=1 word"])
-def test_what_is_no_override_is_refused(text):
-    with pytest.raises(ConfigError, match="overrides"):
-        free_overrides(text)
-
-
-def test_every_fault_is_named_at_once():
-    with pytest.raises(ConfigError) as error:
-        compose("train_dsr", "loop.epochs=-1 optim.lrr=1 seed=x")
-
-    assert all(part in str(error.value) for part in ("loop.epochs", "optim.lrr", "seed"))
-    assert "\n" not in str(error.value)
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"epochs": "many"}, "loop.epochs: Input should be a valid integer"),
+        ({"epochs": "-1"}, "loop.epochs: Input should be greater than or equal to 0 (got '-1')"),
+        ({"overrides": "optim.head_lr=nan"}, "optim.head_lr"),
+        ({"overrides": "optim.train.layers=some"}, "optim.train.layers"),
+        ({"overrides": "mix.sr=0 mix.bicubic=0 mix.hr=0"}, "mix: every share is 0"),
+        ({"overrides": "loop.batch_size=[1,2]"}, "loop.batch_size"),
+        ({"overrides": "loop=3"}, "loop: "),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_with_its_key(given, said):
+    assert said in refusal(**given)
 
 
-def _data_of(preset):
-    file = config_folder() / "preset" / "data" / f"{preset}.yaml"
-    return file.read_text() if file.is_file() else ""
+def test_every_problem_is_told_at_once():
+    message = refusal(epochs="x", batch_size="1", overrides="seeed=1")
+    assert all(part in message for part in ("loop.epochs", "loop.batch_size", "seeed (did you mean seed?)"))
 
 
-@pytest.mark.parametrize("preset", sorted({path.stem for path in (config_folder() / "preset").glob("*/*.yaml")}))
-@pytest.mark.parametrize("job", SCHEMAS)
-def test_every_preset_composes_for_every_job(job, preset):
-    needed = {"source": "/our/faces"} if "folder" in _data_of(preset) and "data" in SCHEMAS[job].model_fields else {}
-
-    found = compose(job, preset=preset, **needed)
-
-    assert isinstance(found, SCHEMAS[job])
+def test_overrides_win_over_presets_and_parameters():
+    made = settle(preset="smoke", epochs="5", overrides=free_overrides("loop.epochs=9"))
+    assert made.loop.epochs == 9
+    assert settle(preset="smoke", epochs="5").loop.epochs == 5
+    assert settle(preset="smoke").loop.epochs == 2
 
 
-def test_a_second_cycle_has_to_be_asked_for():
-    with pytest.raises(ConfigError, match="allow_second_cycle=true"):
-        compose("main", "cycles=2")
-    assert compose("main", "cycles=2 allow_second_cycle=true") == MainSettings(cycles=2, allow_second_cycle=True)
+def test_a_preset_brings_its_data_unless_other_data_are_named():
+    assert settle(preset="smoke").data.faces.subjects == 14
+    assert settle(preset="smoke", data="folder", source="/x").data.kind == "folder"
+
+
+def test_an_unknown_preset_lists_those_there_are():
+    message = refusal(preset="smok")
+    assert "smoke" in message.split("expected")[1]
+
+
+@pytest.mark.parametrize("job", sorted(SCHEMAS))
+def test_every_preset_composes_for_every_job(job):
+    names = {path.stem for path in (config_folder() / "preset").glob("*/*.yaml")}
+    assert names
+    for name in names:
+        data = (config_folder() / "preset" / "data" / f"{name}.yaml").read_text()
+        given = {"source": "/faces"} if "folder" in data else {}
+        assert isinstance(settle(job, preset=name, **given), SCHEMAS[job]), name
+
+
+def test_free_overrides_hold_spaces_quotes_and_brackets():
+    made = settle(
+        "evaluate",
+        overrides=free_overrides(
+            "sizes=[8, 16]  edgeface='/a b/[1]' dsr=\"it's\" 'degradations=[clean, noisy]' protocol.seed=3\tseed=5"
+        ),
+    )
+    assert made.sizes == (8, 16)
+    assert made.edgeface == ("/a b/[1]",)
+    assert made.dsr == ("it's",)
+    assert made.degradations == ("clean", "noisy")
+    assert made.seed == 5
+
+
+def test_free_overrides_may_choose_a_group_and_delete():
+    assert free_overrides("data=folder data.source=/x ~tracking +new=1 ++old=2") == [
+        "data=folder", "++data.source=/x", "~tracking", "+new=1", "++old=2",
+    ]  # fmt: skip
+    assert free_overrides("  ") == []
+    assert free_overrides(r"out=/a\ b") == [r"++out=/a\ b"]
+
+
+def test_mappings_and_escaped_spaces_arrive():
+    made = settle(overrides=free_overrides(r"mix={sr: 1, hr: 2} out=/a\ b"))
+    assert (made.mix.sr, made.mix.bicubic, made.mix.hr) == (1, 0.25, 2)
+    assert made.out == "/a b"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed='3", "close the quote"),
+        ("sizes=[8", "close the bracket"),
+        ("loop.epochs", "got 'loop.epochs'; expected key=value"),
+        ("loop.epochs = 3", "got 'loop.epochs'"),
+        ("sizes=8]", "config of finetune"),
+        ("device=cpu,cuda", "Ambiguous value"),
+        ("out=${nowhere}", "nowhere"),
+        ("preset=smoke", "preset"),
+    ],
+)
+def test_an_override_that_is_none_is_one_line(text, said):
+    assert said in refusal(overrides=text)
+
+
+def test_a_list_by_commas_and_none():
+    assert settle("evaluate", edgeface="a.pt,b.pt").edgeface == ("a.pt", "b.pt")
+    assert EvaluateSettings(dsr="none").dsr == ()
+
+
+def test_a_second_cycle_is_refused_unless_it_is_allowed():
+    assert "allow_second_cycle=true" in refusal("main", overrides="cycles=2")
+    assert settle("main", overrides=["++cycles=2", "++allow_second_cycle=true"]).cycles == 2
+    assert MainSettings().cycles == 1
+
+
+def test_folders_are_those_of_the_project(tmp_path, monkeypatch):
+    tree = Path(compose.__file__).parents[3]
+    assert config_folder() == tree / "conf"
+    monkeypatch.chdir(tmp_path)
+    assert project_root() == tree
+    (tmp_path / "MLproject").touch()
+    assert project_root() == tmp_path
+
+
+def test_composing_leaves_hydra_ready_for_the_next_job():
+    assert settle(epochs="1").loop.epochs == 1
+    assert re.match("config of", refusal(epochs="x"))
+    assert settle(epochs="2").loop.epochs == 2

@@ -1,6 +1,7 @@
 """Networks and data so small that an epoch takes a fraction of a second."""
 
 import copy
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -154,4 +155,10 @@ def tools():
     def same(one, other):
         return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
-    return SimpleNamespace(cpu=CPU, state=state, same=same, notes=Notes, tiny=TINY)
+    def improving(module):
+        """Let every epoch be the best one, so that the end is what was trained."""
+        numbers = itertools.count()
+        module.score = lambda metrics: [float(next(numbers))]
+        return module
+
+    return SimpleNamespace(improving=improving, cpu=CPU, state=state, same=same, notes=Notes, tiny=TINY)

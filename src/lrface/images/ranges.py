@@ -22,7 +22,8 @@ def to_float(faces: UInt8[np.ndarray, "n h w 3"] | UInt8[Tensor, "n h w 3"]) -> 
     Returns:
         float32 RGB, NCHW, in [0, 1], contiguous, on the device of the input.
     """
-    tensor = torch.from_numpy(np.ascontiguousarray(faces)) if isinstance(faces, np.ndarray) else faces
+    # torch takes no read-only memory, which slices of a pack are.
+    tensor = torch.from_numpy(np.require(faces, requirements=("C", "W"))) if isinstance(faces, np.ndarray) else faces
     return tensor.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255.0)
 
 

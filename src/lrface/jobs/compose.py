@@ -1,11 +1,11 @@
 """From an entry point's parameters to a typed, frozen config."""
 
 import difflib
-import shlex
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
@@ -97,17 +97,17 @@ def settings_for(
 
 
 def free_overrides(text: str) -> list[str]:
-    """Split what a user wrote at its spaces, but not inside quotes and brackets: `sizes=[8, 16] terms='with consent'`.
+    """Split what a user wrote at spaces outside quotes and brackets, and let values be set that no file mentions.
 
-    Quotes around a value are Hydra's, quotes around a whole override are taken off. Values may be set that no file
-    mentions.
+    Quotes are left to Hydra, in whose grammar they keep a value together; those round a whole override go.
 
     Raises:
-        ConfigError: A quote is not closed, or a part is no override.
+        ConfigError: A quote or bracket is not closed, or a part is no override.
     """
+    parts = _parts(text)
     groups = {path.name for path in config_folder().iterdir() if path.is_dir()}
     found = []
-    for part in _split(text):
+    for part in parts:
         key, equals, _ = part.partition("=")
         if not equals and not part.startswith("~"):
             raise ConfigError(
@@ -118,14 +118,13 @@ def free_overrides(text: str) -> list[str]:
     return found
 
 
-def _split(text: str) -> list[str]:
-    parts, current, quote, depth, escaped = [], "", "", 0, False
+def _parts(text: str) -> list[str]:
+    parts, quote, depth, escaped = [""], "", 0, False
     for sign in text:
-        if sign.isspace() and not quote and depth <= 0:
-            parts.append(current)
-            current = ""
+        if sign.isspace() and not quote and not depth and not escaped:
+            parts.append("")
             continue
-        current += sign
+        parts[-1] += sign
         if escaped:
             escaped = False
         elif sign == "\\":
@@ -135,19 +134,16 @@ def _split(text: str) -> list[str]:
         elif sign in "'\"":
             quote = sign
         else:
-            depth += (sign in "([{") - (sign in ")]}")
-    if quote:
+            depth += (sign in "[{(") - (sign in "]})")
+    if quote or depth > 0:
         raise ConfigError(
             "overrides",
-            got=f"{text!r} (no closing quotation)",
+            got=f"{text!r}, which does not end",
             expected="key=value key=value",
-            remedy="close the quote",
+            remedy=f"close the {'quote' if quote else 'bracket'}",
         )
-    return [_bare(part) for part in (*parts, current) if part]
-
-
-def _bare(part: str) -> str:
-    return shlex.split(part)[0] if part[0] in "'\"" and part[-1] == part[0] and len(part) > 2 else part
+    whole = [part[1:-1] if len(part) > 1 and part[0] in "'\"" and part[0] == part[-1] else part for part in parts]
+    return [part for part in whole if part]
 
 
 def composed(job: str, overrides: Sequence[str]) -> dict[str, object]:
@@ -221,19 +217,43 @@ def _problem(schema: type[BaseModel], place: tuple[int | str, ...], kind: str, m
         place, suffix = (place[0], *place[2:]), f" of data={place[1]}"
     dotted = ".".join(str(part) for part in place) + suffix
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(place[-1]), _keys(schema), n=1)
+        name = str(place[-1])
+        near = difflib.get_close_matches(name, _siblings(schema, place[:-1]), n=1) or difflib.get_close_matches(
+            name, _keys(schema), n=1
+        )
         return f"unknown key {dotted}" + (f" (did you mean {near[0]}?)" if near else "")
     shown = "" if isinstance(value, dict) else f" (got {value!r})"
     return f"{dotted or 'config'}: {message.removeprefix('Value error, ')}{shown}"
 
 
 def _keys(schema: type[BaseModel]) -> list[str]:
+    """Every key at any depth."""
     found = []
     for name, field in schema.model_fields.items():
         found.append(name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found += _keys(field.annotation)
+        for group in _groups(field.annotation):
+            found += _keys(group)
     return found
+
+
+def _siblings(schema: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The keys that a group has, by its place."""
+    here = [schema]
+    for name in place:
+        here = [
+            group
+            for model in here
+            if name in model.model_fields
+            for group in _groups(model.model_fields[str(name)].annotation)
+        ]
+    return [name for model in here for name in model.model_fields]
+
+
+def _groups(annotation: object) -> list[type[BaseModel]]:
+    """The groups of settings that a field may hold: one, several, or one or none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [group for inner in get_args(annotation) for group in _groups(inner)]
 
 
 def _preset(job: str, preset: str, *, with_data: bool) -> list[str]:
@@ -253,5 +273,7 @@ def _group_choice(group: str, choice: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    """The value as Hydra's grammar quotes it: backslashes count only before a quote, and nothing is interpolated."""
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", value.replace("${", r"\${"))
+    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
     return f"'{escaped}'"

@@ -17,12 +17,11 @@ def pick_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    expected = "auto, cpu" + "".join(f", cuda:{index}" for index in range(torch.cuda.device_count()))
+    gpus = torch.cuda.device_count()
+    expected = ", ".join(["auto", "cpu", *(["cuda"] if gpus else []), *(f"cuda:{index}" for index in range(gpus))])
     try:
         device = torch.device(name)
-        missing = device.type not in {"cpu", "cuda"} or (
-            device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
-        )
+        missing = name != "cpu" and (device.type != "cuda" or (device.index or 0) >= gpus)
     except RuntimeError:
         missing = True
     if missing:
@@ -39,6 +38,14 @@ def has_fast_bf16(device: torch.device) -> bool:
     return bool(torch.cpu._is_amx_tile_supported())
 
 
-def pick_bf16(precision: Precision, device: torch.device) -> bool:
-    """Whether a network of dense convolutions shall run in bfloat16 autocast."""
-    return precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
+def pick_bf16(precision: Precision, device: torch.device, *, dense: bool = True) -> bool:
+    """Whether a network shall run in bfloat16 autocast.
+
+    Args:
+        precision: What the user says; `auto` takes it where it is faster.
+        device: Where the network runs.
+        dense: Whether it is made of dense convolutions; depthwise ones gain on a GPU alone.
+    """
+    if precision != "auto":
+        return precision == "bf16"
+    return has_fast_bf16(device) and (dense or device.type == "cuda")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lrface.data.loaders import batches, epoch_order
 from lrface.data.pack import Pack
+from lrface.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,20 @@ def shared_order(
         count: Faces in an epoch; 0 takes every row of every group once, whatever the shares.
         seed: Seed of the training.
         epoch: Number of the epoch, from 0.
+
+    Raises:
+        ConfigError: There are no rows, or no share for those that there are.
     """
+    whole = sum(share for rows, share in zip(groups, shares, strict=True) if len(rows))
+    if not any(len(rows) for rows in groups) or (count and whole <= 0):
+        raise ConfigError(
+            "faces of an epoch",
+            got=f"groups of {[len(rows) for rows in groups]} with shares {list(shares)}, so no faces",
+            expected="a group with faces and a share",
+            remedy="give faces, or a share to a group that has some",
+        )
     if count == 0:
         return epoch_order(np.concatenate(groups), seed, epoch)
-    whole = sum(share for rows, share in zip(groups, shares, strict=True) if len(rows))
     chosen = [
         _many(rows, round(count * share / whole), seed, epoch)
         for rows, share in zip(groups, shares, strict=True)
@@ -70,6 +81,9 @@ class EpochSource:
         labels: Person by row.
         batch_size: Faces in a batch; a last batch with fewer is left out unless it is the only one.
         epoch: Tells the number of the current epoch.
+
+    Raises:
+        ConfigError: An epoch has no faces.
     """
 
     def __init__(
@@ -86,7 +100,11 @@ class EpochSource:
         self._epoch = epoch
         count = len(order(0))
         self._size = min(batch_size, count)
-        self._steps = count // self._size if self._size else 0
+        if not count:
+            raise ConfigError(
+                "faces of an epoch", got="no faces", expected="one or more", remedy="raise images_per_epoch"
+            )
+        self._steps = count // self._size
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
