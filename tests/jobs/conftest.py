@@ -201,8 +201,8 @@ def project(cycle: Cycle, tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(autouse=True)
 def _own_environment() -> Iterator[None]:
     kept = {key: value for key, value in os.environ.items() if key.startswith("MLFLOW_")}
-    for key in kept:
-        del os.environ[key]
+    for key in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+        os.environ.pop(key, None)
     with warnings.catch_warnings():
         yield
     mlflow.set_tracking_uri(None)

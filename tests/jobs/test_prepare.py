@@ -71,7 +71,6 @@ def test_by_path_from_elsewhere_everything_goes_into_the_project(mlflow_run, cop
     caller = tmp_path / "caller"
     caller.mkdir()
     terms = """with [consent], {of} everybody's "mother", for $5 only"""
-    quoted = terms.replace("\\", "\\\\").replace('"', '\\"')
 
     ended = mlflow_run(
         project.root,
@@ -82,7 +81,7 @@ def test_by_path_from_elsewhere_everything_goes_into_the_project(mlflow_run, cop
         "-P",
         f"source={photographs}",
         "-P",
-        f"overrides=\"data.terms='{_hydra(quoted)}'\" data.licence=CC-BY-4.0",
+        f"overrides=data.terms='{_quoted(terms)}' data.licence=CC-BY-4.0",
         "--run-name",
         "our own name",
         folder=caller,
@@ -97,8 +96,8 @@ def test_by_path_from_elsewhere_everything_goes_into_the_project(mlflow_run, cop
     assert [(run.info.run_name, run.info.status) for run in project.runs()] == [("our own name", "FINISHED")]
 
 
-def _hydra(text: str) -> str:
-    return text.replace("'", "\\\\'")
+def _quoted(text: str) -> str:
+    return text.replace("'", "\\'")
 
 
 def test_a_moved_project_writes_nothing_to_its_old_folder(job, cycle, project):

@@ -1,9 +1,6 @@
 """`promote`: the decision, the aliases, and the way back."""
 
-
 QUICK = ("--preset", "smoke")
-# bounds that any pair passes, so that promotion itself can be seen on people drawn in seconds
-ANYTHING = "measure.replicates=100 decision.promote_points=-100 decision.tune_points=-100"
 
 
 def test_a_refusal_is_recorded_and_leaves_the_champion_alone(job, project):

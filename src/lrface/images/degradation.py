@@ -182,8 +182,8 @@ def small_faces(vlr: Float[Tensor, "n 3 s s"]) -> SmallFaces:
             remedy="shrink or crop them first",
         )
     up = enlarge_matrices()[height - VLR_MIN, :, :height].to(vlr)
-    # ONNX knows `transpose`, and does not know `mT`.
-    return SmallFaces(enlarged=up @ vlr @ up.transpose(0, 1), size=torch.full((count,), height, device=vlr.device))
+    # not up.mT, which the ONNX exporter does not know
+    return SmallFaces(enlarged=up @ vlr @ up.transpose(-1, -2), size=torch.full((count,), height, device=vlr.device))
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,9 @@ from lrface.config import (
 )
 from lrface.data.settings import PackData
 from lrface.jobs import evaluate, finetune, prepare, pretrain, promote, train_dsr
-from lrface.jobs.assessment import headlines
 from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import COMMON, DATA, Parameter, free_overrides, settings_for
 from lrface.jobs.stage import NOT_WORK, stage
-from lrface.tracking.versions import ModelVersion, resolve
 
 PARAMETERS = (
     *DATA,
@@ -69,19 +67,18 @@ class Done:
     def __init__(self, record: Path, context: Context) -> None:
         self._record = record
         self._context = context
-        self._versions: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+        self._made: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
 
-    def once(self, name: str, make: Callable[[], ModelVersion]) -> ModelVersion:
-        """The version that a stage has made, now or before it was killed."""
-        if name in self._versions:
-            self._context.terminal.line(f"{name}: done before, {self._versions[name]}")
-            return resolve(self._context.store, self._versions[name])
-        version = make()
-        self._versions[name] = version.uri
+    def once(self, name: str, make: Callable[[], str]) -> str:
+        """What a stage has made, now or before the cycle was killed: a path, a version's URI or a run's id."""
+        if name in self._made:
+            self._context.terminal.line(f"{name}: done before, {self._made[name]}")
+            return self._made[name]
+        self._made[name] = make()
         written = self._record.with_suffix(".partial")
-        written.write_text(json.dumps(self._versions))
+        written.write_text(json.dumps(self._made))
         written.replace(self._record)
-        return version
+        return self._made[name]
 
 
 def run(settings: MainSettings, context: Context) -> promote.Promotion:
@@ -90,34 +87,39 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
     plan = {name: config.model_dump(mode="json", exclude=set(NOT_WORK)) for name, config in configs.by_stage.items()}
     with stage("main", settings, context, name="cycle", inputs={"plan": json.dumps(plan, sort_keys=True)}) as work:
         done = Done(work.folder / "stages.json", context)
-        pack = prepare.run(configs.of("prepare", PrepareSettings), context, work.run)
-        data = PackData(source=str(pack.root))
 
-        def pretrained() -> ModelVersion:
-            return pretrain.run(configs.of("pretrain", PretrainSettings, data=data), context, work.run)
+        def prepared() -> str:
+            return str(prepare.run(configs.of("prepare", PrepareSettings), context, work.run).root)
 
-        def super_resolver(supervisor: ModelVersion, **changes: object) -> ModelVersion:
-            wanted = configs.of("train_dsr", TrainDsrSettings, data=data, edgeface=supervisor.uri, **changes)
-            return train_dsr.run(wanted, context, work.run)
+        data = PackData(source=done.once("prepare", prepared))
 
-        def finetuned(start: ModelVersion, resolver: ModelVersion) -> ModelVersion:
-            wanted = configs.of("finetune", FinetuneSettings, data=data, edgeface=start.uri, dsr=resolver.uri)
-            return finetune.run(wanted, context, work.run)
+        def pretrained() -> str:
+            return pretrain.run(configs.of("pretrain", PretrainSettings, data=data), context, work.run).uri
+
+        def super_resolver(supervisor: str, **changes: object) -> str:
+            wanted = configs.of("train_dsr", TrainDsrSettings, data=data, edgeface=supervisor, **changes)
+            return train_dsr.run(wanted, context, work.run).uri
+
+        def finetuned(start: str, resolver: str) -> str:
+            wanted = configs.of("finetune", FinetuneSettings, data=data, edgeface=start, dsr=resolver)
+            return finetune.run(wanted, context, work.run).uri
+
+        def evaluated() -> str:
+            arms = {"edgeface": (PRETRAINED, FINETUNED), "dsr": (BASELINE, CYCLE)}
+            return evaluate.run(configs.of("evaluate", EvaluateSettings, data=data, **arms), context, work.run).run_id
 
         first = done.once("pretrain", pretrained)
         resolver = done.once("train_dsr baseline", partial(super_resolver, first))
         for number in range(1, settings.cycles + 1):
             tuned = done.once(f"finetune {number}", partial(finetuned, first, resolver))
             changes = {
-                "start": resolver.uri if settings.warm_start else "none",
+                "start": resolver if settings.warm_start else "none",
                 "allow_second_cycle": settings.allow_second_cycle,
             }
             resolver = done.once(f"train_dsr cycle {number}", partial(super_resolver, tuned, **changes))
-        arms = {"edgeface": (PRETRAINED, FINETUNED), "dsr": (BASELINE, CYCLE)}
-        found = evaluate.run(configs.of("evaluate", EvaluateSettings, data=data, **arms), context, work.run)
+        done.once("evaluate", evaluated)
         deciding = configs.of("promote", PromoteSettings, data=data)
         ended = promote.run(deciding, context, work.run)
-        work.run.log_metrics(headlines(found.results, deciding.sizes))
         work.run.set_tags({"promoted": ended.promoted, "pair": ended.pair.uri})
         return ended
 

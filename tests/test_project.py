@@ -1,0 +1,289 @@
+"""The files at the top agree with each other, with the jobs, and with what the README says."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from lrface.config import SCHEMAS
+from lrface.jobs import main as cycle
+from lrface.jobs.compose import COMMON, DATA, settings_for
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
+ENTRIES = PROJECT["entry_points"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+WITHOUT_CONFIG = {"inspect"}
+
+
+def _parameters(job):
+    return [
+        parameter.name for parameter in (*COMMON, *getattr(import_module(f"lrface.jobs.{job}"), "PARAMETERS", DATA))
+    ]
+
+
+def test_one_name_in_five_places():
+    runnable = {path.stem for path in (ROOT / "src/lrface/jobs").glob("*.py") if "__main__" in path.read_text()}
+    configs = {path.stem for path in (ROOT / "conf").glob("*.yaml")}
+    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests/jobs").glob("test_*.py")}
+
+    assert set(ENTRIES) == runnable
+    assert set(ENTRIES) == set(SCHEMAS) | WITHOUT_CONFIG
+    assert configs == set(SCHEMAS)
+    assert set(ENTRIES) <= tested
+    assert set(cycle.STAGES) < set(ENTRIES)
+
+
+def test_every_test_of_the_jobs_names_one_of_their_modules():
+    modules = {path.stem for path in (ROOT / "src/lrface/jobs").glob("*.py")}
+    tests = {path.stem.removeprefix("test_") for path in (ROOT / "tests/jobs").glob("test_*.py")}
+
+    assert tests <= modules
+
+
+@pytest.mark.parametrize("job", sorted(set(ENTRIES) - WITHOUT_CONFIG))
+def test_an_entry_point_has_the_parameters_of_its_job(job):
+    assert sorted(ENTRIES[job]["parameters"]) == sorted(_parameters(job))
+    for name, parameter in ENTRIES[job]["parameters"].items():
+        assert parameter["default"] in {"auto", ""}, name
+        assert parameter["type"] == ("float" if name in {"epochs", "batch_size", "threshold", "seed"} else "string")
+
+
+@pytest.mark.parametrize("job", sorted(set(ENTRIES) - WITHOUT_CONFIG))
+def test_its_command_hands_each_of_them_on_unquoted(job):
+    words = ENTRIES[job]["command"].split()
+
+    assert words[:4] == ["PYTHONPATH=src", "python", "-m", f"lrface.jobs.{job}"]
+    assert words[4:] == [word for name in ENTRIES[job]["parameters"] for word in (f"--{name}", f"{{{name}}}")]
+
+
+def test_no_lock_of_uv_lies_at_the_top():
+    """MLflow would take it in the place of conda.yaml without a word."""
+    assert not (ROOT / "uv.lock").exists()
+
+
+def test_conda_yaml_pins_what_pyproject_pins():
+    dependencies = yaml.safe_load((ROOT / PROJECT["conda_env"]).read_text())["dependencies"]
+
+    assert dependencies[:2] == ["python=3.11", "pip"]
+    assert dependencies[2]["pip"] == PYPROJECT["project"]["dependencies"]
+    assert all("==" in dependency for dependency in PYPROJECT["project"]["dependencies"])
+
+
+def test_the_lock_holds_every_pin_with_hashes_and_no_address():
+    lock = (ROOT / "requirements.lock").read_text()
+    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, flags=re.MULTILINE))
+    wanted = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["dev"]
+
+    for pin in wanted:
+        name, _, number = pin.partition("==")
+        assert locked[name.lower()] == number
+    entries = re.split(r"^(?=[a-z0-9-]+==)", lock, flags=re.MULTILINE)[1:]
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert "://" not in lock
+
+
+def _readme_commands():
+    for line in (ROOT / "README.md").read_text().splitlines():
+        if line.startswith("    ") and line.split()[0] in {"make", "mlflow", "python"}:
+            yield shlex.split(line)
+
+
+README = [words for words in _readme_commands() if words[:2] == ["mlflow", "run"]]
+
+
+def test_the_readme_shows_how_to_run_it():
+    assert len(README) >= 8
+    assert {"main", "evaluate", "promote", "sweep", "inspect"} <= {_entry(words) for words in README}
+
+
+def _entry(words):
+    return words[words.index("-e") + 1] if "-e" in words else "main"
+
+
+@pytest.mark.parametrize("words", README, ids=" ".join)
+def test_a_command_of_the_readme_exists_with_its_parameters(words):
+    given = dict(words[place + 1].split("=", 1) for place, word in enumerate(words) if word == "-P")
+    declared = ENTRIES[_entry(words)]["parameters"]
+
+    assert words[2] == "."
+    assert set(given) <= set(declared)
+    assert {name for name, parameter in declared.items() if "default" not in parameter} <= set(given)
+
+
+@pytest.mark.parametrize("words", [words for words in README if _entry(words) not in WITHOUT_CONFIG], ids=" ".join)
+def test_a_command_of_the_readme_composes(words):
+    """As the job itself does before it touches a face."""
+    job = _entry(words)
+    own = getattr(import_module(f"lrface.jobs.{job}"), "PARAMETERS", DATA)
+    given = {parameter.name: "" for parameter in (*COMMON, *own)}
+    given |= dict(words[place + 1].split("=", 1) for place, word in enumerate(words) if word == "-P")
+
+    found = settings_for(
+        job,
+        SCHEMAS[job],
+        given,
+        (*COMMON, *own),
+        cycle.own_overrides(given["overrides"]) if job == "main" else None,
+    )
+
+    assert isinstance(found, SCHEMAS[job])
+    if job == "main":
+        assert set(cycle.stage_configs(found, SimpleNamespace(given=given)).by_stage) == set(cycle.STAGES)
+
+
+def test_the_readme_explains_every_parameter():
+    table = (ROOT / "README.md").read_text().partition("## Parameters")[2].partition("## Where")[0]
+    explained = {name for row in re.findall(r"^\| (`.*?`) \|", table, flags=re.MULTILINE) for name in row.split("`")}
+
+    common = {"preset", "data", "source", "edgeface", "dsr", "epochs", "batch_size", "threshold", "device", "seed"}
+    assert common | {"out", "overrides"} <= explained
+
+
+def test_every_file_that_the_readme_names_exists():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text())
+    folders = re.findall(r"^\| `([a-z/]+/)`", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+
+    assert links
+    assert folders
+    assert all((ROOT / name).exists() for name in (*links, *folders))
+
+
+def _targets():
+    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+
+
+def test_every_make_target_that_is_named_exists():
+    text = "".join((ROOT / name).read_text() for name in ("README.md", ".ci/run"))
+    named = set(re.findall(r"(?:^    |`|^)make ([a-z]+)", text, flags=re.MULTILINE))
+
+    assert {"demo", "test", "ui"} <= named
+    assert named <= _targets()
+
+
+def _make(*words, **changes):
+    """Make on a copy of what it needs, with a PATH of its own."""
+    return subprocess.run(["make", *words], capture_output=True, text=True, check=False, **changes)
+
+
+def test_help_lists_the_targets(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+
+    shown = _make("help", cwd=tmp_path).stdout
+
+    assert {"env", "demo", "test", "ui", "lint", "clean"} <= set(re.findall(r"make ([a-z]+)", shown))
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.14", None])
+def test_a_python_that_will_not_do_is_refused_in_one_line(tmp_path, version):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("requirements.lock", "pyproject.toml"):
+        (tmp_path / name).touch()
+    python = tmp_path / "python"
+    if version:
+        python.write_text(f"#!/bin/sh\necho {version}\n")
+        python.chmod(0o755)
+
+    done = _make("env", f"PYTHON={python}", "UV=", cwd=tmp_path)
+
+    (line, *rest) = done.stderr.splitlines()
+    assert done.returncode != 0
+    assert line.startswith("error: Python: got")
+    assert "expected 3.11, 3.12 or 3.13" in line
+    assert version is None or version in line
+    assert all(text.startswith("make: ***") for text in rest)
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_ci_calls_make_test_and_passes_its_code_on(tmp_path):
+    script = tmp_path / ".ci" / "run"
+    script.parent.mkdir()
+    shutil.copy(ROOT / ".ci" / "run", script)
+    (tmp_path / "Makefile").write_text("test:\n\t@echo '=== 3 failed, 2 passed in 1.00s ==='\n\t@exit 3\n")
+
+    done = subprocess.run([script], capture_output=True, text=True, check=False, cwd="/")
+
+    assert done.returncode != 0
+    assert done.stdout.splitlines()[-1] == "=== 3 failed, 2 passed in 1.00s ==="
+
+
+def test_the_hooks_are_the_checks_of_make_lint():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    tools = {Path(hook["entry"].split()[0]).name for repository in hooks for hook in repository["hooks"]}
+
+    assert [repository["repo"] for repository in hooks] == ["local"]
+    recipe = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
+    assert tools == {line.split()[0] for line in recipe.splitlines()[1:]}
+
+
+def test_a_wheel_carries_the_configs_and_composes_them(tmp_path):
+    """Without the source tree: the package is unpacked and used from elsewhere."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("src", "conf"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
+        cwd=source,
+        check=True,
+        capture_output=True,
+    )
+    shutil.rmtree(source)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        archive.extractall(tmp_path / "unpacked")
+
+    configs = {path.relative_to(ROOT / "conf").as_posix() for path in (ROOT / "conf").rglob("*.yaml")}
+    assert {name.removeprefix("lrface/_conf/") for name in names if name.startswith("lrface/_conf/")} == configs
+    assert all(name.startswith(("lrface/", "lrface-")) for name in names)
+    composed = (
+        "from lrface.config import SCHEMAS; from lrface.jobs.compose import COMMON, config_folder, settings_for; "
+        "print(config_folder(), settings_for('train_dsr', SCHEMAS['train_dsr'], {'preset': 'smoke'}, COMMON).dsr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", composed],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "unpacked")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [str(tmp_path / "unpacked" / "lrface" / "_conf"), "edge"]
+
+
+def test_the_image_copies_what_there_is_and_runs_as_somebody():
+    lines = (ROOT / "docker" / "Dockerfile").read_text().splitlines()
+    copied = [word for line in lines if line.startswith("COPY") for word in _sources(line)]
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+
+    assert set(copied) <= allowed
+    assert all((ROOT / name).exists() for name in copied)
+    assert "USER lrface" in lines
+    assert not any("PIP_" in line or "index" in line for line in lines)
+
+
+def _sources(line):
+    words = [word for word in line.split()[1:] if not word.startswith("--")]
+    return [] if "--from" in line else words[:-1]
+
+
+def test_the_compose_file_names_parameters_that_exist():
+    services = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]
+    words = services["train"]["command"]
+
+    assert {words[place + 1].partition("=")[0] for place, word in enumerate(words) if word == "-P"} == {"preset"}
+    assert (ROOT / services["train"]["build"]["dockerfile"]).is_file()
+    assert "preset" in ENTRIES["main"]["parameters"]
