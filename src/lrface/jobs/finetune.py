@@ -1,7 +1,6 @@
 """`finetune`: a recogniser on what a super-resolver makes; sets `edgeface@finetuned`."""
 
 import copy
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -39,7 +38,6 @@ PARAMETERS = (
     Parameter("epochs", "loop.epochs", "epochs of stage 2"),
     Parameter("batch_size", "loop.batch_size", "faces in a batch"),
 )
-STATE = "stage_2"
 GENTLE_HEAD_LR, GENTLE_CLIP = 5e-5, 0.5
 
 
@@ -89,14 +87,13 @@ def _tune(
     for attempt in range(tries + 1):
         network = copy.deepcopy(start.network).requires_grad_(True)
         try:
-            _train(settings, context, work, network, start.network, resolver, data)
+            _train(settings, context, work, work.folder / f"stage_2_{attempt}", network, start.network, resolver, data)
         except NonFiniteError as error:
             if attempt == tries:
                 raise
             settings = gentler(settings)
             context.terminal.line(f"{error}; trying again, {attempt + 1} of {tries}")
             work.run.set_tags({f"retry_{attempt + 1}": settings.optim.model_dump_json()})
-            shutil.rmtree(work.folder / STATE, ignore_errors=True)
         else:
             return network
     raise AssertionError("the last try either returns or raises")
@@ -119,6 +116,7 @@ def _train(
     settings: FinetuneSettings,
     context: Context,
     work: Stage,
+    folder: Path,
     network: EdgeFace,
     anchor: EdgeFace,
     resolver: SuperResolver | None,
@@ -150,7 +148,7 @@ def _train(
         recipe,
         seed=settings.seed,
         report=work.report,
-        folder=work.folder / STATE,
+        folder=folder,
         device=context.device,
         head_accuracy=stage_1[-1]["accuracy"] if stage_1 else None,
     )
