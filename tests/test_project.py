@@ -150,6 +150,12 @@ def test_the_readme_explains_every_parameter():
     assert common | {"out", "overrides"} <= explained
 
 
+def test_the_readme_names_every_preset():
+    row = next(line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `preset`"))
+
+    assert {path.stem for path in (ROOT / "conf" / "preset").glob("*/*.yaml")} <= set(row.split("`"))
+
+
 def test_every_file_that_the_readme_names_exists():
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text())
     folders = re.findall(r"^\| `([a-z/]+/)`", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
