@@ -177,15 +177,16 @@ def test_every_make_target_that_is_named_exists():
     assert named <= _targets()
 
 
-def _make(*words, **changes):
-    """Make on a copy of what it needs, with a PATH of its own."""
-    return subprocess.run(["make", *words], capture_output=True, text=True, check=False, **changes)
+def _alone(command, **changes):
+    """Runs a command as a person does, and not as a part of the `make test` that may be running."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS", "PYTHON", "UV"))}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=own, **changes)
 
 
 def test_help_lists_the_targets(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
 
-    shown = _make("help", cwd=tmp_path).stdout
+    shown = _alone(["make", "help"], cwd=tmp_path).stdout
 
     assert {"env", "demo", "test", "ui", "lint", "clean"} <= set(re.findall(r"make ([a-z]+)", shown))
 
@@ -200,7 +201,7 @@ def test_a_python_that_will_not_do_is_refused_in_one_line(tmp_path, version):
         python.write_text(f"#!/bin/sh\necho {version}\n")
         python.chmod(0o755)
 
-    done = _make("env", f"PYTHON={python}", "UV=", cwd=tmp_path)
+    done = _alone(["make", "env", f"PYTHON={python}", "UV="], cwd=tmp_path)
 
     (line, *rest) = done.stderr.splitlines()
     assert done.returncode != 0
@@ -217,7 +218,7 @@ def test_ci_calls_make_test_and_passes_its_code_on(tmp_path):
     shutil.copy(ROOT / ".ci" / "run", script)
     (tmp_path / "Makefile").write_text("test:\n\t@echo '=== 3 failed, 2 passed in 1.00s ==='\n\t@exit 3\n")
 
-    done = subprocess.run([script], capture_output=True, text=True, check=False, cwd="/")
+    done = _alone([script], cwd="/")
 
     assert done.returncode != 0
     assert done.stdout.splitlines()[-1] == "=== 3 failed, 2 passed in 1.00s ==="

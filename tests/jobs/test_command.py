@@ -1,5 +1,6 @@
 """What a person sees who gives something that cannot be used: one line, exit code 1, and nothing half-done."""
 
+import signal
 import subprocess
 import sys
 
@@ -121,11 +122,18 @@ def test_ctrl_c_ends_with_130_and_a_killed_run(copy_project, person, tmp_path):
     line = [sys.executable, "-m", "lrface.jobs.main", "--preset", "smoke"]
 
     with subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=project.root, env=person(PYTHONPATH="src")
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=project.root,
+        env=person(PYTHONPATH="src"),
+        # what a shell starts in the background is born deaf to Ctrl-C, and so would be its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         for text in process.stdout:
             if text.startswith("pretrain epoch 1"):
-                process.send_signal(2)
+                process.send_signal(signal.SIGINT)
                 break
         _, errors = process.communicate(timeout=120)
 
