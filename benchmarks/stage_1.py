@@ -1,6 +1,6 @@
 """Stage 1 of fine-tuning against one embedding pass, in one run: five epochs must cost under half a pass more.
 
-    PYTHONPATH=src python benchmarks/stage_1.py
+PYTHONPATH=src python benchmarks/stage_1.py
 """
 
 import time
