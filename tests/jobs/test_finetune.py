@@ -1,5 +1,12 @@
 """`finetune`: what it starts from, what it is fed with, and the second cycle that is refused."""
 
+import json
+import math
+
+from lrface.config import FinetuneSettings
+from lrface.jobs.finetune import GENTLE_CLIP, GENTLE_HEAD_LR, gentler
+from lrface.training.edgeface import EdgeFaceTraining
+
 SMALL = ("--preset", "smoke", "--epochs", "1")
 
 
@@ -24,3 +31,74 @@ def test_a_second_cycle_is_refused_until_asked_for(job, project):
 
     assert "allow_second_cycle=true" in line
     assert project.registry() == before
+
+
+def test_a_collapse_is_named_and_registers_nothing(job, project):
+    """The prototype's way: follow similarity alone, at a rate that is far too high."""
+    before = project.registry()
+    alone = "optim.margin_weight=0 optim.anchor=1 optim.backbone_lr=0.5 optim.weight_decay=1 optim.clip=100"
+
+    line = job("finetune", "--preset", "smoke", "--epochs", "6", "--overrides", f"{alone} loop.patience=0").refused()
+
+    assert "expected embeddings that tell people apart" in line
+    assert project.registry() == before
+    ill = project.runs("tags.`lrface.job` = 'finetune'")[-1]
+    assert ill.info.status == "FAILED"
+    assert "stop_collapse" in " ".join(ill.data.tags)
+
+
+def _breaks(monkeypatch, is_ill):
+    """Makes the loss of every batch of stage 2 no number where the recipe is still as `is_ill` says."""
+    plain = EdgeFaceTraining.losses
+
+    def losses(self, batch, generator):
+        values = plain(self, batch, generator)
+        return {**values, "loss": values["loss"] * math.nan} if is_ill(self.recipe.optim) else values
+
+    monkeypatch.setattr(EdgeFaceTraining, "losses", losses)
+
+
+def test_an_epoch_that_is_not_finite_stops_and_keeps_its_batches(job, project, monkeypatch):
+    _breaks(monkeypatch, lambda optim: True)
+    before = project.registry()
+
+    line = job("finetune", *SMALL, "--seed", "5").refused()
+
+    assert "optim.head_lr=5e-5" in line
+    assert project.registry() == before
+    ill = project.runs("tags.`lrface.job` = 'finetune'")[-1]
+    first = project.read_json(ill, "skipped.json")[0]
+    assert first["loss"] == "nan"
+    assert first["rows"]
+
+
+def test_gentler_settings_are_tried_where_asked_for(job, project, monkeypatch):
+    _breaks(monkeypatch, lambda optim: optim.clip > GENTLE_CLIP)
+    overrides = "on_nan=retry optim.head_lr=1e-4 optim.backbone_lr=1e-5 optim.clip=1"
+
+    ended = job("finetune", *SMALL, "--seed", "6", "--overrides", overrides)
+
+    assert ended.code == 0, ended.err
+    assert "trying again, 1 of 3" in ended.out
+    assert "trying again, 2 of 3" in ended.out
+    tags = project.runs("tags.`lrface.job` = 'finetune'")[-1].data.tags
+    first, second = json.loads(tags["retry_1"]), json.loads(tags["retry_2"])
+    assert (first["head_lr"], first["backbone_lr"], first["clip"]) == (5e-5, 5e-6, 1.0)
+    assert (second["head_lr"], second["clip"]) == (5e-5, 0.5)
+
+
+def test_after_rate_and_clip_the_margin_gets_softer():
+    settings = FinetuneSettings()
+    for _ in range(3):
+        settings = gentler(settings)
+    assert (settings.margin.scale, settings.margin.margin) == (16.0, 0.2)
+    assert settings.optim.head_lr < GENTLE_HEAD_LR or settings.optim.clip == GENTLE_CLIP
+
+
+def test_before_and_after_are_shown_side_by_side(job, project):
+    """With two validation images of a person: one to enrol and one to search with."""
+    ended = job("finetune", *SMALL, "--overrides", "data.faces.images_per_subject=12 data.faces.subjects=9")
+
+    assert ended.code == 0, ended.err
+    shown = project.artifacts(project.runs("tags.`lrface.job` = 'finetune'")[-1], "before_and_after")
+    assert {"embeddings.png", "report.html", "scores_before_and_after.png"} <= shown

@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 import torch
@@ -100,7 +101,10 @@ def test_what_is_told_of_an_epoch(make_dsr, tools, notes):
     assert set(told) >= {"train/norm_dsr", "train/lr_dsr", "train/skipped", "val/psnr", "val/ssim", "start/psnr"}
     assert sum(told[f"train/share_{term}"] for term in terms) == pytest.approx(1)
     assert notes.images == [("validation_faces", 0), ("validation_faces", 1)]
-    assert notes.lines[0].startswith("dsr epoch 1/2 loss ")
+    number = r"[-+.\de]+"
+    terms_shown = "  ".join(f"{name} {number}" for name in ("loss", "l1", "identity", "feature", "tv"))
+    figures = rf"loss {number}  psnr {number}  ssim {number}  similarity {number}"
+    assert re.fullmatch(rf"dsr epoch 1/2  {terms_shown} \| val {figures} \| lr_dsr {number}( \*)?", notes.lines[0])
 
 
 def test_a_batch_that_is_not_finite_is_left_out_and_counted(make_dsr, tools):
@@ -118,7 +122,7 @@ def test_a_batch_that_is_not_finite_is_left_out_and_counted(make_dsr, tools):
     module.losses = losses
     outcome = fit(module, tools.cpu)
     assert outcome.skipped == 1
-    assert module.skipped_rows == module.left_out
+    assert module.skipped_batches == [{"epoch": 0, "step": 0, "rows": module.left_out, "loss": "nan", "norms": {}}]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(module.dsr.tail.weight, weights[1])
     assert outcome.history[0]["train_skipped"] == 1
@@ -140,7 +144,10 @@ def test_a_gradient_that_is_not_finite_is_left_out_and_counted(make_dsr, tools):
     module.losses = losses
     outcome = fit(module, tools.cpu)
     assert outcome.skipped == 1
-    assert module.skipped_rows == module.left_out
+    (left_out,) = module.skipped_batches
+    assert (left_out["epoch"], left_out["step"], left_out["rows"]) == (0, 1, module.left_out)
+    assert math.isfinite(left_out["loss"])
+    assert left_out["norms"] == {"dsr": "nan"}
     assert all(bool(parameter.isfinite().all()) for parameter in module.dsr.parameters())
 
 

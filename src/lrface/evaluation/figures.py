@@ -163,6 +163,24 @@ def cmc_curves(results: Results, size: int, degradation: str = CLEAN, up_to: int
 def score_histogram(kept: Kept, title: str, threshold: float) -> Figure:
     """Draws how genuine and impostor scores are spread, and the threshold."""
     figure, axes = _axes(title, "cosine", "density")
+    _draw_scores(axes, kept, threshold)
+    return figure
+
+
+def score_histograms(panels: Mapping[str, Kept], threshold: float) -> Figure:
+    """Draws genuine and impostor scores of several cells beside each other, on the same axes."""
+    figure = Figure(figsize=(5.2 * len(panels), 4.2), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (name, kept) in zip(
+        figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0], panels.items(), strict=True
+    ):
+        _draw_scores(axes, kept, threshold)
+        axes.set_title(name, loc="left", fontsize=11)
+        axes.set_xlabel("cosine")
+    return figure
+
+
+def _draw_scores(axes: Axes, kept: Kept, threshold: float) -> None:
     edges = np.linspace(-1.0, 1.0, HISTOGRAM_BINS + 1)
     for name, counts, colour in (
         ("impostor", kept.impostor_counts, COLOURS[1]),
@@ -172,7 +190,6 @@ def score_histogram(kept: Kept, title: str, threshold: float) -> Figure:
         axes.stairs(density, edges, fill=True, alpha=0.45, color=colour, label=f"{name} ({int(counts.sum()):,})")
     axes.axvline(threshold, color=CEILING, linestyle="--", linewidth=1.2, label=f"threshold {threshold:g}")
     axes.legend(frameon=False, fontsize=9)
-    return figure
 
 
 def sweep_curves(found: Sweep, title: str, threshold: float | None = None) -> Figure:

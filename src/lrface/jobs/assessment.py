@@ -1,6 +1,7 @@
 """The evaluation that `evaluate`, `sweep`, `compare` and `promote` share: which arms, on which faces."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lrface.config import EvaluateSettings
@@ -23,17 +24,21 @@ from lrface.tracking.runs import Run
 
 
 def load_networks(
-    settings: EvaluateSettings, context: Context
+    settings: EvaluateSettings, context: Context, labels: Mapping[str, str] | None = None
 ) -> tuple[tuple[Recogniser, ...], tuple[SuperResolver, ...]]:
-    """Load what is to be evaluated.
+    """Load what is to be evaluated; `labels` gives names for the arms, by URI, in place of those made from the URI.
 
     Raises:
         RegistryError: A version is missing.
         WeightsError: Weights that cannot be had or do not fit.
     """
-    recognisers = tuple(load_recogniser(reference, context) for reference in settings.edgeface)
-    resolvers = tuple(load_super_resolver(reference, context) for reference in settings.dsr if reference != NONE)
-    return recognisers, resolvers
+    recognisers = [load_recogniser(reference, context) for reference in settings.edgeface]
+    resolvers = [load_super_resolver(reference, context) for reference in settings.dsr if reference != NONE]
+    names = labels or {}
+    return (
+        tuple(replace(item, label=names.get(item.origin, item.label)) for item in recognisers),
+        tuple(replace(item, label=names.get(item.origin, item.label)) for item in resolvers),
+    )
 
 
 def arms_of(recognisers: Sequence[Recogniser], resolvers: Sequence[SuperResolver]) -> list[Arm]:

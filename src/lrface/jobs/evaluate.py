@@ -1,6 +1,7 @@
 """`evaluate`: every arm on people who were in no training."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +40,11 @@ class Evaluated:
     run_id: str
 
 
-def run(settings: EvaluateSettings, context: Context, parent: Run | None = None) -> Evaluated:
-    """Measure all arms, log figures, tables and pictures."""
-    recognisers, resolvers = load_networks(settings, context)
+def run(
+    settings: EvaluateSettings, context: Context, parent: Run | None = None, labels: Mapping[str, str] | None = None
+) -> Evaluated:
+    """Measure all arms, log figures, tables and pictures; `labels` names networks in the arms, by their URI."""
+    recognisers, resolvers = load_networks(settings, context, labels or {})
     pack = pack_for_test(settings.data, context)
     protocol = test_protocol(pack, settings)
     arms = arms_of(recognisers, resolvers)

@@ -10,6 +10,7 @@ from lrface.config import FinetuneSettings
 from lrface.data.pack import Pack
 from lrface.errors import EvaluationError, NonFiniteError
 from lrface.evaluation.arms import Arm, bicubic
+from lrface.evaluation.figures import png, score_histograms
 from lrface.evaluation.protocol import ProtocolSettings, draw_protocol
 from lrface.evaluation.report import ReportInput, make_report
 from lrface.evaluation.results import Cell
@@ -20,7 +21,7 @@ from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, recognition_data
-from lrface.jobs.stage import Stage, log_pack, register_network, stage
+from lrface.jobs.stage import Stage, log_pack, register_network, skipped_batches_logged, stage
 from lrface.losses.margin import MarginHead
 from lrface.models.edgeface import EdgeFace
 from lrface.tracking.lineage import joined_licences
@@ -153,11 +154,9 @@ def _train(
         head_accuracy=stage_1[-1]["accuracy"] if stage_1 else None,
     )
     training.stage = "finetune"
-    with context.terminal.progress("finetune stage 2") as progress:
+    with skipped_batches_logged(work, training), context.terminal.progress("finetune stage 2") as progress:
         outcome = fit(training, context.device, progress)
     work.run.log_headline({f"finetune/{name}": value for name, value in outcome.best.items()})
-    if outcome.skipped:
-        work.run.log_json({"batches": outcome.skipped, "rows": training.skipped_rows}, "skipped.json")
 
 
 def _show(
@@ -197,9 +196,12 @@ def _show(
             device=context.device,
         )
     )
+    size = settings.shown_sizes[0]
+    scores = {f"{arm.name}, {size} px": results.cell(arm.name, size, "clean") for arm in arms[1::2]}
     with tempfile.TemporaryDirectory() as scratch:
         results.save(Path(scratch))
         report.save(Path(scratch))
+        Path(scratch, "scores_before_and_after.png").write_bytes(png(score_histograms(scores, results.threshold)))
         work.run.log_artifacts(Path(scratch), "before_and_after")
 
 

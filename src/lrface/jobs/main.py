@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from lrface.config import (
-    BASELINE,
-    CYCLE,
-    FINETUNED,
-    PRETRAINED,
     EvaluateSettings,
     FinetuneSettings,
     JobSettings,
     MainSettings,
+    PairSettings,
     PrepareSettings,
     PretrainSettings,
     PromoteSettings,
@@ -26,6 +23,7 @@ from lrface.jobs import evaluate, finetune, prepare, pretrain, promote, train_ds
 from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import COMMON, DATA, Parameter, free_overrides, settings_for
 from lrface.jobs.stage import NOT_WORK, stage
+from lrface.tracking.names import Alias
 
 PARAMETERS = (
     *DATA,
@@ -104,12 +102,8 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
             wanted = configs.of("finetune", FinetuneSettings, data=data, edgeface=start, dsr=resolver)
             return finetune.run(wanted, context, work.run).uri
 
-        def evaluated() -> str:
-            arms = {"edgeface": (PRETRAINED, FINETUNED), "dsr": (BASELINE, CYCLE)}
-            return evaluate.run(configs.of("evaluate", EvaluateSettings, data=data, **arms), context, work.run).run_id
-
         first = done.once("pretrain", pretrained)
-        resolver = done.once("train_dsr baseline", partial(super_resolver, first))
+        baseline = resolver = done.once("train_dsr baseline", partial(super_resolver, first))
         for number in range(1, settings.cycles + 1):
             tuned = done.once(f"finetune {number}", partial(finetuned, first, resolver))
             changes = {
@@ -117,11 +111,30 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
                 "allow_second_cycle": settings.allow_second_cycle,
             }
             resolver = done.once(f"train_dsr cycle {number}", partial(super_resolver, tuned, **changes))
+
+        # By version and not by alias: another cycle on the same registry may move the aliases meanwhile.
+        def evaluated() -> str:
+            wanted = configs.of(
+                "evaluate", EvaluateSettings, data=data, edgeface=(first, tuned), dsr=(baseline, resolver)
+            )
+            names = {
+                first: Alias.PRETRAINED,
+                tuned: Alias.FINETUNED,
+                baseline: Alias.BASELINE,
+                resolver: Alias.CYCLE,
+            }
+            return evaluate.run(wanted, context, work.run, labels=names).run_id
+
         done.once("evaluate", evaluated)
-        deciding = configs.of("promote", PromoteSettings, data=data)
-        ended = promote.run(deciding, context, work.run)
+        ended = promote.run(_deciding(configs, data, PairSettings(edgeface=tuned, dsr=resolver)), context, work.run)
         work.run.set_tags({"promoted": ended.promoted, "pair": ended.pair.uri})
         return ended
+
+
+def _deciding(configs: Configs, data: PackData, pair: PairSettings) -> PromoteSettings:
+    """The config of `promote`, on the pair of this cycle where the user names no other."""
+    wanted = configs.of("promote", PromoteSettings, data=data)
+    return wanted.model_copy(update={"pair": pair}) if wanted.pair == PairSettings() else wanted
 
 
 def stage_configs(settings: MainSettings, context: Context) -> Configs:

@@ -7,7 +7,7 @@ from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import NONE, load_recogniser
 from lrface.jobs.packs import pack_for, recognition_data
-from lrface.jobs.stage import log_pack, register_network, stage
+from lrface.jobs.stage import log_pack, register_network, skipped_batches_logged, stage
 from lrface.losses.margin import MarginHead
 from lrface.models.edgeface import EdgeFace
 from lrface.tracking.names import Alias, VersionTag
@@ -59,7 +59,7 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
             device=context.device,
         )
         training.stage = "pretrain"
-        with context.terminal.progress("pretrain") as progress:
+        with skipped_batches_logged(work, training), context.terminal.progress("pretrain") as progress:
             outcome = fit(training, context.device, progress)
         work.run.log_headline({f"pretrain/{name}": value for name, value in outcome.best.items()})
         return register_network(

@@ -23,7 +23,7 @@ from lrface.tracking.pair import register_pair
 from lrface.tracking.promotion import Gate, Verdict, champion, promote, record_refusal, rollback
 from lrface.tracking.runs import Run
 from lrface.tracking.starting import start_run
-from lrface.tracking.versions import ModelVersion
+from lrface.tracking.versions import ModelVersion, is_registry_uri
 
 PARAMETERS = (
     *DATA,
@@ -65,7 +65,7 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         )
     before = champion(context.store)
     place = load_pair(before, context) if before else None
-    reference = place[0] if place else load_recogniser(PRETRAINED, context)
+    reference = place[0] if place else load_recogniser(_start(recogniser.version), context)
     pack = pack_for_test(settings.data, context)
     protocol = test_protocol(pack, settings)
     inputs = {
@@ -114,6 +114,12 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         if settings.out is not None:
             copy_out(folder, Path(settings.out))
         return Promotion(pair, told.promotes, verdict.lines)
+
+
+def _start(candidate: ModelVersion) -> str:
+    """The recogniser that the candidate was fine-tuned from, where the registry has it; else the pretrained one."""
+    start = candidate.tags.get("start", "")
+    return start if is_registry_uri(start) else PRETRAINED
 
 
 def _arms(

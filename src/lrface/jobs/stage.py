@@ -25,6 +25,7 @@ from lrface.tracking.runs import Run
 from lrface.tracking.signatures import dsr_signature, edgeface_signature
 from lrface.tracking.starting import start_run
 from lrface.tracking.versions import ModelVersion
+from lrface.training.module import TrainingModule
 
 NOT_PARAMS = frozenset({"tracking", "out"})
 NOT_WORK = frozenset({"tracking", "out", "device"})
@@ -81,6 +82,16 @@ def stage(
         work.begin(run)
         yield Stage(run, work.path, RunReporter(run, context.terminal))
         work.finish()
+
+
+@contextmanager
+def skipped_batches_logged(work: Stage, training: TrainingModule) -> Iterator[None]:
+    """Log the batches that a training left out as `skipped.json`, also where it then stops for them."""
+    try:
+        yield
+    finally:
+        if training.skipped_batches:
+            work.run.log_json(list(training.skipped_batches), "skipped.json")
 
 
 def log_pack(run: Run, pack: Pack, context: str, rows: int) -> None:

@@ -12,7 +12,7 @@ from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import NONE, Recogniser, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, super_resolution_data
-from lrface.jobs.stage import log_pack, register_network, stage
+from lrface.jobs.stage import log_pack, register_network, skipped_batches_logged, stage
 from lrface.models.dsr import DSR
 from lrface.tracking.lineage import joined_licences
 from lrface.tracking.names import Alias, VersionTag
@@ -65,7 +65,7 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             ),
             device=context.device,
         )
-        with context.terminal.progress("train_dsr") as progress:
+        with skipped_batches_logged(work, training), context.terminal.progress("train_dsr") as progress:
             outcome = fit(training, context.device, progress)
         trained = training.trained()
         work.run.log_headline({f"dsr_{alias}/{name}": value for name, value in outcome.best.items()})

@@ -87,6 +87,7 @@ class DsrTraining(TrainingModule):
     """Trains a super-resolver; the recogniser judges and stays as it is."""
 
     stage = "dsr"
+    shown = ("loss", "psnr", "ssim", "similarity", "impostor", "tar_at_far_1e-2")
 
     def __init__(
         self,

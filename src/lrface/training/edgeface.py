@@ -129,6 +129,7 @@ class EdgeFaceTraining(TrainingModule):
     """
 
     stage = "edgeface"
+    shown = ("similarity", "impostor", "effective_rank", "rank1", "tar_at_far_1e-2", "hr_rank1")
 
     def __init__(
         self,

@@ -72,6 +72,8 @@ class TrainingModule(pl.LightningModule):
     """
 
     stage = "train"
+    shown: tuple[str, ...] = ()
+    """Validation figures of the line that the terminal shows of an epoch."""
 
     def __init__(self, loop: LoopSettings, seed: int, report: Reporter, folder: Path) -> None:
         super().__init__()
@@ -89,8 +91,9 @@ class TrainingModule(pl.LightningModule):
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._skipped_here = 0
-        self._skipped_rows: list[int] = []
+        self._skipped_batches: list[dict[str, Any]] = []
         self._batch: Batch | None = None
+        self._loss = torch.zeros(())
         self._seen_findings: set[str] = set()
         self.source: EpochSource | None = None
 
@@ -168,9 +171,9 @@ class TrainingModule(pl.LightningModule):
         loss = values["loss"]
         if not bool(torch.isfinite(loss)):
             self._batch = None
-            self._skip(batch)
+            self._skip(batch, loss, {})
             return None
-        self._batch = batch
+        self._batch, self._loss = batch, loss.detach()
         for name, value in values.items():
             self._add(name, value.detach().float())
         return loss
@@ -186,7 +189,7 @@ class TrainingModule(pl.LightningModule):
             return
         norms = {str(group["name"]): _clipped(group["params"], group["clip"]) for group in optimizer.param_groups}
         if not all(bool(torch.isfinite(norm)) for norm in norms.values()):
-            self._skip(self._batch)
+            self._skip(self._batch, self._loss, norms)
             optimizer.zero_grad(set_to_none=True)
             return
         for name, norm in norms.items():
@@ -232,10 +235,16 @@ class TrainingModule(pl.LightningModule):
             self.trained().load_state_dict(self._best_state)
 
     def epoch_line(self, train: Mapping[str, float], val: Mapping[str, float], *, best: bool) -> str:
-        """What the terminal shows of an epoch."""
-        shown = [f"{name.removeprefix('train/')} {value:.4f}" for name, value in train.items() if "loss" in name]
-        shown += [f"val {name} {value:.4f}" for name, value in val.items()]
-        return f"{self.stage} epoch {self.current_epoch + 1}/{self.loop.epochs} " + "  ".join(shown) + (" *" * best)
+        """What the terminal shows of an epoch: losses, the validation figures in `shown`, rates; `*` is a new best."""
+        parts = [
+            f"{name.removeprefix('train/').removeprefix('loss_')} {value:.{4 if value < 100 else 0}f}"
+            for name, value in train.items()
+            if name.startswith(("train/loss", "train/accuracy"))
+        ]
+        figures = [f"{name} {val[name]:.{2 if name == 'psnr' else 3}f}" for name in self.shown if name in val]
+        rates = [f"{name.removeprefix('train/')} {value:.1e}" for name, value in train.items() if "/lr_" in name]
+        place = f"{self.stage} epoch {self.current_epoch + 1}/{self.loop.epochs}"
+        return f"{place}  {'  '.join(parts)} | val {'  '.join(figures)} | {'  '.join(rates)}" + (" *" * best)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what a resumed training needs besides weights and optimiser."""
@@ -247,7 +256,7 @@ class TrainingModule(pl.LightningModule):
             "best_state": self._best_state,
             "stopped": self.stopped,
             "skipped": self.skipped,
-            "skipped_rows": self._skipped_rows,
+            "skipped_batches": self._skipped_batches,
             "findings": sorted(self._seen_findings),
         }
 
@@ -257,7 +266,7 @@ class TrainingModule(pl.LightningModule):
         self.history, self.start_metrics = list(kept["history"]), dict(kept["start"])
         self.best_score, self.best_epoch = list(kept["best_score"]), int(kept["best_epoch"])
         self._best_state, self.stopped = dict(kept["best_state"]), bool(kept["stopped"])
-        self.skipped, self._skipped_rows = int(kept["skipped"]), list(kept["skipped_rows"])
+        self.skipped, self._skipped_batches = int(kept["skipped"]), list(kept["skipped_batches"])
         self._seen_findings = set(kept["findings"])
 
     def outcome(self, started: float) -> Outcome:
@@ -273,18 +282,30 @@ class TrainingModule(pl.LightningModule):
         )
 
     @property
-    def skipped_rows(self) -> list[int]:
-        """Rows of the pack that were in batches left out."""
-        return self._skipped_rows
+    def skipped_batches(self) -> list[dict[str, Any]]:
+        """The batches left out: `epoch` and `step` from 0, `rows` of the pack, `loss`, and `norms` of the gradient.
+
+        What is not finite stands there as text (`nan`, `inf`), so that the list is plain JSON; a batch whose loss was
+        not finite has no norms.
+        """
+        return self._skipped_batches
 
     def _add(self, name: str, value: Tensor) -> None:
         self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._counts[name] = self._counts.get(name, 0) + 1
 
-    def _skip(self, batch: Batch) -> None:
+    def _skip(self, batch: Batch, loss: Tensor, norms: Mapping[str, Tensor]) -> None:
         self.skipped += 1
         self._skipped_here += 1
-        self._skipped_rows.extend(int(row) for row in batch.rows)
+        self._skipped_batches.append(
+            {
+                "epoch": self.current_epoch,
+                "step": batch.step,
+                "rows": [int(row) for row in batch.rows],
+                "loss": _plain(loss),
+                "norms": {name: _plain(norm) for name, norm in norms.items()},
+            }
+        )
 
     def _validated(self, when: str) -> dict[str, float]:
         """Validation metrics; a network whose output is not finite has none."""
@@ -340,6 +361,11 @@ class TrainingModule(pl.LightningModule):
         optimizer = self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)  # noqa: S101 - one optimiser is configured
         return optimizer
+
+
+def _plain(value: Tensor) -> float | str:
+    number = float(value.detach())
+    return number if math.isfinite(number) else str(number)
 
 
 @torch.no_grad()
