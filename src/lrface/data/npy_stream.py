@@ -1,8 +1,9 @@
 """An ``.npy`` file that grows image by image."""
 
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import numpy as np
 from numpy.lib import format as npy
@@ -24,7 +25,8 @@ class NpyStream:
         self.shape = shape
         self.count = 0
         # Opened here and closed by ``close``: the writer outlives any one block.
-        self._file: BinaryIO = path.open("w+b", buffering=1 << 20)
+        # Unbuffered: an image is written in one call, and gathering several first only copies them once more.
+        self._file: FileIO = path.open("w+b", buffering=0)
         self._write_header()
         self._start = self._file.tell()
 
@@ -32,12 +34,13 @@ class NpyStream:
         """Writes one image after the last."""
         if image.shape != self.shape or image.dtype != np.uint8:
             raise ValueError(f"got {image.dtype} {image.shape}, expected uint8 {self.shape}")
-        self._file.write(np.ascontiguousarray(image).data)
+        rest = np.ascontiguousarray(image).reshape(-1).data
+        while len(rest):  # a raw write may stop short, as where a disk fills up
+            rest = rest[self._file.write(rest) :]
         self.count += 1
 
     def view(self) -> np.ndarray:
         """Maps what has been written so far, read-only."""
-        self._file.flush()
         if not self.count:
             return np.empty((0, *self.shape), dtype=np.uint8)
         shape = (self.count, *self.shape)
@@ -47,7 +50,6 @@ class NpyStream:
         """Writes the count and closes the file."""
         if self._file.closed:
             return
-        self._file.flush()
         self._file.seek(0)
         self._write_header()
         self._file.close()

@@ -1,7 +1,8 @@
 """From a source to a pack: read, check, split, write; or leave the disk as it was."""
 
-from collections.abc import Callable
-from contextlib import closing
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from lrface.data.splits import Row, SplitSettings, SplitSummary, make_splits, su
 from lrface.errors import ConfigError, DataError
 
 _NAMED_IN_PACK = 100
+_COLLECT_EVERY = 50_000
 
 Progress = Callable[[int, int], None]
 
@@ -138,7 +140,7 @@ def prepare(
 def _stream(source: Source, report: Report, writer: PackWriter, progress: Progress | None) -> list[Measured]:
     measured: list[Measured] = []
     total = source.count() or 0
-    with closing(source.items(report)) as faces:
+    with _seldom_collected(), closing(source.items(report)) as faces:
         for face in faces:
             figures = face.measured or measure(face.pixels)
             writer.append(face, figures.sha256)
@@ -146,6 +148,17 @@ def _stream(source: Source, report: Report, writer: PackWriter, progress: Progre
             if progress is not None:
                 progress(len(measured) + len(report.problems), total)
     return measured
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Has the collector of cycles run seldom: faces form none, and each run walks all that was ever imported."""
+    before = gc.get_threshold()
+    gc.set_threshold(_COLLECT_EVERY, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _rows(table: pd.DataFrame, groups: np.ndarray) -> list[Row]:
