@@ -35,7 +35,9 @@ class JobSettings(Settings):
 
     seed: int = Field(0, ge=0, lt=2**31, description="seed of every draw")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    out: str | None = Field(None, description="folder that gets a copy of the job's files; none: the tracker alone")
+    out: str | None = Field(
+        None, description="folder or s3://bucket/prefix that gets a copy of the job's files; none: the tracker alone"
+    )
     tracking: TrackingSettings = TrackingSettings()
 
 

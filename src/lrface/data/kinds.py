@@ -9,6 +9,7 @@ from lrface.data.listed import ListSource
 from lrface.data.mix import MixSource, Part
 from lrface.data.procedural import ProceduralSource
 from lrface.data.recordio import RecordSource
+from lrface.data.s3 import is_s3
 from lrface.data.settings import (
     AnyImageData,
     CelebaData,
@@ -23,6 +24,7 @@ from lrface.data.settings import (
 )
 from lrface.data.source import Source
 from lrface.data.torchvision_sets import CelebaSource, LfwSource
+from lrface.errors import ConfigError
 
 DRAWN, FACES = "drawn", "faces"
 """Names of the two parts of a pack that holds drawn faces beside photographs."""
@@ -33,7 +35,7 @@ def source_of(data: ProceduralData | AnyImageData) -> Source:
 
     Raises:
         DataError: Its path is missing or of the wrong kind.
-        ConfigError: A pattern that cannot be used.
+        ConfigError: A pattern that cannot be used, or a source on S3.
     """
     if isinstance(data, ProceduralData):
         return ProceduralSource(data.faces)
@@ -45,6 +47,13 @@ def source_of(data: ProceduralData | AnyImageData) -> Source:
 
 
 def _images(data: AnyImageData) -> Source:
+    if is_s3(data.source):
+        raise ConfigError(
+            f"source {data.source}",
+            got=f"data={data.kind} on S3",
+            expected="files on a disk; of what lies on S3 only packs are read",
+            remedy="set data=pack where it is a pack, else copy the files to a disk",
+        )
     path = Path(data.source).expanduser()
     match data:
         case FolderData():

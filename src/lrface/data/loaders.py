@@ -9,6 +9,7 @@ from jaxtyping import Int64
 
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError
+from lrface.images.stored import Locality
 
 
 def epoch_order(
@@ -18,6 +19,7 @@ def epoch_order(
     *,
     labels: Int64[np.ndarray, " rows"] | None = None,
     balanced: bool = False,
+    locality: Locality | None = None,
 ) -> Int64[np.ndarray, " order"]:
     """Shuffles rows for an epoch.
 
@@ -32,6 +34,8 @@ def epoch_order(
         balanced: Draw each class equally often. As many rows come out as went in; rows of small classes are
             repeated, each as often as its fellows give or take one, and of large classes some are left out,
             others in each epoch.
+        locality: Where rows cannot all be near at hand: the shards come in random order, and each row somewhere
+            among those of a few shards, so that few are in use at a time. None mixes all rows evenly.
 
     Returns:
         Row numbers.
@@ -44,7 +48,7 @@ def epoch_order(
     # Philox counts blocks under a key; key and epoch alone give the stream.
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch))))
     if not balanced:
-        return generator.permutation(rows)
+        return _mixed(generator, rows, locality)
     if labels is None or len(labels) != len(rows):
         got = "no labels" if labels is None else f"{len(labels)} labels for {len(rows)} rows"
         raise ConfigError("balanced order", got=got, expected="a label for each row", remedy="give the labels")
@@ -57,8 +61,7 @@ def epoch_order(
     chosen = np.concatenate(
         [_repeated(generator, places, int(count)) for places, count in zip(members, quota, strict=True)]
     )
-    order: np.ndarray = rows[generator.permutation(chosen)]
-    return order
+    return _mixed(generator, rows[chosen], locality)
 
 
 def batches(
@@ -100,6 +103,16 @@ def batches(
             if place + 1 < len(slices):
                 waiting = reader.submit(pack.batch, slices[place + 1])
             yield rows, torch.from_numpy(faces)
+
+
+def _mixed(generator: np.random.Generator, rows: np.ndarray, locality: Locality | None) -> np.ndarray:
+    if locality is None or not len(rows):
+        return generator.permutation(rows)
+    shards, codes = np.unique(rows // locality.rows, return_inverse=True)
+    turn = generator.permutation(len(shards))[codes]
+    # A shard begins at its turn and its rows spread over those of the next ones: a window that slides.
+    order: np.ndarray = rows[np.argsort(turn + generator.uniform(0, locality.shards, len(rows)), kind="stable")]
+    return order
 
 
 def _repeated(generator: np.random.Generator, places: np.ndarray, count: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The pack: all faces of a source as one memory map with its manifest."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from lrface.data.manifest import (
 from lrface.data.naming import natural_key
 from lrface.data.source import FACE_SIZE
 from lrface.errors import DataError
+from lrface.images.stored import Locality, StoredFaces
 from lrface.settings import Settings
 
 FORMAT_VERSION = 1
@@ -46,30 +48,58 @@ class PackInfo(Settings):
 
 @dataclass(frozen=True, eq=False)
 class Pack:
-    """An opened pack. A batch is a slice of its memory map.
+    """An opened pack. A batch is a slice of its memory map, or comes from shards on S3.
 
     Attributes:
-        root: The folder.
-        faces: The faces, RGB, memory-mapped and read-only.
+        root: The folder; of a pack on S3 the local one that holds its small files.
+        faces: The faces, n x 112 x 112 x 3, uint8 RGB, read-only: memory-mapped, or streamed from S3.
         manifest: One line per face: row, source, subject, sha256, width, height, superres, recognition.
         digest: sha256 over the sorted rows.
         info: What ``pack.json`` says.
-        vlr: Real VLR images of the same rows, memory-mapped, where there are any.
+        vlr: Real VLR images of the same rows, n x size x size x 3, likewise, where there are any.
+        uri: Where it lies: ``file:`` or ``s3:``.
+        reopen: Opens it again in another process, where the root alone does not say how.
     """
 
     root: Path
-    faces: UInt8[np.ndarray, "n 112 112 3"]
+    faces: StoredFaces
     manifest: pd.DataFrame
     digest: str
     info: PackInfo
-    vlr: UInt8[np.ndarray, "n size size 3"] | None = None
+    vlr: StoredFaces | None = None
+    uri: str = ""
+    reopen: Callable[[], "Pack"] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.uri:
+            object.__setattr__(self, "uri", self.root.absolute().as_uri())
+
+    @property
+    def name(self) -> str:
+        """What it is called: the last part of its path or URI."""
+        return self.uri.rpartition("/")[2] if self.streamed else self.root.name
+
+    @property
+    def location(self) -> str:
+        """The path or URI that opens it."""
+        return self.uri if self.streamed else str(self.root)
+
+    @property
+    def locality(self) -> Locality | None:
+        """How near to each other rows should be read that lie near each other; None where that does not matter."""
+        return getattr(self.faces, "locality", None)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether its faces come from S3."""
+        return self.reopen is not None
 
     def __len__(self) -> int:
         return len(self.manifest)
 
-    def __reduce__(self) -> tuple[Any, tuple[Path]]:
+    def __reduce__(self) -> tuple[Any, tuple[Path] | tuple[()]]:
         # A worker process maps the file itself; pickling would copy every face.
-        return open_pack, (self.root,)
+        return (open_pack, (self.root,)) if self.reopen is None else (self.reopen, ())
 
     def rows(self, superres: str | None = None, recognition: str | None = None) -> Int64[np.ndarray, " rows"]:
         """Names the rows of a split.
@@ -93,7 +123,7 @@ class Pack:
                 continue
             if value not in allowed:
                 raise DataError(
-                    f"rows of {self.root}",
+                    f"rows of {self.location}",
                     got=f"{column} split {value!r}",
                     expected=f"one of {', '.join(allowed)}",
                     remedy="name one of these",
@@ -141,7 +171,7 @@ class Pack:
         """
         if self.vlr is None:
             raise DataError(
-                f"pack {self.root}",
+                f"pack {self.location}",
                 got="no vlr.npy",
                 expected="real VLR images",
                 remedy="prepare a source that has them, or use a degradation",
@@ -166,7 +196,20 @@ def open_pack(path: Path | str) -> Pack:
     root = Path(path)
     info = _read_info(root)
     manifest = read_manifest(root / MANIFEST_FILE)
-    what = f"pack {root}"
+    check_whole(info, manifest, f"pack {root}")
+    faces = _map_images(root / FACES_FILE, (info.rows, FACE_SIZE, FACE_SIZE, 3))
+    vlr = None
+    if info.vlr_size is not None:
+        vlr = _map_images(root / VLR_FILE, (info.rows, info.vlr_size, info.vlr_size, 3))
+    return Pack(root=root, faces=faces, manifest=manifest, digest=info.digest, info=info, vlr=vlr)
+
+
+def check_whole(info: PackInfo, manifest: pd.DataFrame, what: str) -> None:
+    """Checks that manifest and ``pack.json`` are of one pack.
+
+    Raises:
+        DataError: Counts or digest differ.
+    """
     if len(manifest) != info.rows:
         raise DataError(what, got=f"{len(manifest)} manifest rows", expected=f"{info.rows}", remedy=_REMEDY)
     if manifest["subject"].nunique() != info.subjects:
@@ -178,11 +221,6 @@ def open_pack(path: Path | str) -> Pack:
     digest = manifest_digest(manifest)
     if digest != info.digest:
         raise DataError(what, got=f"digest {digest[:12]}", expected=f"digest {info.digest[:12]}", remedy=_REMEDY)
-    faces = _map_images(root / FACES_FILE, (info.rows, FACE_SIZE, FACE_SIZE, 3))
-    vlr = None
-    if info.vlr_size is not None:
-        vlr = _map_images(root / VLR_FILE, (info.rows, info.vlr_size, info.vlr_size, 3))
-    return Pack(root=root, faces=faces, manifest=manifest, digest=digest, info=info, vlr=vlr)
 
 
 def _read_info(root: Path) -> PackInfo:
@@ -197,10 +235,19 @@ def _read_info(root: Path) -> PackInfo:
             expected=f"{FACES_FILE}, {MANIFEST_FILE} and {INFO_FILE}",
             remedy="make a pack with prepare, and name its folder here",
         )
+    return parse_info(path.read_bytes(), str(path))
+
+
+def parse_info(text: bytes, what: str) -> PackInfo:
+    """Reads the content of ``pack.json``.
+
+    Raises:
+        DataError: It is damaged, or another version wrote it.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text)
     except ValueError as error:
-        raise DataError(f"{path}", got=f"no JSON ({error})", expected="JSON", remedy=_REMEDY) from error
+        raise DataError(what, got=f"no JSON ({error})", expected="JSON", remedy=_REMEDY) from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise DataError(what, got=f"format version {version}", expected=f"{FORMAT_VERSION}", remedy=_REMEDY)
@@ -209,7 +256,7 @@ def _read_info(root: Path) -> PackInfo:
     except ValidationError as error:
         first = error.errors()[0]
         got = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise DataError(f"{path}", got=got, expected="the fields of a pack", remedy=_REMEDY) from error
+        raise DataError(what, got=got, expected="the fields of a pack", remedy=_REMEDY) from error
 
 
 def _map_images(path: Path, shape: tuple[int, ...]) -> np.ndarray:
@@ -226,7 +273,10 @@ def _map_images(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return images
 
 
-def _gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _gather(images: StoredFaces, rows: np.ndarray) -> np.ndarray:
+    if not isinstance(images, np.ndarray):
+        taken: np.ndarray = images[rows]
+        return taken
     out = np.empty((len(rows), *images.shape[1:]), dtype=images.dtype)
     for place in np.argsort(rows, kind="stable"):
         out[place] = images[rows[place]]

@@ -96,7 +96,11 @@ class PackData(Settings):
     """A pack that is there already."""
 
     kind: Literal["pack"] = "pack"
-    source: str = Field(min_length=1, description="the pack's folder")
+    source: str = Field(min_length=1, description="the pack's folder, or its place on S3: s3://bucket/prefix")
+    cache: str | None = Field(
+        default=None, description="folder that keeps what came from S3; none: mlruns/cache of the project"
+    )
+    cache_gb: float = Field(default=50.0, gt=0, description="most that this folder keeps of faces, 10^9 bytes")
 
 
 AnyImageData = FolderData | FlatData | SplitFoldersData | PairsData | ListData | RecordsData | LfwData | CelebaData

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import UInt8
 
 from lrface.errors import EvaluationError
 from lrface.evaluation.arms import Arm
@@ -14,12 +12,13 @@ from lrface.evaluation.protocol import Protocol
 from lrface.evaluation.results import Results
 from lrface.evaluation.run import evaluate
 from lrface.evaluation.settings import EvaluationSettings
+from lrface.images.stored import StoredFaces
 
 SIZES = (8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 112)
 
 
 def evaluate_curve(
-    faces: UInt8[np.ndarray, "n 112 112 3"],
+    faces: StoredFaces,
     protocol: Protocol,
     arms: Sequence[Arm],
     *,

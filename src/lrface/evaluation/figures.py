@@ -22,6 +22,7 @@ from lrface.evaluation.results import HISTOGRAM_BINS, Cell, Kept, Results
 from lrface.evaluation.sweep import Sweep
 from lrface.images.ranges import to_float, to_uint8
 from lrface.images.sheet import contact_sheet
+from lrface.images.stored import StoredFaces
 from lrface.metrics.identification import cmc
 
 COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5a97", "#e08e0b", "#5c6b73", "#00a6a6", "#9c4221")
@@ -253,7 +254,7 @@ def embedding_picture(
 
 
 def seen_by(
-    faces: UInt8[np.ndarray, "n 112 112 3"],
+    faces: StoredFaces,
     rows: Sequence[int],
     arms: Sequence[Arm],
     size: int,

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
@@ -27,6 +27,7 @@ from lrface.evaluation.curve import curve_table
 from lrface.evaluation.decision import Verdict
 from lrface.evaluation.results import Cell, Record, Results
 from lrface.evaluation.sweep import SweepSettings, sweep
+from lrface.images.stored import StoredFaces
 
 HEADLINES = (
     "rank1",
@@ -128,7 +129,7 @@ class ReportInput:
 
     results: Results
     headline: Cell
-    faces: UInt8[np.ndarray, "n 112 112 3"]
+    faces: StoredFaces
     arms: Sequence[Arm]
     heading: str = "Evaluation"
     verdict: Verdict | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from lrface.errors import EvaluationError
@@ -17,6 +17,7 @@ from lrface.evaluation.protocol import Protocol
 from lrface.evaluation.results import NAME_SAFE, Cell, Kept, Record, Results
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.images.ranges import FACE_SIZE, to_float
+from lrface.images.stored import StoredFaces
 from lrface.metrics.fidelity import psnr, ssim
 
 Progress = Callable[[int, int], None]
@@ -73,7 +74,7 @@ def checked_embeddings(embeddings: Tensor, count: int, who: str) -> Float[Tensor
 
 
 def embed_high(
-    faces: UInt8[np.ndarray, "n 112 112 3"],
+    faces: StoredFaces,
     rows: Sequence[int],
     embedder: Embedder,
     batch: int = 64,
@@ -105,7 +106,7 @@ class Evaluation:
 
     def __init__(
         self,
-        faces: UInt8[np.ndarray, "n 112 112 3"],
+        faces: StoredFaces,
         protocol: Protocol,
         arms: Sequence[Arm],
         settings: EvaluationSettings,
@@ -228,7 +229,7 @@ def _made(degrade: Degrade, size: int) -> Small:
     return small
 
 
-def _stored(vlr: np.ndarray) -> Small:
+def _stored(vlr: StoredFaces) -> Small:
     """Takes small faces that were given."""
 
     def small(images: Tensor, rows: np.ndarray) -> Tensor:
@@ -246,13 +247,13 @@ def _check_names(degradations: Mapping[str, Degrade]) -> None:
 
 
 def evaluate(
-    faces: UInt8[np.ndarray, "n 112 112 3"],
+    faces: StoredFaces,
     protocol: Protocol,
     arms: Sequence[Arm],
     sizes: Sequence[int],
     *,
     degradations: Mapping[str, Degrade] | None = None,
-    real_vlr: UInt8[np.ndarray, "n s s 3"] | None = None,
+    real_vlr: StoredFaces | None = None,
     settings: EvaluationSettings | None = None,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
@@ -299,7 +300,7 @@ def evaluate(
 
 
 def embed_arms(
-    faces: UInt8[np.ndarray, "n 112 112 3"],
+    faces: StoredFaces,
     rows: Sequence[int],
     arms: Sequence[Arm],
     size: int,

@@ -81,7 +81,7 @@ def test_protocol(pack: Pack, settings: EvaluateSettings) -> Protocol:
     rows = pack.rows(superres="test")
     if not len(rows):
         raise EvaluationError(
-            f"pack {pack.root}",
+            f"pack {pack.location}",
             got="no test subjects",
             expected="people who are in no training",
             remedy="prepare it with test subjects, or evaluate another source",
@@ -146,7 +146,7 @@ def report_of(
     """The page of an evaluation: figures, faces, verdict, protocol, versions and licences."""
     versions = {item.origin: f"sha256 {item.sha256}" for item in networks} | dict(run_lineage(context.root))
     licences = [f"{item.origin}: {item.licence}" for item in networks]
-    licences.append(f"faces of {pack.root.name}: {pack.info.licence or 'unknown'} {pack.info.terms}".strip())
+    licences.append(f"faces of {pack.name}: {pack.info.licence or 'unknown'} {pack.info.terms}".strip())
     return make_report(
         ReportInput(
             results=results,

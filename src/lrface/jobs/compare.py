@@ -82,7 +82,7 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
         work.run.log_text("\n".join((*lines, *verdict.lines)) + "\n", "comparison.txt")
         work.run.log_headline({f"compare/{name}": item.change.value for name, item in found.differences.items()})
         if settings.out is not None:
-            copy_out(Path(scratch) / "evaluation", Path(settings.out))
+            copy_out(Path(scratch) / "evaluation", settings.out)
     return found
 
 

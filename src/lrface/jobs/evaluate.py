@@ -68,7 +68,7 @@ def run(
             arms,
             (*recognisers, *resolvers),
             context,
-            heading=f"Evaluation on {pack.root.name}",
+            heading=f"Evaluation on {pack.name}",
         )
         log_results(work.run, results, report, folder)
         work.run.log_headline(headlines(results, settings.sizes))
@@ -77,7 +77,7 @@ def run(
         if results.notes:
             context.terminal.line(f"evaluate: {len(results.notes)} figures could not be told; notes.json says why")
         if settings.out is not None:
-            copy_out(folder, Path(settings.out))
+            copy_out(folder, settings.out)
         return Evaluated(results, work.run.run_id)
 
 

@@ -47,7 +47,7 @@ def run(settings: ExportSettings, context: Context, parent: Run | None = None) -
             )
         work.run.log_artifacts(Path(scratch), "onnx")
         if settings.out is not None:
-            copy_out(Path(scratch), Path(settings.out))
+            copy_out(Path(scratch), settings.out)
     return reports
 
 

@@ -87,9 +87,11 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
         done = Done(work.folder / "stages.json", context)
 
         def prepared() -> str:
-            return str(prepare.run(configs.of("prepare", PrepareSettings), context, work.run).root)
+            return prepare.run(configs.of("prepare", PrepareSettings), context, work.run).location
 
-        data = PackData(source=done.once("prepare", prepared))
+        given = configs.of("prepare", PrepareSettings).data
+        cache = given.model_dump(include={"cache", "cache_gb"}) if isinstance(given, PackData) else {}
+        data = PackData(source=done.once("prepare", prepared), **cache)
 
         def pretrained() -> str:
             return pretrain.run(configs.of("pretrain", PretrainSettings, data=data), context, work.run).uri

@@ -9,7 +9,9 @@ import numpy as np
 from lrface.data.kinds import DRAWN, source_of
 from lrface.data.pack import Pack, open_pack
 from lrface.data.prepare import Summary, prepare
+from lrface.data.s3 import is_s3
 from lrface.data.settings import AnyImageData, DataSettings, PackData, ProceduralData
+from lrface.data.streamed_pack import open_streamed_pack
 from lrface.errors import DataError
 from lrface.jobs.command import Context
 from lrface.training.dsr import DsrData
@@ -29,7 +31,7 @@ def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | Non
         DataError: The source is bad, a check found an error, or the pack cannot be read or written.
     """
     if isinstance(data, PackData):
-        return open_pack(Path(data.source).expanduser()), None
+        return _open(data, context), None
     source = source_of(data)
     licence, terms = ("CC0-1.0", "nobody is shown") if isinstance(data, ProceduralData) else (data.licence, data.terms)
     target = context.packs / _name(data)
@@ -42,6 +44,13 @@ def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | Non
     for line in summary.lines():
         context.terminal.line(line)
     return pack, summary
+
+
+def _open(data: PackData, context: Context) -> Pack:
+    if not is_s3(data.source):
+        return open_pack(Path(data.source).expanduser())
+    cache = context.root / "mlruns" / "cache" if data.cache is None else Path(data.cache).expanduser()
+    return open_streamed_pack(data.source, cache, int(data.cache_gb * 1e9))
 
 
 def pack_for_test(data: DataSettings, context: Context) -> Pack:
@@ -77,7 +86,7 @@ def super_resolution_data(pack: Pack, images_per_epoch: int, drawn_share: float,
     for name, rows in (("train", train), ("val", val)):
         if not len(rows):
             raise DataError(
-                f"pack {pack.root}",
+                f"pack {pack.location}",
                 got=f"no faces in the {name} split",
                 expected="people to train on and others to judge by",
                 remedy="prepare it with other fractions, or give more people",
@@ -102,7 +111,7 @@ def recognition_data(pack: Pack, images_per_epoch: int, val_faces: int) -> EdgeF
     train, val = pack.rows(recognition="train"), pack.rows(recognition="val")
     if not len(train) or not len(val):
         raise DataError(
-            f"pack {pack.root}",
+            f"pack {pack.location}",
             got=f"{len(train)} training and {len(val)} validation images for recognition",
             expected="some of each",
             remedy="give at least 5 images of each person, or lower splits.recognition_min_images",

@@ -1,10 +1,10 @@
 """`prepare`: any source of faces to a pack, checked and split."""
 
-from pathlib import Path
-
 from lrface.config import PrepareSettings
 from lrface.data.pack import Pack
 from lrface.data.page import pack_page, pack_sheet
+from lrface.data.s3 import is_s3
+from lrface.data.shards import publish_pack
 from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA
 from lrface.jobs.packs import make_pack
@@ -32,10 +32,19 @@ def run(settings: PrepareSettings, context: Context, parent: Run | None = None) 
         if summary is not None:
             work.run.log_text(pack_page(pack, summary), "pack.html")
         work.run.log_json(pack.info.model_dump(mode="json"), "pack.json")
-        context.terminal.line(f"prepare: {len(pack)} faces of {pack.info.subjects} people in {pack.root}")
+        context.terminal.line(f"prepare: {len(pack)} faces of {pack.info.subjects} people in {pack.location}")
         if settings.out is not None:
-            copy_out(pack.root, Path(settings.out))
+            _put(pack, settings.out, context)
     return pack
+
+
+def _put(pack: Pack, out: str, context: Context) -> None:
+    """Copy the pack to a folder, or to S3 in shards."""
+    if not is_s3(out):
+        copy_out(pack.root, out)
+        return
+    with context.terminal.progress("publish") as progress:
+        context.terminal.line(f"prepare: published as {publish_pack(pack, out, progress=progress)}")
 
 
 if __name__ == "__main__":

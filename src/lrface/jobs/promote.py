@@ -112,7 +112,7 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         for line in verdict.lines:
             context.terminal.line(line)
         if settings.out is not None:
-            copy_out(folder, Path(settings.out))
+            copy_out(folder, settings.out)
         return Promotion(pair, told.promotes, verdict.lines)
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from lrface.config import JobSettings
 from lrface.data.pack import Pack
+from lrface.data.s3 import is_s3, upload_folder
 from lrface.jobs.command import Context
 from lrface.jobs.reporter import RunReporter
 from lrface.models import dsr as networks
@@ -97,9 +98,9 @@ def skipped_batches_logged(work: Stage, training: TrainingModule) -> Iterator[No
 def log_pack(run: Run, pack: Pack, context: str, rows: int) -> None:
     """Log a pack as an input of a run, under its digest."""
     run.log_dataset(
-        pack.root.name,
+        pack.name,
         pack.digest,
-        source=pack.root.as_uri(),
+        source=pack.uri,
         rows=rows,
         context=context,
         licence=pack.info.licence or "unknown",
@@ -141,11 +142,15 @@ def register_network(
             tags={VersionTag.LICENCE: licence, **tags},
         )
         if out is not None:
-            copy_out(folder, Path(out) / name)
+            copy_out(folder, out, name)
     return version
 
 
-def copy_out(source: Path, target: Path) -> None:
-    """Copy a folder's files to where a user wants them, replacing what is there."""
+def copy_out(source: Path, out: str, *below: str) -> None:
+    """Copy a folder's files to where a user wants them, a folder or S3, replacing what is there."""
+    if is_s3(out):
+        upload_folder(source, "/".join((out.rstrip("/"), *below)))
+        return
+    target = Path(out, *below)
     target.mkdir(parents=True, exist_ok=True)
     shutil.copytree(source, target, dirs_exist_ok=True)

@@ -117,7 +117,9 @@ class DsrTraining(TrainingModule):
         self._sheet = sheet
         self.source = EpochSource(
             data.pack,
-            lambda epoch: shared_order(data.groups, data.shares, data.images_per_epoch, seed, epoch),
+            lambda epoch: shared_order(
+                data.groups, data.shares, data.images_per_epoch, seed, epoch, data.pack.locality
+            ),
             {},
             recipe.loop.batch_size,
             lambda: self.current_epoch,

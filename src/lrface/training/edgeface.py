@@ -162,7 +162,7 @@ class EdgeFaceTraining(TrainingModule):
         self._old_gallery: Float[Tensor, "m 512"] | None = None
         self.source = EpochSource(
             data.pack,
-            lambda epoch: shared_order([data.rows], [1.0], data.images_per_epoch, seed, epoch),
+            lambda epoch: shared_order([data.rows], [1.0], data.images_per_epoch, seed, epoch, data.pack.locality),
             dict(zip(data.rows.tolist(), data.people.tolist(), strict=True)),
             recipe.loop.batch_size,
             lambda: self.current_epoch,

@@ -11,6 +11,7 @@ from torch import Tensor
 from lrface.data.loaders import batches, epoch_order
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError
+from lrface.images.stored import Locality
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,14 @@ class Batch:
 
 
 def shared_order(
-    groups: Sequence[Int64[np.ndarray, " n"]], shares: Sequence[float], count: int, seed: int, epoch: int
+    groups: Sequence[Int64[np.ndarray, " n"]],
+    shares: Sequence[float],
+    count: int,
+    seed: int,
+    epoch: int,
+    locality: Locality | None = None,
 ) -> Int64[np.ndarray, " m"]:
-    """The rows of an epoch out of several groups, a function of (seed, epoch) alone.
+    """The rows of an epoch out of several groups, a function of its arguments alone.
 
     Args:
         groups: Rows of each source.
@@ -41,6 +47,7 @@ def shared_order(
         count: Faces in an epoch; 0 takes every row of every group once, whatever the shares.
         seed: Seed of the training.
         epoch: Number of the epoch, from 0.
+        locality: As `epoch_order` takes it.
 
     Raises:
         ConfigError: There are no rows, or no share for those that there are.
@@ -54,20 +61,24 @@ def shared_order(
             remedy="give faces, or a share to a group that has some",
         )
     if count == 0:
-        return epoch_order(np.concatenate(groups), seed, epoch)
+        return epoch_order(np.concatenate(groups), seed, epoch, locality=locality)
     chosen = [
-        _many(rows, round(count * share / whole), seed, epoch)
+        _many(rows, round(count * share / whole), seed, epoch, locality)
         for rows, share in zip(groups, shares, strict=True)
         if len(rows)
     ]
-    return epoch_order(np.concatenate(chosen), seed, epoch)
+    return epoch_order(np.concatenate(chosen), seed, epoch, locality=locality)
 
 
-def _many(rows: Int64[np.ndarray, " n"], count: int, seed: int, epoch: int) -> Int64[np.ndarray, " count"]:
+def _many(
+    rows: Int64[np.ndarray, " n"], count: int, seed: int, epoch: int, locality: Locality | None
+) -> Int64[np.ndarray, " count"]:
     """The next `count` rows of an endless walk, each round of which visits every row once."""
     start = epoch * count
     first, last = start // len(rows), -(-(start + count) // len(rows))
-    walk = np.concatenate([epoch_order(rows, seed, turn) for turn in range(first, max(last, first + 1))])
+    walk = np.concatenate(
+        [epoch_order(rows, seed, turn, locality=locality) for turn in range(first, max(last, first + 1))]
+    )
     skipped = start - first * len(rows)
     return walk[skipped : skipped + count]
 

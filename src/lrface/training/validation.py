@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lrface.images.degradation import SmallFaces, degrade, fixed_draw
 from lrface.images.ranges import to_float
+from lrface.images.stored import StoredFaces
 from lrface.metrics.diversity import effective_rank
 from lrface.metrics.verification import dprime, tar_at_far
 
@@ -48,7 +49,7 @@ class ValidationSet:
 
 
 def validation_set(
-    faces: UInt8[np.ndarray, "n 112 112 3"],
+    faces: StoredFaces,
     rows: Int64[np.ndarray, " m"],
     people: Int64[np.ndarray, " m"],
     most: int,
