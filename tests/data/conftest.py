@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture
-def faces() -> np.ndarray:
+def blotches() -> np.ndarray:
     """Twenty blotchy pictures, all different."""
     generator = np.random.default_rng(7)
     coarse = generator.integers(20, 236, (20, 14, 14, 3), dtype=np.uint8)
     return np.stack([cv2.resize(face, (112, 112), interpolation=cv2.INTER_CUBIC) for face in coarse])
+
+
+@pytest.fixture
+def faces() -> np.ndarray:
+    """Twenty blotchy pictures, all different."""
+    return blotches()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def checked(faces, subjects=None, side=200) -> Checked:
             "height": side,
         }
     )
-    return Checked(table, [measure(face) for face in faces], np.stack(list(faces)))
+    return Checked(table, [measure(face) for face in faces], list(faces).__getitem__)
 
 
 def kinds(findings) -> dict[str, int]:

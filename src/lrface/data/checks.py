@@ -110,12 +110,12 @@ class Checked:
     Attributes:
         table: One line per face: source, subject, width, height.
         measured: The figures, in the same order.
-        faces: The faces.
+        face: Gives the face of a row.
     """
 
     table: pd.DataFrame
     measured: Sequence[Measured]
-    faces: UInt8[np.ndarray, "n 112 112 3"]
+    face: Callable[[int], UInt8[np.ndarray, "112 112 3"]]
     _near: dict[tuple[int, float], np.ndarray] = field(default_factory=dict)
 
     def same(self) -> list[list[int]]:
@@ -131,7 +131,7 @@ class Checked:
             # Of the same picture one is enough, and constant ones are alike without being copies.
             contrast = np.array([self.measured[row].contrast for row in first])
             first = first[contrast >= settings.constant_contrast]
-            found = near_pairs(hashes[first], lambda place: self.faces[first[place]], *key)
+            found = near_pairs(hashes[first], lambda place: self.face(int(first[place])), *key)
             self._near[key] = first[found]
         return self._near[key]
 

@@ -10,7 +10,8 @@ from jaxtyping import Int64, UInt8, UInt64
 
 from lrface.data.measure import THUMB
 
-_CHUNK = 1024
+_COMPARED, _SEEN = 1 << 20, 256
+"""How many pairs of hashes, and of pictures, are compared at a time."""
 
 
 def same_pixels(hashes: Sequence[str]) -> list[list[int]]:
@@ -79,8 +80,9 @@ def _close_values(values: np.ndarray, distance: int) -> Iterator[tuple[int, int]
 
 
 def _close_members(values: np.ndarray, members: np.ndarray, distance: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, len(members), _CHUNK):
-        some = members[start : start + _CHUNK]
+    step = max(1, _COMPARED // len(members))
+    for start in range(0, len(members), step):
+        some = members[start : start + step]
         bits = np.bitwise_count(values[some][:, None] ^ values[members][None, :])
         ones, others = np.nonzero(bits <= distance)
         for one, other in zip(some[ones], members[others], strict=True):
@@ -90,12 +92,12 @@ def _close_members(values: np.ndarray, members: np.ndarray, distance: int) -> It
 
 def _correlations(face: Callable[[int], np.ndarray], pairs: np.ndarray) -> np.ndarray:
     result = np.empty(len(pairs))
-    for start in range(0, len(pairs), _CHUNK):
-        some = pairs[start : start + _CHUNK]
+    for start in range(0, len(pairs), _SEEN):
+        some = pairs[start : start + _SEEN]
         rows, places = np.unique(some, return_inverse=True)
         thumbs = np.stack([_thumb(face(int(row))) for row in rows])
         places = places.reshape(some.shape)
-        result[start : start + _CHUNK] = (thumbs[places[:, 0]] * thumbs[places[:, 1]]).sum(axis=1)
+        result[start : start + _SEEN] = (thumbs[places[:, 0]] * thumbs[places[:, 1]]).sum(axis=1)
     return result
 
 

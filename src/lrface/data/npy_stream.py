@@ -1,5 +1,6 @@
 """An ``.npy`` file that grows image by image."""
 
+import os
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -39,12 +40,16 @@ class NpyStream:
             rest = rest[self._file.write(rest) :]
         self.count += 1
 
-    def view(self) -> np.ndarray:
-        """Maps what has been written so far, read-only."""
-        if not self.count:
-            return np.empty((0, *self.shape), dtype=np.uint8)
-        shape = (self.count, *self.shape)
-        return np.memmap(self.path, dtype=np.uint8, mode="r", offset=self._start, shape=shape)
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        """Reads an image that has been written. Not by a map: all that was ever looked at would count as memory."""
+        if not 0 <= row < self.count:
+            raise IndexError(f"image {row} of {self.count}")
+        size = int(np.prod(self.shape))
+        content = os.pread(self._file.fileno(), size, self._start + row * size)
+        return np.frombuffer(content, dtype=np.uint8).reshape(self.shape)
 
     def close(self) -> None:
         """Writes the count and closes the file."""

@@ -108,11 +108,15 @@ class PackWriter:
             raise self._cannot_write(error) from error
         self._rows.append((source, subject, digest, face.width, face.height, face.superres, face.recognition))
 
-    def pixels(self) -> UInt8[np.ndarray, "n 112 112 3"]:
-        """Maps the faces written so far."""
+    def face(self, row: int) -> UInt8[np.ndarray, "112 112 3"]:
+        """Reads a face that was written.
+
+        Raises:
+            IndexError: There is no such row.
+        """
         if self._faces is None:
-            return np.empty((0, *_FACE_SHAPE), dtype=np.uint8)
-        return self._faces.view()
+            raise IndexError(f"face {row} of 0")
+        return self._faces[row]
 
     def table(self) -> pd.DataFrame:
         """Gives the rows so far: source, subject, sha256, width, height, prescribed splits or None."""

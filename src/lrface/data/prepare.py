@@ -120,7 +120,7 @@ def prepare(
         if not measured:
             raise _no_faces(source, report)
         table = writer.table()
-        checked = Checked(table, measured, writer.pixels())
+        checked = Checked(table, measured, writer.face)
         findings = check_faces(checked, report, checks)
         groups = checked.groups(checks)
         dealt = make_splits(_rows(table, groups), splits)
