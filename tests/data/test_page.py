@@ -1,9 +1,10 @@
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from lrface.data.checks import CheckSettings
+from lrface.data.checks import CheckSettings, Finding
 from lrface.data.files import ReadSettings
 from lrface.data.folder import FolderSource
 from lrface.data.page import histograms, pack_page, pack_sheet, sample_rows
@@ -72,5 +73,20 @@ def test_the_page_is_well_formed_and_needs_nothing_else(made):
     reader.feed(pack_page(pack, summary, title="A & B"))
     assert reader.open == []
     assert all(address.startswith("data:image/") for address in reader.addresses)
-    for expected in (pack.digest, "A & B", "a < b", "p2/<script>.png", "4 images, fewer than 5"):
+    for expected in (pack.digest, "A & B", "a < b", "p2/<script>.png", "4 images, fewer than 5", "16 as_is"):
         assert expected in reader.text
+
+
+def test_the_page_counts_what_gave_no_face_by_subject(made):
+    page = pack_page(*made)
+    head = '<tr><th>subject</th><th class="number">broken</th><th class="number">faces left</th></tr>'
+    line = '<tr><td>p2</td><td class="number">1</td><td class="number">6</td></tr>'
+    assert head + line in page
+    assert f"<h1>Faces of {made[0].name}</h1>" in page
+
+
+def test_long_lists_are_cut_and_counted(made):
+    pack, summary = made
+    finding = Finding("small", "warning", 30, "30 files", tuple(f"{number}.png" for number in range(20)))
+    page = pack_page(pack, replace(summary, findings=(finding,)))
+    assert "<code>19.png</code> and 10 more" in page

@@ -147,7 +147,7 @@ def test_more_test_subjects_than_there_are(write_folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
-KILLS = 8
+KILLS = 20
 KILLER = """
 import os, signal, sys, time
 from pathlib import Path

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from lrface.data.pack import open_pack
+
 FIELDS = {"arm", "size", "degradation", "metric", "value", "low", "high", "n"}
 RANGES = {"rank1": (0, 1), "tar_at_far_1e-2": (0, 1), "correct": (0, 1), "similarity": (-1, 1), "psnr": (5, 60)}
 QUICK = ("--overrides", "sizes=[8, 12] measure.replicates=100")
@@ -89,16 +91,22 @@ def test_weights_by_path_and_no_super_resolver(job, project, tmp_path):
 
 
 @pytest.mark.real
-def test_the_figures_of_the_real_faces_come_out(job, project, real_folder, tmp_path):
-    """Measured elsewhere with the released weights: README of the real faces."""
+@pytest.mark.parametrize("faces", ["faces_aligned", "faces_raw"])
+def test_the_figures_of_the_real_faces_come_out(job, project, real_folder, tmp_path, faces):
+    """Measured elsewhere with the released weights: README of the real faces. Aligned by others, or by `prepare`."""
+    own = ""
+    if faces == "faces_raw":
+        detector = real_folder / "weights" / "face_detection_yunet_2023mar.onnx"
+        own = f" data.read.align.mode=yunet data.read.align.detector.weights={detector}"
     ended = job(
         "evaluate",
-        *("--data", "folder", "--source", str(real_folder / "faces_aligned")),
+        *("--data", "folder", "--source", str(real_folder / faces)),
         *("--edgeface", str(real_folder / "weights" / "edgeface_xxs.pt"), "--out", str(tmp_path)),
-        *("--overrides", "sizes=[8,12] measure.replicates=100 protocol.non_mated_fraction=0"),
+        *("--overrides", f"sizes=[8,12] measure.replicates=100 protocol.non_mated_fraction=0{own}"),
     )
 
     assert ended.code == 0, ended.err
+    assert len(open_pack(project.pack(faces))) == 197
     found = {
         (record["arm"], record["size"], record["metric"]): record["value"]
         for record in json.loads((tmp_path / "metrics.json").read_text())

@@ -111,3 +111,28 @@ def test_a_moved_project_writes_nothing_to_its_old_folder(job, cycle, project):
     assert str(project.root) in run.info.artifact_uri
     assert project.artifacts(run, "images")
     assert sorted(cycle.project.root.rglob("*")) == before
+
+
+def test_a_pack_goes_to_s3_and_is_trained_on_from_there(job, project, photographs, s3):
+    uri = f"s3://{s3.bucket('photographs')}/packs/people"
+    made = job("prepare", "--data", "folder", "--source", str(photographs), "--out", uri)
+    assert made.code == 0, made.err
+    assert f"published as {uri}" in made.out
+
+    small = ("--preset", "smoke", "--epochs", "1", "--edgeface", "models:/edgeface@pretrained")
+    trained = job("train_dsr", *small, "--data", "pack", "--source", uri)
+
+    assert trained.code == 0, trained.err
+    (given,) = project.run("train_dsr baseline").inputs.dataset_inputs
+    assert json.loads(given.dataset.source) == {"uri": uri}
+    assert given.dataset.source_type == "s3"
+    assert given.dataset.name == "people"
+    digest = open_pack(project.pack("our people")).digest
+    assert project.version("dsr", "baseline").tags["pack_digest"] == digest
+    assert list((project.root / "mlruns" / "cache" / "shards").glob("*.npy"))
+
+
+def test_what_is_no_pack_is_not_read_from_s3(job):
+    line = job("prepare", "--data", "folder", "--source", "s3://bucket/people").refused()
+
+    assert "set data=pack where it is a pack" in line

@@ -1,9 +1,10 @@
 """From a source to a pack: read, check, split, write; or leave the disk as it was."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,14 @@ class Summary:
         findings: What the checks found, errors first.
         report: What was skipped and how the faces were aligned.
         measured: The figures of each face, in row order.
+        faces: How many faces there are of each subject.
     """
 
     splits: SplitSummary
     findings: tuple[Finding, ...]
     report: Report
     measured: tuple[Measured, ...]
+    faces: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Gives the summary as plain JSON values, long lists cut short."""
@@ -126,7 +129,8 @@ def prepare(
         dealt = make_splits(_rows(table, groups), splits)
         findings = by_severity([*findings, *check_splits(checked, dealt, checks)])
         stop_on_errors(findings, f"source {describe_in_words(source)}")
-        summary = Summary(summarize(list(table["subject"]), dealt), tuple(findings), report, tuple(measured))
+        subjects = list(table["subject"])
+        summary = Summary(summarize(subjects, dealt), tuple(findings), report, tuple(measured), dict(Counter(subjects)))
         made = {
             "source": source.describe(),
             "splits": splits.model_dump(mode="json"),

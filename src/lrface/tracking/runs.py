@@ -178,7 +178,7 @@ class Run:
                 "kind": "dataset",
                 "name": name,
                 "digest": digest[:_DIGEST_LENGTH],
-                "source_type": "local",
+                "source_type": "s3" if source.startswith("s3://") else "local",
                 "source": json.dumps({"uri": source}),
                 "profile": json.dumps({"rows": rows}),
                 "tags": {key: value[:_INPUT_TAG_LENGTH] for key, value in tags.items()},
