@@ -86,20 +86,21 @@ def test_the_lock_holds_every_pin_with_hashes_and_no_address():
     wanted = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["dev"]
 
     for pin in wanted:
-        name, _, number = pin.partition("==")
+        name, _, number = pin.partition(";")[0].partition("==")
         assert locked[name.lower()] == number
     entries = re.split(r"^(?=[a-z0-9-]+==)", lock, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in entry for entry in entries)
     assert "://" not in lock
 
 
-def _readme_commands():
-    for line in (ROOT / "README.md").read_text().splitlines():
+def _commands(page):
+    for line in (ROOT / page).read_text().splitlines():
         if line.startswith("    ") and line.split()[0] in {"make", "mlflow", "python"}:
             yield shlex.split(line)
 
 
-README = [words for words in _readme_commands() if words[:2] == ["mlflow", "run"]]
+README = [words for words in _commands("README.md") if words[:2] == ["mlflow", "run"]]
+SHOWN = [*README, *(words for words in _commands("docs/data.md") if words[:2] == ["mlflow", "run"])]
 
 
 def test_the_readme_shows_how_to_run_it():
@@ -111,8 +112,8 @@ def _entry(words):
     return words[words.index("-e") + 1] if "-e" in words else "main"
 
 
-@pytest.mark.parametrize("words", README, ids=" ".join)
-def test_a_command_of_the_readme_exists_with_its_parameters(words):
+@pytest.mark.parametrize("words", SHOWN, ids=" ".join)
+def test_a_command_that_is_shown_exists_with_its_parameters(words):
     given = dict(words[place + 1].split("=", 1) for place, word in enumerate(words) if word == "-P")
     declared = ENTRIES[_entry(words)]["parameters"]
 
@@ -121,8 +122,8 @@ def test_a_command_of_the_readme_exists_with_its_parameters(words):
     assert {name for name, parameter in declared.items() if "default" not in parameter} <= set(given)
 
 
-@pytest.mark.parametrize("words", [words for words in README if _entry(words) not in WITHOUT_CONFIG], ids=" ".join)
-def test_a_command_of_the_readme_composes(words):
+@pytest.mark.parametrize("words", [words for words in SHOWN if _entry(words) not in WITHOUT_CONFIG], ids=" ".join)
+def test_a_command_that_is_shown_composes(words):
     """As the job itself does before it touches a face."""
     job = _entry(words)
     own = getattr(import_module(f"lrface.jobs.{job}"), "PARAMETERS", DATA)

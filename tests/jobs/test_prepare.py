@@ -115,7 +115,9 @@ def test_a_moved_project_writes_nothing_to_its_old_folder(job, cycle, project):
 
 def test_a_pack_goes_to_s3_and_is_trained_on_from_there(job, project, photographs, s3):
     uri = f"s3://{s3.bucket('photographs')}/packs/people"
-    made = job("prepare", "--data", "folder", "--source", str(photographs), "--out", uri)
+    terms = "for [consenting] eyes, no resale"
+    own = f'"data.terms=\\"{terms}\\""'
+    made = job("prepare", "--data", "folder", "--source", str(photographs), "--out", uri, "--overrides", own)
     assert made.code == 0, made.err
     assert f"published as {uri}" in made.out
 
@@ -127,8 +129,10 @@ def test_a_pack_goes_to_s3_and_is_trained_on_from_there(job, project, photograph
     assert json.loads(given.dataset.source) == {"uri": uri}
     assert given.dataset.source_type == "s3"
     assert given.dataset.name == "people"
-    digest = open_pack(project.pack("our people")).digest
-    assert project.version("dsr", "baseline").tags["pack_digest"] == digest
+    digest = project.run("prepare folder").data.tags["pack_digest"]
+    version = project.version("dsr", "baseline")
+    assert version.tags["pack_digest"] == digest
+    assert terms in version.tags["terms"].splitlines()
     assert list((project.root / "mlruns" / "cache" / "shards").glob("*.npy"))
 
 

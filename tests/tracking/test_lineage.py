@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from lrface.tracking.lineage import UNKNOWN, git_commit, joined_licences, package_versions, requirements
+from lrface.tracking.lineage import UNKNOWN, git_commit, joined_licences, joined_terms, package_versions, requirements
 
 
 def _git(root, *arguments):
@@ -43,6 +43,11 @@ def test_no_git_is_no_error(tmp_path, monkeypatch):
 )
 def test_licences_of_the_parts_hold_for_the_whole(licences, joined):
     assert joined_licences(licences) == joined
+
+
+def test_terms_of_the_parts_hold_for_the_whole():
+    assert joined_terms(["no resale", "", "unknown", "ask the owner\nno resale"]) == "ask the owner\nno resale"
+    assert joined_terms(["", "unknown"]) == UNKNOWN
 
 
 def test_versions_of_packages():

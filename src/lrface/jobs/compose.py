@@ -38,12 +38,12 @@ COMMON = (
     Parameter("preset", None, "a named set of values: demo, real, recognition, image, fast"),
     Parameter("device", "device", "auto, cpu, cuda or cuda:N"),
     Parameter("seed", "seed", "seed of every draw"),
-    Parameter("out", "out", "folder that gets a copy of the job's files"),
+    Parameter("out", "out", "folder, or s3://bucket/prefix, that gets a copy of the job's files"),
     Parameter("overrides", None, "Hydra overrides, separated by spaces; quote what holds spaces"),
 )
 DATA = (
     Parameter("data", None, "kind of source: procedural, folder, pack, ..."),
-    Parameter("source", "data.source", "path of the source"),
+    Parameter("source", "data.source", "path of the source; of a pack also s3://bucket/prefix"),
 )
 NOT_GIVEN = frozenset({"", "auto"})
 

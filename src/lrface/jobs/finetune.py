@@ -21,7 +21,7 @@ from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, recognition_data
-from lrface.jobs.stage import Stage, log_pack, register_network, skipped_batches_logged, stage
+from lrface.jobs.stage import Stage, data_tags, log_pack, register_network, skipped_batches_logged, stage
 from lrface.losses.margin import MarginHead
 from lrface.models.edgeface import EdgeFace
 from lrface.tracking.lineage import joined_licences
@@ -65,12 +65,13 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
         network = _tune(settings, context, work, start, resolver, data)
         _show(settings, context, work, pack, start, network, resolver)
         licences = [start.licence, resolver.licence if resolver else "", pack.info.licence or "unknown"]
+        terms = data_tags(pack, start.version, resolver.version if resolver else None)
         return register_network(
             work.run,
             network,
             alias=Alias.FINETUNED,
             licence=joined_licences(filter(None, licences)),
-            tags={VersionTag.PACK: pack.digest, VersionTag.JOB: "finetune", **lineage},
+            tags={**terms, VersionTag.JOB: "finetune", **lineage},
             out=settings.out,
         )
 

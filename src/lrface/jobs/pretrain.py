@@ -7,7 +7,7 @@ from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import NONE, load_recogniser
 from lrface.jobs.packs import pack_for, recognition_data
-from lrface.jobs.stage import log_pack, register_network, skipped_batches_logged, stage
+from lrface.jobs.stage import data_tags, log_pack, register_network, skipped_batches_logged, stage
 from lrface.losses.margin import MarginHead
 from lrface.models.edgeface import EdgeFace
 from lrface.tracking.names import Alias, VersionTag
@@ -67,7 +67,7 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
             network,
             alias=Alias.PRETRAINED,
             licence=pack.info.licence or "unknown",
-            tags={VersionTag.PACK: pack.digest, VersionTag.CYCLE: 0, VersionTag.JOB: "pretrain"},
+            tags={**data_tags(pack), VersionTag.CYCLE: 0, VersionTag.JOB: "pretrain"},
             out=settings.out,
         )
 

@@ -19,6 +19,7 @@ from lrface.models.dsr_folder import dsr_spec
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
 from lrface.models.store import write_model
+from lrface.tracking.lineage import joined_terms
 from lrface.tracking.names import DSR, EDGEFACE, Alias, VersionTag
 from lrface.tracking.registry import register
 from lrface.tracking.resume import fingerprint, work_folder
@@ -107,6 +108,12 @@ def log_pack(run: Run, pack: Pack, context: str, rows: int) -> None:
         terms=pack.info.terms or "unknown",
     )
     run.set_tags({VersionTag.PACK: pack.digest})
+
+
+def data_tags(pack: Pack, *parts: ModelVersion | None) -> dict[VersionTag | str, object]:
+    """Tags of a version that was trained on a pack: its digest, and the terms of it and of what went in besides."""
+    inherited = [part.tags.get(VersionTag.TERMS, "") for part in parts if part is not None]
+    return {VersionTag.PACK: pack.digest, VersionTag.TERMS: joined_terms([*inherited, pack.info.terms])}
 
 
 def register_network(

@@ -12,7 +12,7 @@ from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import NONE, Recogniser, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, super_resolution_data
-from lrface.jobs.stage import log_pack, register_network, skipped_batches_logged, stage
+from lrface.jobs.stage import data_tags, log_pack, register_network, skipped_batches_logged, stage
 from lrface.models.dsr import DSR
 from lrface.tracking.lineage import joined_licences
 from lrface.tracking.names import Alias, VersionTag
@@ -74,7 +74,7 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             trained,
             alias=alias,
             licence=joined_licences([supervisor.licence, pack.info.licence or "unknown"]),
-            tags={VersionTag.PACK: pack.digest, VersionTag.JOB: "train_dsr", **lineage},
+            tags={**data_tags(pack, supervisor.version), VersionTag.JOB: "train_dsr", **lineage},
             out=settings.out,
         )
 

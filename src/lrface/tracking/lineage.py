@@ -70,6 +70,12 @@ def joined_licences(licences: Iterable[str]) -> str:
     return " AND ".join(sorted(parts)) if parts else UNKNOWN
 
 
+def joined_terms(terms: Iterable[str]) -> str:
+    """Return the terms of use that hold for what is made of several parts: a line for each, each once, sorted."""
+    parts = {line.strip() for text in terms for line in text.splitlines()} - {"", UNKNOWN}
+    return "\n".join(sorted(parts)) if parts else UNKNOWN
+
+
 def run_lineage(root: Path) -> Mapping[str, str]:
     """Return the tags that tell which code and which packages a run was made with."""
     tags = {f"version.{name}": version for name, version in package_versions().items()}

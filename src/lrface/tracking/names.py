@@ -48,6 +48,7 @@ class VersionTag(StrEnum):
     SUPER_RESOLVER = "super_resolver"
     CYCLE = "cycle"
     LICENCE = "licence"
+    TERMS = "terms"
     VERDICT = "verdict"
     INTERVAL = "verdict_interval"
     JOB = "job"

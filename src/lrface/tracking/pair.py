@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lrface.errors import RegistryError
-from lrface.tracking.lineage import joined_licences
+from lrface.tracking.lineage import joined_licences, joined_terms
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias, VersionTag
 from lrface.tracking.registry import register
 from lrface.tracking.runs import Run
@@ -44,6 +44,7 @@ def register_pair(
         VersionTag.EDGEFACE_SHA256.value: edgeface.sha256,
         VersionTag.DSR_SHA256.value: dsr.sha256,
         VersionTag.LICENCE.value: joined_licences([edgeface.licence, dsr.licence]),
+        VersionTag.TERMS.value: joined_terms(half.tags.get(VersionTag.TERMS, "") for half in (edgeface, dsr)),
         **(tags or {}),
     }
     with tempfile.TemporaryDirectory() as scratch:
