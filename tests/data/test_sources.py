@@ -177,7 +177,7 @@ def test_people_in_train_and_test_are_unsound(tmp_path, faces):
     save(tmp_path / "frontal_only" / "train" / "a" / "1.png", faces[0])
     save(tmp_path / "frontal_only" / "test" / "a" / "2.png", faces[1])
     source = SplitsSource(tmp_path / "frontal_only", READ)
-    with pytest.raises(DataError, match="subject a in train and in test"):
+    with pytest.raises(DataError, match=r"subject a in train \(train/a/1\.png\) and in test \(test/a/2\.png\)"):
         prepare(source, tmp_path / "pack", SplitSettings(), CheckSettings())
     pack, _ = prepare(source, tmp_path / "pack", SplitSettings(keep_given=False), CheckSettings())
     assert set(pack.manifest["superres"]) == {"train"}

@@ -139,7 +139,16 @@ def test_who_has_no_prescribed_split_is_dealt_out():
 @pytest.mark.parametrize(
     ("faces", "message"),
     [
-        ([Row("a", 1, "a1", "train"), Row("a", 2, "a2", "test")], "subject a in train and in test"),
+        ([Row("a", 1, "a1", "train"), Row("a", 2, "a2", "test")], r"subject a in train \(a1\) and in test \(a2\)"),
+        (
+            [
+                Row(f"s{n}", (n, part, i), f"{part}/s{n}/{i}", part)
+                for n in range(7)
+                for part in ("train", "val")
+                for i in range(6)
+            ],
+            r"subject s0 in train \(train/s0/0, .* and 1 more\) and in val .*; subject s1 .*; and 2 more subjects",
+        ),
         ([Row("a", 1, "a1", "holdout")], "'holdout' for a1"),
         ([Row("a", 1, "a1", "train", "dev")], "'dev' for a1"),
         ([Row("a", 1, "a1", "test", "train")], "test subject a in recognition train"),

@@ -21,6 +21,8 @@ from lrface.data.naming import natural_key
 from lrface.errors import ConfigError, DataError
 from lrface.settings import Settings
 
+_SUBJECTS_TOLD, _FILES_TOLD = 5, 5
+
 
 class SplitSettings(Settings):
     """How subjects and images are dealt out. Counts of subjects go before fractions."""
@@ -285,18 +287,28 @@ def _superres_counts(subjects: int, settings: SplitSettings, given: set[str]) ->
 
 
 def _given_superres(rows: Sequence[Row]) -> dict[str, str]:
-    place: dict[str, str] = {}
+    files: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
     for row in rows:
         if row.superres is None:
             continue
         if row.superres not in SUPERRES_SPLITS:
             raise _unsound(f"{row.superres!r} for {row.name}", f"one of {', '.join(SUPERRES_SPLITS)}")
-        if place.setdefault(row.subject, row.superres) != row.superres:
-            raise _unsound(
-                f"subject {row.subject} in {place[row.subject]} and in {row.superres} ({row.name})",
-                "each subject in one split",
-            )
-    return place
+        files[row.subject].setdefault(row.superres, []).append(row.name)
+    parted = sorted((subject for subject, parts in files.items() if len(parts) > 1), key=natural_key)
+    if parted:
+        told = "; ".join(_whereabouts(subject, files[subject]) for subject in parted[:_SUBJECTS_TOLD])
+        more = f"; and {len(parted) - _SUBJECTS_TOLD} more subjects" if len(parted) > _SUBJECTS_TOLD else ""
+        raise _unsound(f"{told}{more}", "each subject in one split")
+    return {subject: next(iter(parts)) for subject, parts in files.items()}
+
+
+def _whereabouts(subject: str, parts: dict[str, list[str]]) -> str:
+    """Says in which splits a subject is, with the first files in each."""
+
+    def some(names: list[str]) -> str:
+        return ", ".join(names[:_FILES_TOLD]) + (f" and {len(names) - _FILES_TOLD} more" * (len(names) > _FILES_TOLD))
+
+    return f"subject {subject} in " + " and in ".join(f"{part} ({some(names)})" for part, names in parts.items())
 
 
 def _check_given_recognition(rows: Sequence[Row], superres: Sequence[str]) -> None:
