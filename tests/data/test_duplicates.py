@@ -58,6 +58,7 @@ def test_same_pixels():
 
 
 @given(st.integers(1, 30), st.data())
+@settings(deadline=None)
 def test_groups_join_what_pairs_join(rows, data):
     pairs = data.draw(st.lists(st.tuples(st.integers(0, rows - 1), st.integers(0, rows - 1)), max_size=40))
     groups = groups_of(rows, pairs)

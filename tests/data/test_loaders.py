@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrface.data.loaders import batches, epoch_order
@@ -17,6 +17,7 @@ def pack(tmp_path, faces, subjects):
 
 
 @given(st.lists(st.integers(0, 1000), unique=True), st.integers(0, 9), st.integers(0, 9))
+@settings(deadline=None)
 def test_an_order_is_a_permutation_and_always_the_same(rows, seed, epoch):
     given_rows = np.array(rows, dtype=np.int64)
     order = epoch_order(given_rows, seed, epoch)
@@ -31,6 +32,7 @@ def test_orders_differ_by_seed_and_epoch():
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.integers(0, 3))
+@settings(deadline=None)
 def test_a_balanced_order_draws_classes_alike(labels, epoch):
     given_labels = np.array(labels)
     rows = np.arange(len(labels)) + 100
