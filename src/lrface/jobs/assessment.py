@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lrface.config import EvaluateSettings
+from lrface.config import ArmJobSettings, EvaluateSettings
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError, EvaluationError
 from lrface.evaluation.arms import BICUBIC, HIGH_RESOLUTION, Arm, bicubic
 from lrface.evaluation.compare import Comparison
 from lrface.evaluation.conditions import conditions
 from lrface.evaluation.decision import Verdict
+from lrface.evaluation.page import Report
 from lrface.evaluation.protocol import Protocol, draw_protocol
-from lrface.evaluation.report import Report, ReportInput, make_report
+from lrface.evaluation.report import ReportInput, make_report
 from lrface.evaluation.results import Cell, Results
 from lrface.evaluation.run import evaluate
 from lrface.images.ranges import VLR_MAX, VLR_MIN
@@ -24,7 +25,7 @@ from lrface.tracking.runs import Run
 
 
 def load_networks(
-    settings: EvaluateSettings, context: Context, labels: Mapping[str, str] | None = None
+    settings: ArmJobSettings, context: Context, labels: Mapping[str, str] | None = None
 ) -> tuple[tuple[Recogniser, ...], tuple[SuperResolver, ...]]:
     """Load what is to be evaluated; `labels` gives names for the arms, by URI, in place of those made from the URI.
 
