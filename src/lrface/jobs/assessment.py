@@ -74,7 +74,7 @@ def arms_of(recognisers: Sequence[Recogniser], resolvers: Sequence[SuperResolver
 
 
 def test_protocol(pack: Pack, settings: EvaluateSettings) -> Protocol:
-    """Draw gallery and probes from the people who are in no training.
+    """Draw gallery and probes from the people who are in no training; those of the val split choose the threshold.
 
     Raises:
         EvaluationError: The pack has no test people, or too few of their images.
@@ -88,7 +88,9 @@ def test_protocol(pack: Pack, settings: EvaluateSettings) -> Protocol:
             remedy="prepare it with test subjects, or evaluate another source",
         )
     names = pack.manifest["source"].to_numpy()[rows]
-    return draw_protocol(rows, pack.subjects(rows), names, settings.protocol, pack.digest)
+    others = pack.rows(superres="val")
+    calibration = (others, pack.subjects(others))
+    return draw_protocol(rows, pack.subjects(rows), names, settings.protocol, pack.digest, calibration)
 
 
 def measure(

@@ -60,12 +60,13 @@ def run(settings: CurveSettings, context: Context, parent: Run | None = None) ->
         table.to_csv(folder / "curve.csv", index=False)
         work.run.log_artifacts(folder, FOLDER)
         work.run.set_tags({"protocol": protocol.digest})
-        for size, rows in small.groupby("size"):
+        for size in settings.sizes:
+            rows = small[small["size"] == size]
             figures = {
-                clean_key(f"{FOLDER}/{arm}/{condition}/{settings.metric}"): value
+                clean_key(f"{FOLDER}/{arm}/{condition}/{settings.metric}"): float(value)
                 for arm, condition, value in zip(rows["arm"], rows["degradation"], rows["value"], strict=True)
             }
-            work.run.log_metrics(figures, step=int(size))
+            work.run.log_metrics(figures, step=size)
         smallest = {
             (str(arm), str(condition)): smallest_size(small, str(arm), settings.wanted, str(condition))
             for arm, condition in small[["arm", "degradation"]].drop_duplicates().itertuples(index=False)
@@ -79,8 +80,8 @@ def run(settings: CurveSettings, context: Context, parent: Run | None = None) ->
         )
         for line in (f"{settings.metric}, per cent, by side of the face in pixels:", *curve_lines(table)):
             context.terminal.line(line)
-        for (arm, condition), size in smallest.items():
-            said = "not at any size" if size is None else f"from {size:.1f} px on"
+        for (arm, condition), least in smallest.items():
+            said = "not at any size" if least is None else f"from {least:.1f} px on"
             context.terminal.line(f"{arm}, {condition}: {settings.metric} of {settings.wanted:g} or more {said}")
         if settings.out is not None:
             copy_out(folder, Path(settings.out))
