@@ -120,8 +120,8 @@ def _by_metric(results: Results, cells: Sequence[Cell]) -> str:
 
 def _verdict_card(verdict: Verdict | None) -> str:
     if verdict is None:
-        return '<div class="card verdict"><h3>Verdict</h3><p>None asked for: nothing was compared.</p></div>'
-    word = "promoted" if verdict.promoted else "not promoted"
+        return '<div class="card verdict"><h3>Verdict</h3><p>None: nothing was held against bicubic.</p></div>'
+    word = "promote" if verdict.promoted else "do not promote"
     rows = [
         [escaped(gate.name), f"{gate.figure:+.4f}", f"{escaped(gate.rule)} {gate.bound:+.4f}", _state(gate.passed)]
         for gate in verdict.gates
