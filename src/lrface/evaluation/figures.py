@@ -24,9 +24,10 @@ from lrface.images.ranges import to_float, to_uint8
 from lrface.images.sheet import contact_sheet
 from lrface.metrics.identification import cmc
 
-COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5a97", "#e08e0b", "#5c6b73", "#00a6a6", "#9c4221")
-CEILING = "#222222"
-FLOOR = "#8a8a8a"
+COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5a97", "#e08e0b", "#00a6a6", "#9c4221", "#5c6b73")
+CEILINGS = ("#222222", "#7a5c3e")
+FLOORS = ("#8a8a8a", "#c2a878")
+CEILING, FLOOR = CEILINGS[0], FLOORS[0]
 LABELS = {
     "rank1": "rank-1",
     "rank5": "rank-5",
@@ -65,10 +66,10 @@ def png(figure: Figure) -> bytes:
 
 
 def arm_colours(arms: Sequence[str]) -> dict[str, str]:
-    """Gives each arm one colour in all figures: HR black, bicubic grey, the others in order."""
-    palette = cycle(COLOURS)
-    fixed = {HIGH_RESOLUTION: CEILING, BICUBIC: FLOOR}
-    return {arm: fixed.get(arm) or next(palette) for arm in arms}
+    """Gives each arm one colour in all figures: HR black and brown, bicubic greys, the others in order."""
+    ceilings, floors, others = cycle(CEILINGS), cycle(FLOORS), cycle(COLOURS)
+    kinds = {HIGH_RESOLUTION: ceilings, BICUBIC: floors}
+    return {arm: next(kinds.get(arm.partition("-")[0], others)) for arm in arms}
 
 
 def resolution_curve(results: Results, metric: str = "rank1", degradation: str = CLEAN) -> Figure:

@@ -19,12 +19,18 @@ body { margin: 0 auto; max-width: 1320px; padding: 20px 28px 60px; background: v
 h1 { font-size: 22px; margin: 0 0 2px; } h2 { font-size: 16px; margin: 34px 0 8px; padding-top: 10px;
   border-top: 1px solid var(--line); } h3 { font-size: 13px; margin: 14px 0 6px; }
 p { margin: 4px 0; } .soft { color: var(--soft); }
-.first { display: grid; grid-template-columns: minmax(0, 11fr) minmax(0, 9fr); gap: 18px; margin-top: 12px; }
+.first { display: grid; grid-template-columns: minmax(0, 6fr) minmax(0, 5fr); gap: 14px; margin-top: 10px;
+  align-items: start; }
+.first .card + .card { margin-top: 12px; }
 .card { border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; background: var(--paper); }
 .card h3 { margin-top: 0; }
 .verdict { border-left: 6px solid #8a8a8a; } .verdict.yes { border-left-color: #2e8b57; }
 .verdict.no { border-left-color: #d1495b; }
 .verdict strong { font-size: 18px; }
+.gates { display: grid; grid-template-columns: repeat(auto-fill, minmax(225px, 1fr)); gap: 0 22px; margin-top: 6px;
+  font-size: 12px; font-variant-numeric: tabular-nums; }
+.gates div { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 8px; padding: 1px 0;
+  border-bottom: 1px solid var(--line); } .gates .failed { color: #a3203a; font-weight: 600; }
 .wide { overflow-x: auto; }
 img { max-width: 100%; height: auto; display: block; }
 .faces img { width: auto; image-rendering: auto; }
@@ -35,7 +41,10 @@ th:first-child, td:first-child { text-align: left; }
 thead th { background: var(--tint); border-bottom: 1px solid #c6ccd3; }
 td small { color: var(--soft); } .failed td { color: #a3203a; font-weight: 600; }
 code { font-size: 12px; word-break: break-all; } ul { margin: 4px 0; padding-left: 18px; }
-@media (max-width: 900px) { .first { grid-template-columns: 1fr; } }
+@media (max-width: 900px) { body { padding: 12px 14px 40px; font-size: 13px; } h1 { font-size: 17px; }
+  .first { gap: 8px; margin-top: 6px; } .card { padding: 8px; } .verdict strong { font-size: 15px; }
+  .gates { font-size: 11px; } }
+@media (max-width: 480px) { .first { grid-template-columns: minmax(0, 1fr); } }
 """
 
 

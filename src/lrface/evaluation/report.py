@@ -122,21 +122,17 @@ def _verdict_card(verdict: Verdict | None) -> str:
     if verdict is None:
         return '<div class="card verdict"><h3>Verdict</h3><p>None: nothing was held against bicubic.</p></div>'
     word = "promote" if verdict.promoted else "do not promote"
-    rows = [
-        [escaped(gate.name), f"{gate.figure:+.4f}", f"{escaped(gate.rule)} {gate.bound:+.4f}", _state(gate.passed)]
+    gates = "".join(
+        f"<div{'' if gate.passed else ' class=failed'}><span>{escaped(gate.name)}: "
+        f"{'passed' if gate.passed else 'FAILED'}</span>"
+        f"<span>{gate.figure:+.3f}, {escaped(gate.rule)} {gate.bound:+.2f}</span></div>"
         for gate in verdict.gates
-    ]
-    gates = table_tag(["gate", "figure", "must be", ""], rows, [not gate.passed for gate in verdict.gates])
-    interval = f"[{100 * verdict.low:+.1f}, {100 * verdict.high:+.1f}]"
+    )
     return (
         f'<div class="card verdict {"yes" if verdict.promoted else "no"}"><h3>Verdict</h3>'
-        f"<p><strong>{word}</strong> &ensp; rule: {escaped(verdict.decision.value)}, "
-        f"gain {100 * verdict.gain:+.1f} points <small>{interval}</small></p>{gates}</div>"
+        f"<p><strong>{word}</strong> &ensp; {escaped(verdict.lines[0])}</p>"
+        f'<div class="gates">{gates}</div></div>'
     )
-
-
-def _state(passed: bool) -> str:
-    return "passed" if passed else "FAILED"
 
 
 def _failures(given: ReportInput, pictures: dict[str, bytes]) -> str:
@@ -309,8 +305,13 @@ def make_report(given: ReportInput) -> Report:
     same = [other for other in results.cells if (other.size, other.degradation) == (cell.size, cell.degradation)]
     ceiling = [other for other in results.cells if other not in same and results.kept[other].psnr.size == 0]
     failures = _failures(given, pictures) if results.protocol.mated.rows else ""
-    lead = [image_tag(pictures[name], name) for name in ("curve_rank1", "curve_tar_at_far_1e-2") if name in pictures]
-    rest = [name for name in ("roc", "cmc", "scores", "sweep", "embeddings") if name in pictures]
+    lead = next((name for name in ("curve_rank1", "curve_tar_at_far_1e-2") if name in pictures), "")
+    curve = f'<div class="card">{image_tag(pictures[lead], lead)}</div>' if lead else ""
+    rest = [
+        name
+        for name in ("curve_tar_at_far_1e-2", "roc", "cmc", "scores", "sweep", "embeddings")
+        if name in pictures and name != lead
+    ]
     plots = "".join(f'<div class="card">{image_tag(pictures[name], name)}</div>' for name in rest)
     comparisons = "".join(
         _comparison(given, comparison, number, pictures) for number, comparison in enumerate(given.comparisons, start=1)
@@ -334,7 +335,6 @@ def make_report(given: ReportInput) -> Report:
         f"{len(results.protocol.mated)} probes of {len(results.protocol.mated.names)} people, gallery of "
         f"{len(results.protocol.gallery.names)} &middot; intervals by bootstrap over subjects &middot; protocol "
         f"<code>{results.protocol.digest[:12]}</code></p>"
-        f'<div class="first"><div><div class="card">{"".join(lead)}</div></div>'
-        f"<div>{_verdict_card(given.verdict)}<div style='height:14px'></div>{failures}</div></div>"
+        f'<div class="first"><div>{curve}{_verdict_card(given.verdict)}</div><div>{failures}</div></div>'
     )
     return Report(whole_page(given.heading, first + body), pictures)
