@@ -132,3 +132,9 @@ def test_calibration_from_another_split_is_bounded_and_whole_by_subject():
     assert len(protocol.calibration) == 10
     assert {protocol.calibration.subjects.count(name) for name in protocol.calibration.names} == {5}
     assert draw_protocol(range(30), names, paths, options, "p", calibration=([], [])).calibration.rows == ()
+
+
+def test_one_image_of_each_subject_is_refused_by_name():
+    names = [f"s{i}" for i in range(5)]
+    with pytest.raises(EvaluationError, match="5 subjects, none with more than 1 image"):
+        draw_protocol(range(5), names, [f"{name}.png" for name in names], ProtocolSettings(), "p")
