@@ -23,10 +23,10 @@ ifneq ($(PLACE),$(CURDIR))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help env demo test lint pytest ui clean
+.PHONY: help env demo test simulate lint pytest ui clean
 
 help: ## show this
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-8s %s\n", $$1, $$2}'
 	@echo "  PYTHON=/path/to/python chooses the interpreter (3.11 to 3.13), PRESET=smoke a quicker demo"
 
 env: $(STAMP) ## make the environment in .venv, from requirements.lock
@@ -36,6 +36,9 @@ demo: $(STAMP) ## run the whole cycle on drawn faces
 	@echo "make ui shows what was made"
 
 test: lint pytest ## check style, types, layers and run the tests
+
+simulate: $(STAMP) ## check the statistics by simulation, five minutes (SIMULATE="--runs 100" is quicker)
+	OMP_NUM_THREADS=1 python -m lrface.evaluation.simulations $(SIMULATE)
 
 lint: $(STAMP) ## check style, types and layers
 	ruff check .

@@ -3,13 +3,18 @@
 A preset or a config file says only what differs from the defaults here.
 """
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lrface.data.aligner import AlignSettings
 from lrface.data.settings import DataSettings, ProceduralData
+from lrface.evaluation.curve import SIZES
 from lrface.evaluation.decision import DecisionSettings
 from lrface.evaluation.protocol import ProtocolSettings
+from lrface.evaluation.public.opening import Kind
+from lrface.evaluation.public.pairs import PairSettings as PublicPairSettings
+from lrface.evaluation.public.search import SearchSettings
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.images.augmentation import AugmentationSettings
 from lrface.images.degradation import DegradationSettings
@@ -28,6 +33,9 @@ PRETRAINED = "models:/edgeface@pretrained"
 FINETUNED = "models:/edgeface@finetuned"
 BASELINE = "models:/dsr@baseline"
 CYCLE = "models:/dsr@cycle"
+
+Side = Annotated[int, Field(ge=8, le=112)]
+SmallSide = Annotated[int, Field(ge=8, le=111)]
 
 
 class JobSettings(Settings):
@@ -130,8 +138,8 @@ class TrainDsrSettings(DataJobSettings):
     augmentation: AugmentationSettings = AugmentationSettings()
 
 
-class EvaluateSettings(DataJobSettings):
-    """`evaluate`: every arm on people who were in no training."""
+class ArmJobSettings(JobSettings):
+    """What every job has that measures arms: (bicubic, each super-resolver) x each recogniser."""
 
     edgeface: tuple[str, ...] = Field(
         (PRETRAINED,), min_length=1, description="recognisers: models:/ URI, path or released name, by commas"
@@ -139,21 +147,53 @@ class EvaluateSettings(DataJobSettings):
     dsr: tuple[str, ...] = Field(
         (), description="super-resolvers: models:/ URI or model folder, by commas; none for bicubic alone"
     )
-    sizes: tuple[int, ...] = Field((8, 12, 16, 24, 32), min_length=1, description="sides of the probes, in pixels")
-    degradations: tuple[str, ...] = Field(("clean",), min_length=1, description="conditions of the probes")
-    protocol: ProtocolSettings = ProtocolSettings()
-    measure: EvaluationSettings = EvaluationSettings()
 
     @model_validator(mode="before")
     @classmethod
     def _split(cls, values: object) -> object:
         """Turn `a,b` into a tuple, and `none` into an empty one."""
         if isinstance(values, dict):
-            for key in ("edgeface", "dsr"):
+            for key in ("edgeface", "dsr", "source"):
                 text = values.get(key)
                 if isinstance(text, str):
                     values = {**values, key: tuple(part for part in text.split(",") if part not in {"", "none"})}
         return values
+
+
+class EvaluateSettings(ArmJobSettings, DataJobSettings):
+    """`evaluate`: every arm on people who were in no training."""
+
+    sizes: tuple[Side, ...] = Field((8, 12, 16, 24, 32), min_length=1, description="sides of the probes, in pixels")
+    degradations: tuple[str, ...] = Field(("clean",), min_length=1, description="conditions of the probes")
+    protocol: ProtocolSettings = ProtocolSettings()
+    measure: EvaluationSettings = EvaluationSettings()
+
+
+class CurveSettings(EvaluateSettings):
+    """`curve`: every arm from 8 to 112 pixels under every condition."""
+
+    sizes: tuple[Side, ...] = Field(SIZES, min_length=1, description="sides of the probes, in pixels")
+    degradations: tuple[str, ...] = Field(
+        ("clean", "blur", "noise", "jpeg", "all"), min_length=1, description="conditions of the probes"
+    )
+    metric: str = Field("rank1", description="what the curve shows")
+    wanted: float = Field(0.9, gt=0, le=1, description="figure for which the smallest size is told")
+
+
+class VerifySettings(ArmJobSettings):
+    """`verify`: every arm on public sets."""
+
+    source: tuple[str, ...] = Field(
+        (), description="sets, by commas: .bin of insightface, pairs.txt, pairs.csv, or the folder of a set"
+    )
+    kind: Kind = Field("auto", description="what the sources are: auto, bin, lfw, table, tinyface or survface")
+    images: str | None = Field(None, description="folder of the pictures of a list; none: beside the list")
+    align: AlignSettings | None = Field(None, description="how photographs are aligned; none: they are already")
+    high_resolution: bool = Field(True, description="measure pairs with both faces in HR too")
+    sizes: tuple[SmallSide, ...] = Field((8, 12, 16, 24, 32), description="sides of the small faces, in pixels")
+    degradation: str = Field("clean", description="condition in which small faces are made")
+    pairs: PublicPairSettings = PublicPairSettings()
+    search: SearchSettings = SearchSettings()
 
 
 class SweepSettings(EvaluateSettings):
@@ -175,7 +215,7 @@ class CompareSettings(EvaluateSettings):
 
     pair_a: PairSettings = Field(PairSettings(), description="the candidate")
     pair_b: PairSettings = Field(PairSettings(edgeface=PRETRAINED, dsr="none"), description="what it is held against")
-    sizes: tuple[int, ...] = Field((8, 12, 16), min_length=1, description="sides of the probes, in pixels")
+    sizes: tuple[Side, ...] = Field((8, 12, 16), min_length=1, description="sides of the probes, in pixels")
     decision: DecisionSettings = DecisionSettings()
 
 
@@ -183,7 +223,7 @@ class PromoteSettings(EvaluateSettings):
     """`promote`: the pair in place gives way, or a refusal says why not."""
 
     pair: PairSettings = Field(PairSettings(), description="the candidate")
-    sizes: tuple[int, ...] = Field(
+    sizes: tuple[Side, ...] = Field(
         (8, 12, 16), min_length=1, description="sides of the probes on which the decision stands, in pixels"
     )
     decision: DecisionSettings = DecisionSettings()
@@ -225,8 +265,10 @@ SCHEMAS: dict[str, type[JobSettings]] = {
     "finetune": FinetuneSettings,
     "train_dsr": TrainDsrSettings,
     "evaluate": EvaluateSettings,
+    "curve": CurveSettings,
     "sweep": SweepSettings,
     "compare": CompareSettings,
     "promote": PromoteSettings,
+    "verify": VerifySettings,
     "export": ExportSettings,
 }

@@ -68,7 +68,7 @@ def test_a_clear_gain_over_both_is_promoted():
     assert verdict.promoted
     assert not verdict.failed
     assert {gate.name for gate in verdict.gates} >= {"gain_low.bicubic", "gain_low.champion", "hr_rank1"}
-    assert "promoted" in verdict.lines[-1]
+    assert verdict.lines[-1].startswith("verdict: promote;")
     assert verdict.tags()["verdict.promoted"] == "true"
 
 

@@ -122,3 +122,19 @@ def test_calibration_subjects_may_come_from_another_split():
     assert not any("calibrat" in note for note in protocol.notes)
     with pytest.raises(EvaluationError, match=r"evaluated too \(s3\)"):
         draw_protocol(range(30), names, paths, ProtocolSettings(), "p", calibration=([41], ["s3"]))
+
+
+def test_calibration_from_another_split_is_bounded_and_whole_by_subject():
+    names, paths = [f"s{i // 3}" for i in range(30)], [f"{i}.png" for i in range(30)]
+    others = (list(range(40, 70)), [f"x{row // 5}" for row in range(40, 70)])
+    options = ProtocolSettings(calibration_faces=12)
+    protocol = draw_protocol(range(30), names, paths, options, "p", calibration=others)
+    assert len(protocol.calibration) == 10
+    assert {protocol.calibration.subjects.count(name) for name in protocol.calibration.names} == {5}
+    assert draw_protocol(range(30), names, paths, options, "p", calibration=([], [])).calibration.rows == ()
+
+
+def test_one_image_of_each_subject_is_refused_by_name():
+    names = [f"s{i}" for i in range(5)]
+    with pytest.raises(EvaluationError, match="5 subjects, none with more than 1 image"):
+        draw_protocol(range(5), names, [f"{name}.png" for name in names], ProtocolSettings(), "p")

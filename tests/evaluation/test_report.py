@@ -92,7 +92,7 @@ def test_the_first_screen_has_the_curve_the_verdict_and_the_failures(report):
     first = report.page.index('class="first"')
     below = report.page.index("<h2>")
     screen = report.page[first:below]
-    for wanted in ("curve_rank1", "Verdict", "not promoted", "gain_low.bicubic", "Worst failures"):
+    for wanted in ("curve_rank1", "Verdict", "do not promote", "gain_low.bicubic", "Worst failures"):
         assert wanted in screen
 
 
@@ -118,7 +118,7 @@ def test_it_is_written_with_its_figures(report, tmp_path):
 def test_an_evaluation_without_verdict_has_a_report_too(case):
     faces, arms, results = case
     page = make_report(ReportInput(results, HEADLINE, faces, arms)).page
-    assert "None asked for" in page
+    assert "None: nothing was held against bicubic" in page
     with pytest.raises(EvaluationError, match="no cell dsr"):
         make_report(ReportInput(results, Cell("dsr", 8, "clean"), faces, arms))
 

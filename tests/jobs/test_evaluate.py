@@ -37,6 +37,11 @@ def test_a_folder_of_people_is_evaluated_whole(job, project, photographs, folder
     assert run.data.params["measure.threshold"] == "0.4"
     assert {"test/hr/112/rank1", "test/bicubic/12/rank1", "test/dsr/8/tar_at_far_1e-2"} <= set(run.data.metrics)
     assert "every" not in ended.err
+    assert "points over bicubic" in ended.out
+    assert "verdict: " in ended.out
+    page = (folder / "report.html").read_text()
+    assert "gain_low.bicubic" in page
+    assert "gain_low.champion" not in page
 
 
 def test_metrics_json_is_a_list_of_records(records):

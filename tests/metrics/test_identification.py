@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import top_k_accuracy_score
+from sklearn.metrics import roc_curve, top_k_accuracy_score
 from torch.overrides import TorchFunctionMode
 
 from lrface.errors import EvaluationError
@@ -100,6 +100,19 @@ def test_open_set_rates_use_the_threshold_that_strangers_set():
     assert np.mean(strangers >= point.threshold) <= 0.1
     assert "non-mated" in tpir_at_fpir(found, strangers, 0.01).reason
     assert math.isnan(false_alarm(np.empty(0), 0.4))
+
+
+@pytest.mark.parametrize("fpir", [0.3, 0.1, 0.01])
+def test_open_set_rates_agree_with_the_steps_of_the_sklearn_curve(fpir):
+    probes, gallery, mates = case(5, noise=0.6)
+    found = search(probes, gallery, mates)
+    strangers = np.random.default_rng(6).normal(0.3, 0.1, 500).astype(np.float32)
+    right = np.where(found.rank == 1, found.best, -2.0)
+    labels = np.r_[np.ones(right.size), np.zeros(strangers.size)]
+    false, true, _ = roc_curve(labels, np.r_[right, strangers], drop_intermediate=False)
+    expected = true[false <= fpir + 1e-12].max()
+    assert 0.0 < expected < 1.0
+    assert tpir_at_fpir(found, strangers, fpir).value == pytest.approx(expected, abs=1e-6)
 
 
 def test_one_subject_and_no_mated_probe_have_answers():

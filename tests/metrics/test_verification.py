@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import interp1d
 from scipy.optimize import brentq
-from sklearn.metrics import roc_auc_score, roc_curve
+from scipy.stats import describe
+from sklearn.metrics import accuracy_score, roc_auc_score, roc_curve
+from sklearn.model_selection import KFold
 
 from lrface.errors import EvaluationError
 from lrface.metrics.verification import best_threshold, dprime, eer, fold_accuracy, roc, tar_at_far
@@ -121,3 +123,37 @@ def test_fold_accuracy_takes_the_threshold_from_the_other_folds():
 def test_fold_accuracy_refuses_fewer_pairs_than_folds():
     with pytest.raises(EvaluationError, match="at least 10"):
         fold_accuracy(np.ones(9), np.ones(9, bool))
+
+
+@pytest.mark.parametrize("decimals", [None, 1])
+def test_the_best_accuracy_agrees_with_the_best_step_of_the_sklearn_curve(decimals):
+    genuine, impostor = draws(7, genuine=200, impostor=300, decimals=decimals)
+    same, scores = labelled(genuine, impostor)
+    far, tar, _ = roc_curve(same, scores, drop_intermediate=False)
+    expected = (tar * genuine.size + (1.0 - far) * impostor.size).max() / same.size
+    accuracy, threshold = best_threshold(scores, same.astype(bool))
+    assert accuracy == pytest.approx(expected, abs=1e-9)
+    assert accuracy_score(same, scores >= threshold) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("decimals", "folds"), [(None, 10), (1, 7)])
+def test_fold_accuracy_agrees_with_sklearns_folds(decimals, folds):
+    same, scores = labelled(*draws(8, genuine=150, impostor=153, decimals=decimals))
+    order = np.random.default_rng(0).permutation(same.size)
+    same, scores = same[order].astype(bool), scores[order]
+    expected = [
+        accuracy_score(same[held], scores[held] >= best_threshold(scores[others], same[others])[1])
+        for others, held in KFold(folds).split(scores)
+    ]
+    found = fold_accuracy(scores, same, folds)
+    np.testing.assert_allclose(found.accuracies, expected, atol=1e-12)
+    assert found.deviation == pytest.approx(np.std(expected), abs=1e-12)
+
+
+def test_dprime_agrees_with_scipys_moments():
+    genuine, impostor = draws(9)
+    one, other = describe(genuine, ddof=0), describe(impostor, ddof=0)
+    expected = (one.mean - other.mean) / math.sqrt((one.variance + other.variance) / 2.0)
+    assert dprime(genuine, impostor) == pytest.approx(expected, abs=1e-9)
+    single = dprime(genuine.astype(np.float32), impostor.astype(np.float32))
+    assert single == pytest.approx(expected, abs=1e-6)

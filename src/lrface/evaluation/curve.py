@@ -64,6 +64,16 @@ def curve_table(results: Results, metric: str = "rank1") -> pd.DataFrame:
     return chosen[columns].sort_values(["arm", "degradation", "size"], ignore_index=True)
 
 
+def curve_lines(table: pd.DataFrame) -> list[str]:
+    """Gives the curve as lines for a terminal: a row per condition and arm, a column per size, per cent."""
+    wide = table.assign(value=100.0 * table["value"]).pivot(
+        index=["degradation", "arm"], columns="size", values="value"
+    )
+    order = table.set_index(["degradation", "arm"]).index.unique()
+    text: str = wide.reindex(order).round(1).to_string(na_rep="")
+    return text.splitlines()
+
+
 def smallest_size(table: pd.DataFrame, arm: str, wanted: float, degradation: str = CLEAN) -> float | None:
     """Reads off the side in pixels above which an arm stays at or over a wanted figure.
 

@@ -188,7 +188,7 @@ def decide(
     gain = _needed(in_place, chosen.metric).change
     decision = rule_on_gain(gain.value, chosen)
     promoted = decision is Decision.PROMOTE and all(gate.passed for gate in gates)
-    name = "the champion" if against_champion else "bicubic (no champion in place)"
+    name = "the champion" if against_champion else "bicubic"
     return Verdict(
         decision=decision,
         promoted=promoted,
@@ -219,9 +219,9 @@ def _words(
         state = "passed" if gate.passed else "FAILED"
         lines.append(f"gate {gate.name}: {state}: {gate.figure:+.4f}, must be {gate.rule} {gate.bound:+.4f}")
     if promoted:
-        lines.append("promoted: the rule says so and every gate holds")
+        lines.append("verdict: promote; the rule says so and every gate holds")
     elif decision is Decision.PROMOTE:
-        lines.append(f"not promoted: {', '.join(failed)}")
+        lines.append(f"verdict: do not promote; {', '.join(failed)} FAILED")
     else:
-        lines.append(f"not promoted: the rule says {decision.value}")
+        lines.append(f"verdict: do not promote; the rule says {decision.value}")
     return lines

@@ -25,9 +25,10 @@ from lrface.images.sheet import contact_sheet
 from lrface.images.stored import StoredFaces
 from lrface.metrics.identification import cmc
 
-COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5a97", "#e08e0b", "#5c6b73", "#00a6a6", "#9c4221")
-CEILING = "#222222"
-FLOOR = "#8a8a8a"
+COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5a97", "#e08e0b", "#00a6a6", "#9c4221", "#5c6b73")
+CEILINGS = ("#222222", "#7a5c3e")
+FLOORS = ("#8a8a8a", "#c2a878")
+CEILING, FLOOR = CEILINGS[0], FLOORS[0]
 LABELS = {
     "rank1": "rank-1",
     "rank5": "rank-5",
@@ -39,10 +40,16 @@ LABELS = {
 }
 
 
-def _axes(title: str, across: str, up: str, width: float = 7.0, height: float = 3.7) -> tuple[Figure, Axes]:
+def new_axes(title: str, across: str, up: str, width: float = 7.0, height: float = 3.7) -> tuple[Figure, Axes]:
+    """Makes a figure with one pair of axes in the style of the reports."""
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    _style(axes, title, across, up)
+    return figure, axes
+
+
+def _style(axes: Axes, title: str, across: str, up: str) -> None:
     axes.set_title(title, loc="left", fontsize=11)
     axes.set_xlabel(across)
     axes.set_ylabel(up)
@@ -50,7 +57,6 @@ def _axes(title: str, across: str, up: str, width: float = 7.0, height: float = 
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    return figure, axes
 
 
 def png(figure: Figure) -> bytes:
@@ -60,11 +66,11 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _colours(arms: Sequence[str]) -> dict[str, str]:
-    """Gives each arm one colour in all figures: HR black, bicubic grey, the others in order."""
-    palette = cycle(COLOURS)
-    fixed = {HIGH_RESOLUTION: CEILING, BICUBIC: FLOOR}
-    return {arm: fixed.get(arm) or next(palette) for arm in arms}
+def arm_colours(arms: Sequence[str]) -> dict[str, str]:
+    """Gives each arm one colour in all figures: HR black and brown, bicubic greys, the others in order."""
+    ceilings, floors, others = cycle(CEILINGS), cycle(FLOORS), cycle(COLOURS)
+    kinds = {HIGH_RESOLUTION: ceilings, BICUBIC: floors}
+    return {arm: next(kinds.get(arm.partition("-")[0], others)) for arm in arms}
 
 
 def resolution_curve(results: Results, metric: str = "rank1", degradation: str = CLEAN) -> Figure:
@@ -73,10 +79,41 @@ def resolution_curve(results: Results, metric: str = "rank1", degradation: str =
     Raises:
         EvaluationError: No arm has that metric.
     """
-    table = curve_table(results, metric)
-    colours = _colours(results.arms)
     label = LABELS.get(metric, metric)
-    figure, axes = _axes(f"{label} by size of the face ({degradation})", "side of the face, pixels", label)
+    figure, axes = new_axes(f"{label} by size of the face ({degradation})", "side of the face, pixels", label)
+    _draw_curve(axes, results, metric, degradation)
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def curve_panels(results: Results, metric: str = "rank1") -> Figure:
+    """Draws a metric over the side of the face, a panel per condition, on one scale; HR as a line across.
+
+    Raises:
+        EvaluationError: No arm has that metric.
+    """
+    small = [cell for cell in results.cells if not _is_ceiling(results, cell.arm)]
+    conditions = list(dict.fromkeys(cell.degradation for cell in small)) or [CLEAN]
+    across = min(3, len(conditions))
+    down = -(-len(conditions) // across)
+    figure = Figure(figsize=(5.2 * across, 3.5 * down), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
+    for axes, condition in zip(panels, conditions, strict=False):
+        _style(axes, condition, "side of the face, pixels", LABELS.get(metric, metric))
+        _draw_curve(axes, results, metric, condition)
+    for axes in panels[len(conditions) :]:
+        axes.set_axis_off()
+    handles, names = panels[0].get_legend_handles_labels()
+    place = {"loc": "center"} if len(panels) > len(conditions) else {"loc": "lower right"}
+    panels[-1].legend(handles, names, frameon=False, fontsize=10, **place)
+    return figure
+
+
+def _draw_curve(axes: Axes, results: Results, metric: str, degradation: str) -> None:
+    """Draws one condition: a line with its intervals per arm, HR across."""
+    table = curve_table(results, metric)
+    colours = arm_colours(results.arms)
     for arm in results.arms:
         rows = table[table["arm"] == arm]
         if _is_ceiling(results, arm):
@@ -99,10 +136,8 @@ def resolution_curve(results: Results, metric: str = "rank1", degradation: str =
     sizes = sorted({cell.size for cell in results.cells if not _is_ceiling(results, cell.arm)})
     if sizes:
         axes.set_xscale("log", base=2)
-        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.set_xticks(sizes, [str(size) for size in sizes], fontsize=8 if len(sizes) > 8 else None)
         axes.minorticks_off()
-    axes.legend(frameon=False, fontsize=9)
-    return figure
 
 
 def _is_ceiling(results: Results, arm: str) -> bool:
@@ -132,8 +167,8 @@ def roc_curves(results: Results, size: int, degradation: str = CLEAN) -> Figure:
         EvaluationError: Nothing was evaluated there.
     """
     chosen = _selected(results, size, degradation)
-    figure, axes = _axes(f"ROC at {size} px ({degradation})", "false accept rate", "true accept rate")
-    colours = _colours(results.arms)
+    figure, axes = new_axes(f"ROC at {size} px ({degradation})", "false accept rate", "true accept rate")
+    colours = arm_colours(results.arms)
     for cell, kept in chosen:
         shown = kept.far > 0
         axes.step(kept.far[shown], kept.tar[shown], where="post", color=colours[cell.arm], label=cell.arm)
@@ -151,8 +186,8 @@ def cmc_curves(results: Results, size: int, degradation: str = CLEAN, up_to: int
     """
     chosen = _selected(results, size, degradation)
     last = min(up_to, len(results.protocol.gallery.names))
-    figure, axes = _axes(f"Cumulative match at {size} px ({degradation})", "rank", "share of probes found")
-    colours = _colours(results.arms)
+    figure, axes = new_axes(f"Cumulative match at {size} px ({degradation})", "rank", "share of probes found")
+    colours = arm_colours(results.arms)
     for cell, kept in chosen:
         axes.plot(range(1, last + 1), cmc(kept.mated, last), color=colours[cell.arm], marker=".", label=cell.arm)
     axes.set_ylim(None, 1.02)
@@ -163,7 +198,7 @@ def cmc_curves(results: Results, size: int, degradation: str = CLEAN, up_to: int
 
 def score_histogram(kept: Kept, title: str, threshold: float) -> Figure:
     """Draws how genuine and impostor scores are spread, and the threshold."""
-    figure, axes = _axes(title, "cosine", "density")
+    figure, axes = new_axes(title, "cosine", "density")
     _draw_scores(axes, kept, threshold)
     return figure
 
@@ -195,7 +230,7 @@ def _draw_scores(axes: Axes, kept: Kept, threshold: float) -> None:
 
 def sweep_curves(found: Sweep, title: str, threshold: float | None = None) -> Figure:
     """Draws correct, wrong, unknown and false alarms over the threshold, with both best thresholds marked."""
-    figure, axes = _axes(title, "threshold", "share")
+    figure, axes = new_axes(title, "threshold", "share")
     table = found.table
     names = {"correct": COLOURS[2], "wrong": COLOURS[1], "unknown": FLOOR, "false_alarm": COLOURS[4]}
     for name, colour in names.items():

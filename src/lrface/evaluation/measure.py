@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from lrface.evaluation.calibration import Calibrated, calibrated_on, cross_fitted
 from lrface.evaluation.protocol import Part, Protocol
 from lrface.evaluation.results import HISTOGRAM_BINS, Cell, Kept, Record, record
 from lrface.evaluation.settings import EvaluationSettings
@@ -25,7 +26,7 @@ from lrface.metrics.statistics import (
     rates_at,
     sums_by_subject,
 )
-from lrface.metrics.verification import dprime, eer_of, roc, tar_at_far, threshold_at_far
+from lrface.metrics.verification import dprime, eer_of, roc, tar_at_far
 
 ROC_POINTS = 1000
 NAN = math.nan
@@ -97,7 +98,7 @@ class Ruler:
         """Subject of each search of somebody who is not enrolled."""
         return self._numbers(self.protocol.non_mated) if self.protocol.non_mated.rows else self.mated_subjects
 
-    def _search(self, embedded: Embedded) -> tuple[Identification, np.ndarray, float, str | None]:
+    def _search(self, embedded: Embedded) -> tuple[Identification, np.ndarray, Calibrated]:
         """Searches the mated probes, the strangers, and finds the calibrated threshold."""
         templates = self.templates(embedded)
         found = search(self._probes(embedded, self.protocol.mated), templates, self._mates, device=self.device)
@@ -109,24 +110,27 @@ class Ruler:
         # Where nobody was kept out, each mated probe is searched for with its own subject left out.
         unenrolled = strangers(self.protocol.non_mated) if self.protocol.non_mated.rows else found.stranger
         unenrolled = np.where(np.isneginf(unenrolled), np.float32(-1.0), unenrolled)
-        calibrated, reason = NAN, None
+        rate = self.settings.calibration_fpir
         if self.protocol.calibration.rows:
-            calibrated, reason = threshold_at_far(strangers(self.protocol.calibration), self.settings.calibration_fpir)
-        return found, unenrolled, calibrated, reason
+            scores = strangers(self.protocol.calibration)
+            return found, unenrolled, calibrated_on(scores, rate, found.rank.size, unenrolled.size)
+        fitted = cross_fitted(unenrolled, self.stranger_subjects, self.mated_subjects, rate)
+        return found, unenrolled, fitted
 
     def measure(self, cell: Cell, embedded: Embedded) -> tuple[list[Record], Kept, pd.DataFrame, list[str]]:
         """Measures one cell: its records, scores, per-subject table and notes."""
-        found, strangers, calibrated, reason = self._search(embedded)
+        found, strangers, calibrated = self._search(embedded)
         pairs, similarity = self._pairs(embedded)
         reporter = Reporter(cell, self)
         reporter.identification(found, self.settings.threshold, "")
         reporter.strangers(strangers, self.settings.threshold, "")
-        if math.isfinite(calibrated):
-            reporter.add("threshold_calibrated", Interval(calibrated, NAN, NAN), len(self.protocol.calibration))
-            reporter.identification(found, calibrated, "_calibrated")
-            reporter.strangers(strangers, calibrated, "_calibrated")
-        if reason is not None:
-            reporter.notes.append(f"{cell} threshold_calibrated: {reason}")
+        if calibrated.reason is None:
+            count = len(self.protocol.calibration) or strangers.size
+            reporter.add("threshold_calibrated", Interval(calibrated.threshold, NAN, NAN), count)
+            reporter.identification(found, calibrated.mated, "_calibrated")
+            reporter.strangers(strangers, calibrated.strangers, "_calibrated")
+        else:
+            reporter.notes.append(f"{cell} threshold_calibrated: {calibrated.reason}")
         reporter.open_set(found, strangers)
         replicates = reporter.verification(pairs)
         for name, values in (("psnr", embedded.psnr), ("ssim", embedded.ssim), ("similarity", similarity)):
@@ -146,7 +150,7 @@ class Ruler:
             genuine_counts=np.histogram(np.clip(pairs.genuine, -1.0, 1.0), edges)[0],
             impostor_counts=np.histogram(np.clip(pairs.impostor, -1.0, 1.0), edges)[0],
             replicates=replicates,
-            calibrated_threshold=calibrated,
+            calibrated_threshold=calibrated.threshold,
         )
         return reporter.records, kept, table, reporter.notes
 
@@ -194,7 +198,7 @@ class Reporter:
             return
         self.add(metric, mean_interval(values, subjects, self.ruler.weights, self.settings.level), values.size)
 
-    def identification(self, found: Identification, threshold: float, suffix: str) -> None:
+    def identification(self, found: Identification, threshold: float | np.ndarray, suffix: str) -> None:
         """Adds the ranks and correct / wrong / unknown at a threshold."""
         subjects = self.ruler.mated_subjects
         if not subjects.size:
@@ -208,7 +212,7 @@ class Reporter:
         self.mean(f"wrong{suffix}", named & ~right, subjects)
         self.mean(f"unknown{suffix}", ~named, subjects)
 
-    def strangers(self, strangers: np.ndarray, threshold: float, suffix: str) -> None:
+    def strangers(self, strangers: np.ndarray, threshold: float | np.ndarray, suffix: str) -> None:
         """Adds the false alarms at a threshold."""
         if strangers.size and len(self.ruler.protocol.gallery.names) > 1:
             self.mean(f"false_alarm{suffix}", strangers >= threshold, self.ruler.stranger_subjects)

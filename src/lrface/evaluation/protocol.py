@@ -40,6 +40,9 @@ class ProtocolSettings(Settings):
         ge=2,
         description="most faces compared in all pairs for verification; subjects stay whole",
     )
+    calibration_faces: int = Field(
+        default=2000, ge=2, description="most calibration probes taken from another split; subjects stay whole"
+    )
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ class Protocol:
         pairs: Faces of evaluation subjects whose pairs are compared: each in HR against each as a probe, a
             picture never against itself.
         calibration: Probes of the subjects who choose the threshold. They are not enrolled: the threshold is
-            the one at which few of them are taken for somebody in the gallery.
+            the one at which few of them are taken for somebody in the gallery. Where empty, the threshold is
+            cross-fitted among the evaluated subjects.
         notes: What could not be had, in words.
     """
 
@@ -235,7 +239,7 @@ def draw_protocol(
     generator = np.random.default_rng(settings.seed)
     shuffled = [order[place] for place in generator.permutation(len(order))]
     split = len(order) >= settings.split_from
-    given = _given(calibration, images)
+    given = _given(calibration, images, settings, generator)
     apart = round(settings.calibration_fraction * len(order)) if split and not given.rows else 0
     unenrolled = round(settings.non_mated_fraction * (len(order) - apart)) if split else 0
     calibrating = set(shuffled[:apart])
@@ -265,12 +269,16 @@ def draw_protocol(
 def _given(
     calibration: tuple[Sequence[int] | np.ndarray, Sequence[str] | np.ndarray] | None,
     images: Mapping[str, Sequence[int]],
+    settings: ProtocolSettings,
+    generator: np.random.Generator,
 ) -> Part:
-    """Gives the calibration probes that the caller chose, rising by row."""
-    if calibration is None:
+    """Gives the calibration probes that the caller chose, whole subjects up to the limit, rising by row."""
+    if calibration is None or not len(calibration[0]):
         return Part()
-    pairs = sorted((int(row), str(subject)) for row, subject in zip(*calibration, strict=True))
-    both = sorted({subject for _, subject in pairs} & set(images), key=natural_key)
+    others: dict[str, list[int]] = {}
+    for row, subject in sorted((int(row), str(subject)) for row, subject in zip(*calibration, strict=True)):
+        others.setdefault(subject, []).append(row)
+    both = sorted(set(others) & set(images), key=natural_key)
     if both:
         raise EvaluationError(
             "calibration subjects",
@@ -278,7 +286,9 @@ def _given(
             expected="other people",
             remedy="take them from another split",
         )
-    return _part(pairs)
+    order = sorted(others, key=natural_key)
+    kept = _limited(others, [order[place] for place in generator.permutation(len(order))], settings.calibration_faces)
+    return _part(sorted((row, subject) for subject in kept for row in others[subject]))
 
 
 def _notes(
@@ -288,7 +298,7 @@ def _notes(
     if not calibrated:
         notes.append(
             f"no calibration subjects ({subjects} subjects, split from {settings.split_from}): "
-            "figures at a calibrated threshold are absent"
+            "the calibrated threshold is cross-fitted, for each fold of subjects by the strangers of the others"
         )
     if not unenrolled:
         notes.append(

@@ -4,19 +4,14 @@ First screen: the curve, the verdict, the worst failures. Below it: every table 
 not be told, versions and licences.
 """
 
-import base64
-import html
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from lrface.evaluation import figures
@@ -25,6 +20,7 @@ from lrface.evaluation.compare import Comparison, title
 from lrface.evaluation.conditions import Degrade, clean
 from lrface.evaluation.curve import curve_table
 from lrface.evaluation.decision import Verdict
+from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, sheet_png, table_tag, whole_page
 from lrface.evaluation.results import Cell, Record, Results
 from lrface.evaluation.sweep import SweepSettings, sweep
 from lrface.images.stored import StoredFaces
@@ -53,59 +49,8 @@ HEADLINES = (
     "ssim",
     "subjects_under_15",
 )
-ABSENT = "&ndash;"
 ACROSS = 10  # faces beside each other
 SHARES = ("rank", "tar_", "correct", "wrong", "unknown", "false_alarm", "tpir_", "eer")
-
-STYLE = """
-:root { color-scheme: light; --ink: #1d2530; --soft: #5b6672; --line: #dfe3e8; --paper: #fff; --tint: #f5f7f9; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1320px; padding: 20px 28px 60px; background: var(--paper); color: var(--ink);
-  font: 14px/1.45 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-h1 { font-size: 22px; margin: 0 0 2px; } h2 { font-size: 16px; margin: 34px 0 8px; padding-top: 10px;
-  border-top: 1px solid var(--line); } h3 { font-size: 13px; margin: 14px 0 6px; }
-p { margin: 4px 0; } .soft { color: var(--soft); }
-.first { display: grid; grid-template-columns: minmax(0, 11fr) minmax(0, 9fr); gap: 18px; margin-top: 12px; }
-.card { border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; background: var(--paper); }
-.card h3 { margin-top: 0; }
-.verdict { border-left: 6px solid #8a8a8a; } .verdict.yes { border-left-color: #2e8b57; }
-.verdict.no { border-left-color: #d1495b; }
-.verdict strong { font-size: 18px; }
-.wide { overflow-x: auto; }
-img { max-width: 100%; height: auto; display: block; }
-.faces img { width: auto; image-rendering: auto; }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(430px, 1fr)); gap: 14px; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 12.5px; }
-th, td { padding: 3px 9px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-thead th { background: var(--tint); border-bottom: 1px solid #c6ccd3; }
-td small { color: var(--soft); } .failed td { color: #a3203a; font-weight: 600; }
-code { font-size: 12px; word-break: break-all; } ul { margin: 4px 0; padding-left: 18px; }
-@media (max-width: 900px) { .first { grid-template-columns: 1fr; } }
-"""
-
-
-@dataclass(frozen=True)
-class Report:
-    """A report and the figures in it.
-
-    Attributes:
-        page: The HTML.
-        figures: The same figures as PNG files, by name.
-    """
-
-    page: str
-    figures: Mapping[str, bytes]
-
-    def save(self, folder: Path) -> list[Path]:
-        """Writes report.html and the figures beside it; gives their paths."""
-        folder.mkdir(parents=True, exist_ok=True)
-        written = []
-        for name, content in {"report.html": self.page.encode(), **_files(self.figures)}.items():
-            partial = folder / f"{name}.partial"
-            partial.write_bytes(content)
-            written.append(partial.replace(folder / name))
-        return written
 
 
 @dataclass(frozen=True)
@@ -141,25 +86,6 @@ class ReportInput:
     device: torch.device | str = "cpu"
 
 
-def _files(pictures: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {f"{name}.png": content for name, content in pictures.items()}
-
-
-def _escaped(text: object) -> str:
-    return html.escape(str(text))
-
-
-def _image(content: bytes, description: str) -> str:
-    encoded = base64.b64encode(content).decode()
-    return f'<img alt="{_escaped(description)}" src="data:image/png;base64,{encoded}">'
-
-
-def _sheet_png(sheet: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(sheet).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
 def is_share(metric: str) -> bool:
     """Tells whether a metric is a share, to be shown in per cent."""
     return metric.startswith(SHARES)
@@ -180,17 +106,6 @@ def shown(entry: Record | None) -> str:
     return f"{text} <small>[{scale * entry.low:.{digits}f}, {scale * entry.high:.{digits}f}]</small>"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], marked: Sequence[bool] | None = None) -> str:
-    """Lays a table out; cells are HTML already."""
-    flags = marked or [False] * len(rows)
-    body = "".join(
-        f"<tr{' class=failed' if flag else ''}>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
-        for row, flag in zip(rows, flags, strict=True)
-    )
-    top = "".join(f"<th>{_escaped(cell)}</th>" for cell in head)
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
 def _by_metric(results: Results, cells: Sequence[Cell]) -> str:
     """Lays out metrics down and cells across."""
     entries = {(Cell(entry.arm, entry.size, entry.degradation), entry.metric): entry for entry in results.records}
@@ -200,29 +115,25 @@ def _by_metric(results: Results, cells: Sequence[Cell]) -> str:
     rows = []
     for metric in metrics:
         unit = " %" if is_share(metric) else " dB" if metric == "psnr" else ""
-        rows.append([_escaped(metric + unit), *(shown(entries.get((cell, metric))) for cell in cells)])
-    return _table(["metric", *(f"{cell.arm}, {cell.size} px" for cell in cells)], rows)
+        rows.append([escaped(metric + unit), *(shown(entries.get((cell, metric))) for cell in cells)])
+    return table_tag(["metric", *(f"{cell.arm}, {cell.size} px" for cell in cells)], rows)
 
 
 def _verdict_card(verdict: Verdict | None) -> str:
     if verdict is None:
-        return '<div class="card verdict"><h3>Verdict</h3><p>None asked for: nothing was compared.</p></div>'
-    word = "promoted" if verdict.promoted else "not promoted"
-    rows = [
-        [_escaped(gate.name), f"{gate.figure:+.4f}", f"{_escaped(gate.rule)} {gate.bound:+.4f}", _state(gate.passed)]
+        return '<div class="card verdict"><h3>Verdict</h3><p>None: nothing was held against bicubic.</p></div>'
+    word = "promote" if verdict.promoted else "do not promote"
+    gates = "".join(
+        f"<div{'' if gate.passed else ' class=failed'}><span>{escaped(gate.name)}: "
+        f"{'passed' if gate.passed else 'FAILED'}</span>"
+        f"<span>{gate.figure:+.3f}, {escaped(gate.rule)} {gate.bound:+.2f}</span></div>"
         for gate in verdict.gates
-    ]
-    gates = _table(["gate", "figure", "must be", ""], rows, [not gate.passed for gate in verdict.gates])
-    interval = f"[{100 * verdict.low:+.1f}, {100 * verdict.high:+.1f}]"
+    )
     return (
         f'<div class="card verdict {"yes" if verdict.promoted else "no"}"><h3>Verdict</h3>'
-        f"<p><strong>{word}</strong> &ensp; rule: {_escaped(verdict.decision.value)}, "
-        f"gain {100 * verdict.gain:+.1f} points <small>{interval}</small></p>{gates}</div>"
+        f"<p><strong>{word}</strong> &ensp; {escaped(verdict.lines[0])}</p>"
+        f'<div class="gates">{gates}</div></div>'
     )
-
-
-def _state(passed: bool) -> str:
-    return "passed" if passed else "FAILED"
 
 
 def _failures(given: ReportInput, pictures: dict[str, bytes]) -> str:
@@ -241,10 +152,10 @@ def _failures(given: ReportInput, pictures: dict[str, bytes]) -> str:
             worst["subject"], worst["named"], worst["own"].to_numpy(), worst["best"].to_numpy(), strict=True
         )
     ]
-    pictures["worst_failures"] = _sheet_png(figures.face_sheet(columns, names))
+    pictures["worst_failures"] = sheet_png(figures.face_sheet(columns, names))
     return (
-        f'<div class="card faces">{head}<p class="soft">{_escaped(given.headline)}; in brackets the cosine to the own '
-        f"template and to the one that was taken</p>{_image(pictures['worst_failures'], 'worst failures')}</div>"
+        f'<div class="card faces">{head}<p class="soft">{escaped(given.headline)}; in brackets the cosine to the own '
+        f"template and to the one that was taken</p>{image_tag(pictures['worst_failures'], 'worst failures')}</div>"
     )
 
 
@@ -283,8 +194,8 @@ def _faces(given: ReportInput, pictures: dict[str, bytes]) -> str:
         given.faces, chosen, given.arms, given.headline.size, degrade=given.degrade, device=given.device
     )
     names = _named(given.results, chosen)
-    pictures["faces"] = _sheet_png(figures.face_sheet(columns, names, across=True))
-    return f'<div class="faces wide">{_image(pictures["faces"], "faces as the arms see them")}</div>'
+    pictures["faces"] = sheet_png(figures.face_sheet(columns, names, across=True))
+    return f'<div class="faces wide">{image_tag(pictures["faces"], "faces as the arms see them")}</div>'
 
 
 def _comparison(given: ReportInput, comparison: Comparison, number: int, pictures: dict[str, bytes]) -> str:
@@ -296,17 +207,17 @@ def _comparison(given: ReportInput, comparison: Comparison, number: int, picture
         interval = f"[{scale * change.low:+.{digits}f}, {scale * change.high:+.{digits}f}]"
         rows.append(
             [
-                _escaped(metric + (" %" if scale > 1.0 else "")),
+                escaped(metric + (" %" if scale > 1.0 else "")),
                 f"{scale * difference.first:.{digits}f}",
                 f"{scale * difference.second:.{digits}f}",
                 f"{scale * change.value:+.{digits}f}",
                 ABSENT if math.isnan(change.low) else interval,
             ]
         )
-    table = _table(["metric", comparison.first[0].arm, comparison.second[0].arm, "change", "interval"], rows)
+    table = table_tag(["metric", comparison.first[0].arm, comparison.second[0].arm, "change", "interval"], rows)
     test = comparison.test
     text = (
-        f"<h3>{_escaped(title(comparison.first))} against {_escaped(title(comparison.second))}</h3>{table}"
+        f"<h3>{escaped(title(comparison.first))} against {escaped(title(comparison.second))}</h3>{table}"
         f"<p>Only the first finds {test.only_first}, only the second {test.only_second}; McNemar's exact "
         f"p = {test.probability:.3g}, searches taken as independent.</p>"
     )
@@ -319,10 +230,10 @@ def _comparison(given: ReportInput, comparison: Comparison, number: int, picture
             )
             names = _named(given.results, found[:ACROSS])
             name = f"only_{which}_{number}"
-            pictures[name] = _sheet_png(figures.face_sheet(columns, names, across=True))
+            pictures[name] = sheet_png(figures.face_sheet(columns, names, across=True))
             count = len(found)
             text += f"<h3>Faces that the {which} finds more often than the other ({count})</h3>"
-            text += f'<div class="faces wide">{_image(pictures[name], name)}</div>'
+            text += f'<div class="faces wide">{image_tag(pictures[name], name)}</div>'
     return text
 
 
@@ -339,8 +250,8 @@ def _conditions(results: Results) -> str:
         cells = [
             shown(_rank1(arm, condition, by_size[size])) if size in by_size else ABSENT for size in map(int, sizes)
         ]
-        rows.append([_escaped(f"{arm}, {condition}"), *cells])
-    return _table(["rank-1 %", *(f"{size} px" for size in sizes)], rows)
+        rows.append([escaped(f"{arm}, {condition}"), *cells])
+    return table_tag(["rank-1 %", *(f"{size} px" for size in sizes)], rows)
 
 
 def _rank1(arm: str, condition: str, entry: "pd.Series[float]") -> Record:
@@ -357,10 +268,10 @@ def _subjects(results: Results, cell: Cell) -> str:
     worst = own.head(12)
     shares = 100.0 * worst[["rank1", "accuracy", "wrong", "unknown"]].to_numpy(np.float64)
     rows = [
-        [_escaped(subject), str(probes), *(f"{value:.0f}" for value in values)]
+        [escaped(subject), str(probes), *(f"{value:.0f}" for value in values)]
         for subject, probes, values in zip(worst["subject"], worst["probes"], shares, strict=True)
     ]
-    return _table(["subject", "probes", "rank-1 %", "right %", "wrong %", "unknown %"], rows)
+    return table_tag(["subject", "probes", "rank-1 %", "right %", "wrong %", "unknown %"], rows)
 
 
 def _protocol(results: Results) -> str:
@@ -374,11 +285,11 @@ def _protocol(results: Results) -> str:
     }
     rows = [[name, str(len(part)), str(len(part.names))] for name, part in parts.items()]
     settings = ", ".join(f"{key} {value}" for key, value in protocol.settings.model_dump().items())
-    notes = "".join(f"<li>{_escaped(note)}</li>" for note in results.notes)
+    notes = "".join(f"<li>{escaped(note)}</li>" for note in results.notes)
     return (
-        f"<p>sha256 <code>{protocol.digest}</code></p><p>pack <code>{_escaped(protocol.source)}</code></p>"
-        f"<p class=soft>{_escaped(settings)}; threshold {results.threshold:g}; {results.replicates} bootstrap "
-        f"replicates over subjects, seed {results.seed}</p>{_table(['part', 'faces', 'subjects'], rows)}"
+        f"<p>sha256 <code>{protocol.digest}</code></p><p>pack <code>{escaped(protocol.source)}</code></p>"
+        f"<p class=soft>{escaped(settings)}; threshold {results.threshold:g}; {results.replicates} bootstrap "
+        f"replicates over subjects, seed {results.seed}</p>{table_tag(['part', 'faces', 'subjects'], rows)}"
         f"<h3>What could not be told, and why</h3><ul>{notes or '<li>nothing</li>'}</ul>"
     )
 
@@ -395,14 +306,19 @@ def make_report(given: ReportInput) -> Report:
     same = [other for other in results.cells if (other.size, other.degradation) == (cell.size, cell.degradation)]
     ceiling = [other for other in results.cells if other not in same and results.kept[other].psnr.size == 0]
     failures = _failures(given, pictures) if results.protocol.mated.rows else ""
-    lead = [_image(pictures[name], name) for name in ("curve_rank1", "curve_tar_at_far_1e-2") if name in pictures]
-    rest = [name for name in ("roc", "cmc", "scores", "sweep", "embeddings") if name in pictures]
-    plots = "".join(f'<div class="card">{_image(pictures[name], name)}</div>' for name in rest)
+    lead = next((name for name in ("curve_rank1", "curve_tar_at_far_1e-2") if name in pictures), "")
+    curve = f'<div class="card">{image_tag(pictures[lead], lead)}</div>' if lead else ""
+    rest = [
+        name
+        for name in ("curve_tar_at_far_1e-2", "roc", "cmc", "scores", "sweep", "embeddings")
+        if name in pictures and name != lead
+    ]
+    plots = "".join(f'<div class="card">{image_tag(pictures[name], name)}</div>' for name in rest)
     comparisons = "".join(
         _comparison(given, comparison, number, pictures) for number, comparison in enumerate(given.comparisons, start=1)
     )
-    versions = _table(["", ""], [[_escaped(name), _escaped(value)] for name, value in given.versions.items()])
-    licences = "".join(f"<li>{_escaped(line)}</li>" for line in given.licences) or "<li>none were given</li>"
+    versions = table_tag(["", ""], [[escaped(name), escaped(value)] for name, value in given.versions.items()])
+    licences = "".join(f"<li>{escaped(line)}</li>" for line in given.licences) or "<li>none were given</li>"
     sections = {
         "All figures at the headline size": _by_metric(results, [*same, *ceiling]),
         "Curves": f'<div class="grid">{plots}</div>',
@@ -414,16 +330,12 @@ def make_report(given: ReportInput) -> Report:
         "Versions": versions if given.versions else "<p>none were given</p>",
         "Licences": f"<ul>{licences}</ul>",
     }
-    body = "".join(f"<h2>{_escaped(name)}</h2>{content}" for name, content in sections.items() if content)
-    page = (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_escaped(given.heading)}</title><style>{STYLE}</style></head><body>"
-        f"<h1>{_escaped(given.heading)}</h1><p class=soft>{_escaped(cell)} &middot; "
+    body = "".join(f"<h2>{escaped(name)}</h2>{content}" for name, content in sections.items() if content)
+    first = (
+        f"<p class=soft>{escaped(cell)} &middot; "
         f"{len(results.protocol.mated)} probes of {len(results.protocol.mated.names)} people, gallery of "
         f"{len(results.protocol.gallery.names)} &middot; intervals by bootstrap over subjects &middot; protocol "
         f"<code>{results.protocol.digest[:12]}</code></p>"
-        f'<div class="first"><div><div class="card">{"".join(lead)}</div></div>'
-        f"<div>{_verdict_card(given.verdict)}<div style='height:14px'></div>{failures}</div></div>{body}</body></html>"
+        f'<div class="first"><div>{curve}{_verdict_card(given.verdict)}</div><div>{failures}</div></div>'
     )
-    return Report(page, pictures)
+    return Report(whole_page(given.heading, first + body), pictures)

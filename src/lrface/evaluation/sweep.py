@@ -79,8 +79,8 @@ def point_at(kept: Kept, threshold: float) -> SweepPoint:
 def sweep(kept: Kept, settings: SweepSettings | None = None) -> Sweep:
     """Sweeps the threshold over one cell.
 
-    Both best thresholds are chosen on the probes they are reported on; to report one honestly, choose it on
-    calibration subjects.
+    Both best thresholds are chosen on the probes that they are reported on and are a little too good for that; beside
+    them stands the one that calibration subjects choose (`threshold_calibrated` of the evaluation).
 
     Raises:
         EvaluationError: No mated probe.

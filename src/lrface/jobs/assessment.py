@@ -1,21 +1,22 @@
 """The evaluation that `evaluate`, `sweep`, `compare` and `promote` share: which arms, on which faces."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lrface.config import EvaluateSettings
+from lrface.config import ArmJobSettings, EvaluateSettings
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError, EvaluationError
 from lrface.evaluation.arms import BICUBIC, HIGH_RESOLUTION, Arm, bicubic
-from lrface.evaluation.compare import Comparison
-from lrface.evaluation.conditions import conditions
-from lrface.evaluation.decision import Verdict
+from lrface.evaluation.compare import Comparison, compare
+from lrface.evaluation.conditions import CLEAN, conditions
+from lrface.evaluation.decision import Verdict, decide
+from lrface.evaluation.page import Report
 from lrface.evaluation.protocol import Protocol, draw_protocol
-from lrface.evaluation.report import Report, ReportInput, make_report
+from lrface.evaluation.report import ReportInput, make_report
 from lrface.evaluation.results import Cell, Results
 from lrface.evaluation.run import evaluate
-from lrface.images.ranges import VLR_MAX, VLR_MIN
+from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.command import Context
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.tracking.lineage import run_lineage
@@ -24,7 +25,7 @@ from lrface.tracking.runs import Run
 
 
 def load_networks(
-    settings: EvaluateSettings, context: Context, labels: Mapping[str, str] | None = None
+    settings: ArmJobSettings, context: Context, labels: Mapping[str, str] | None = None
 ) -> tuple[tuple[Recogniser, ...], tuple[SuperResolver, ...]]:
     """Load what is to be evaluated; `labels` gives names for the arms, by URI, in place of those made from the URI.
 
@@ -73,7 +74,7 @@ def arms_of(recognisers: Sequence[Recogniser], resolvers: Sequence[SuperResolver
 
 
 def test_protocol(pack: Pack, settings: EvaluateSettings) -> Protocol:
-    """Draw gallery and probes from the people who are in no training.
+    """Draw gallery and probes from the people who are in no training; those of the val split choose the threshold.
 
     Raises:
         EvaluationError: The pack has no test people, or too few of their images.
@@ -87,7 +88,9 @@ def test_protocol(pack: Pack, settings: EvaluateSettings) -> Protocol:
             remedy="prepare it with test subjects, or evaluate another source",
         )
     names = pack.manifest["source"].to_numpy()[rows]
-    return draw_protocol(rows, pack.subjects(rows), names, settings.protocol, pack.digest)
+    others = pack.rows(superres="val")
+    calibration = (others, pack.subjects(others))
+    return draw_protocol(rows, pack.subjects(rows), names, settings.protocol, pack.digest, calibration)
 
 
 def measure(
@@ -161,6 +164,42 @@ def report_of(
             device=context.device,
         )
     )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What an evaluation says about its last super-resolver.
+
+    Attributes:
+        verdict: What the rule and the gates say, against bicubic with the first recogniser.
+        comparisons: The comparisons behind it.
+    """
+
+    verdict: Verdict
+    comparisons: tuple[Comparison, ...]
+
+
+def judge(results: Results, arms: Sequence[Arm], settings: EvaluateSettings) -> Judged | None:
+    """Hold the last arm with a super-resolver against bicubic with the first recogniser; None where there is no such.
+
+    At all sizes that the arm takes, under the first condition. `promote` asks the same of the pair in place besides.
+    """
+    ceilings = [arm for arm in arms if arm.is_ceiling]
+    own = [arm for arm in arms if not arm.is_ceiling and arm.upscaler is not bicubic and arm.gallery_embedder is None]
+    floor = next((arm for arm in arms if arm.upscaler is bicubic), None)
+    sizes = [size for size in settings.sizes if own and own[-1].takes(size)]
+    if floor is None or not sizes or not results.protocol.mated.rows:
+        return None
+    condition = settings.degradations[0]
+
+    def against(first: str, second: str, at: Sequence[int], under: str) -> Comparison:
+        one, two = ([Cell(arm, size, under) for size in at] for arm in (first, second))
+        return compare(results, one, results, two, settings.measure)
+
+    found = against(own[-1].name, floor.name, sizes, condition)
+    ceiling = next(arm for arm in ceilings if arm.embedder is own[-1].embedder)
+    high = against(ceiling.name, ceilings[0].name, (FACE_SIZE,), CLEAN)
+    return Judged(decide(found, None, high), (found,))
 
 
 def headline_cell(results: Results, sizes: Sequence[int]) -> Cell:

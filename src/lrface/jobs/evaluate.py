@@ -11,6 +11,7 @@ from lrface.jobs.assessment import (
     arms_of,
     headline_cell,
     headlines,
+    judge,
     load_networks,
     log_results,
     measure,
@@ -61,6 +62,7 @@ def run(
         log_pack(work.run, pack, "test", len(protocol.probe_rows))
         results = measure(pack, protocol, arms, settings, context)
         folder = Path(scratch) / "evaluation"
+        judged = judge(results, arms, settings)
         report = report_of(
             results,
             headline_cell(results, settings.sizes),
@@ -69,10 +71,14 @@ def run(
             (*recognisers, *resolvers),
             context,
             heading=f"Evaluation on {pack.name}",
+            verdict=judged.verdict if judged else None,
+            comparisons=judged.comparisons if judged else (),
         )
         log_results(work.run, results, report, folder)
         work.run.log_headline(headlines(results, settings.sizes))
         for line in summary_lines(results):
+            context.terminal.line(line)
+        for line in judged.verdict.lines if judged else ():
             context.terminal.line(line)
         if results.notes:
             context.terminal.line(f"evaluate: {len(results.notes)} figures could not be told; notes.json says why")

@@ -1,0 +1,114 @@
+"""What pages of figures are made of: style, tables, pictures inside the page, and the files beside it."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ABSENT = "&ndash;"
+STYLE = """
+:root { color-scheme: light; --ink: #1d2530; --soft: #5b6672; --line: #dfe3e8; --paper: #fff; --tint: #f5f7f9; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1320px; padding: 20px 28px 60px; background: var(--paper); color: var(--ink);
+  font: 14px/1.45 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+h1 { font-size: 22px; margin: 0 0 2px; } h2 { font-size: 16px; margin: 34px 0 8px; padding-top: 10px;
+  border-top: 1px solid var(--line); } h3 { font-size: 13px; margin: 14px 0 6px; }
+p { margin: 4px 0; } .soft { color: var(--soft); }
+.first { display: grid; grid-template-columns: minmax(0, 6fr) minmax(0, 5fr); gap: 14px; margin-top: 10px;
+  align-items: start; }
+.first .card + .card { margin-top: 12px; }
+.card { border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; background: var(--paper); }
+.card h3 { margin-top: 0; }
+.verdict { border-left: 6px solid #8a8a8a; } .verdict.yes { border-left-color: #2e8b57; }
+.verdict.no { border-left-color: #d1495b; }
+.verdict strong { font-size: 18px; }
+.gates { display: grid; grid-template-columns: repeat(auto-fill, minmax(225px, 1fr)); gap: 0 22px; margin-top: 6px;
+  font-size: 12px; font-variant-numeric: tabular-nums; }
+.gates div { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 8px; padding: 1px 0;
+  border-bottom: 1px solid var(--line); } .gates .failed { color: #a3203a; font-weight: 600; }
+.wide { overflow-x: auto; }
+img { max-width: 100%; height: auto; display: block; }
+.faces img { width: auto; image-rendering: auto; }
+.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(430px, 1fr)); gap: 14px; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 12.5px; }
+th, td { padding: 3px 9px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+thead th { background: var(--tint); border-bottom: 1px solid #c6ccd3; }
+td small { color: var(--soft); } .failed td { color: #a3203a; font-weight: 600; }
+code { font-size: 12px; word-break: break-all; } ul { margin: 4px 0; padding-left: 18px; }
+@media (max-width: 900px) { body { padding: 12px 14px 40px; font-size: 13px; } h1 { font-size: 17px; }
+  .first { gap: 8px; margin-top: 6px; } .card { padding: 8px; } .verdict strong { font-size: 15px; }
+  .gates { font-size: 11px; } }
+@media (max-width: 480px) { .first { grid-template-columns: minmax(0, 1fr); } }
+"""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report and the figures in it.
+
+    Attributes:
+        page: The HTML.
+        figures: The same figures as PNG files, by name.
+    """
+
+    page: str
+    figures: Mapping[str, bytes]
+
+    def save(self, folder: Path) -> list[Path]:
+        """Writes report.html and the figures beside it; gives their paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        for name, content in {"report.html": self.page.encode(), **_files(self.figures)}.items():
+            partial = folder / f"{name}.partial"
+            partial.write_bytes(content)
+            written.append(partial.replace(folder / name))
+        return written
+
+
+def _files(pictures: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {f"{name}.png": content for name, content in pictures.items()}
+
+
+def escaped(text: object) -> str:
+    """Gives a text as HTML."""
+    return html.escape(str(text))
+
+
+def image_tag(content: bytes, description: str) -> str:
+    """Puts a PNG inside the page."""
+    encoded = base64.b64encode(content).decode()
+    return f'<img alt="{escaped(description)}" src="data:image/png;base64,{encoded}">'
+
+
+def sheet_png(sheet: np.ndarray) -> bytes:
+    """Gives an array of pixels as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def table_tag(head: Sequence[str], rows: Sequence[Sequence[str]], marked: Sequence[bool] | None = None) -> str:
+    """Lays a table out; cells are HTML already."""
+    flags = marked or [False] * len(rows)
+    body = "".join(
+        f"<tr{' class=failed' if flag else ''}>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
+        for row, flag in zip(rows, flags, strict=True)
+    )
+    top = "".join(f"<th>{escaped(cell)}</th>" for cell in head)
+    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def whole_page(heading: str, body: str) -> str:
+    """Puts a page together; the body is HTML already."""
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escaped(heading)}</title><style>{STYLE}</style></head><body>"
+        f"<h1>{escaped(heading)}</h1>{body}</body></html>"
+    )

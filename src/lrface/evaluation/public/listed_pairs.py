@@ -1,0 +1,141 @@
+"""Pairs listed in a text file beside a folder of pictures: LFW's pairs.txt, and plain tables."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from lrface.data.reading import IMAGE_SUFFIXES
+from lrface.evaluation.public.pictures import Align, broken, read_bytes, read_faces
+from lrface.evaluation.public.sets import PairSet
+
+MAX_LIST_BYTES = 64 << 20
+MAX_PICTURES = 100_000
+FLAGS = {"1": True, "true": True, "0": False, "false": False}
+
+Key = TypeVar("Key", tuple[str, int], Path)
+
+
+def _lines(path: Path) -> list[str]:
+    content = read_bytes(path, f"pairs {path}", MAX_LIST_BYTES)
+    try:
+        return content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise broken(f"pairs {path}", "text that is not UTF-8", "UTF-8", "save it as UTF-8") from error
+
+
+def _made(
+    name: str,
+    pairs: Sequence[tuple[Key, Key]],
+    paths: dict[Key, Path],
+    same: Sequence[bool],
+    folds: int,
+    align: Align | None,
+) -> PairSet:
+    if len(paths) > MAX_PICTURES:
+        raise broken(f"pairs {name}", f"{len(paths):,} pictures", f"at most {MAX_PICTURES:,}", "split the list")
+    place = {key: number for number, key in enumerate(paths)}
+    first, second = (np.array([place[pair[side]] for pair in pairs]) for side in (0, 1))
+    return PairSet(name, read_faces(list(paths.values()), align), first, second, np.array(same, bool), folds)
+
+
+def _lfw_pair(line: str, number: int, path: Path) -> tuple[tuple[str, int], tuple[str, int]]:
+    parts = line.split("\t") if "\t" in line else line.split()
+    try:
+        if len(parts) == 3:
+            return (parts[0], int(parts[1])), (parts[0], int(parts[2]))
+        if len(parts) == 4:
+            return (parts[0], int(parts[1])), (parts[2], int(parts[3]))
+    except ValueError:
+        pass
+    raise broken(
+        f"{path}, line {number}", repr(line), "name, number, number or name, number, name, number", "mend the line"
+    )
+
+
+def _picture_of(folder: Path, name: str, number: int) -> Path:
+    if Path(name).name == name:
+        for suffix in sorted(IMAGE_SUFFIXES):
+            found = folder / name / f"{name}_{number:04d}{suffix}"
+            if found.is_file():
+                return found
+    raise broken(
+        f"pairs in {folder}", f"no picture {name}_{number:04d}", f"one in {name}/", "check the folder of the pictures"
+    )
+
+
+def read_lfw_pairs(pairs: Path, folder: Path, align: Align | None = None, name: str | None = None) -> PairSet:
+    """Reads LFW-style pairs.txt with a folder of name/name_0001.jpg.
+
+    The first line gives the number of folds and, after it, of pairs of each kind per fold (or the latter alone,
+    which is one fold, reported over ten).
+
+    Args:
+        pairs: The list.
+        folder: The folder of the people's folders.
+        align: Brings a photograph to 112 x 112; None where they are aligned already.
+        name: What the set is called; None: as the list.
+
+    Raises:
+        EvaluationError: A missing file, a line that is no pair, a picture that is absent or not 112 x 112.
+    """
+    lines = [line.strip() for line in _lines(pairs)]
+    header, body = (lines[0].split() if lines else []), [line for line in lines[1:] if line]
+    if not header or not all(field.isdigit() for field in header) or not body:
+        raise broken(f"pairs {pairs}", repr(lines[:1]), "a first line with numbers, then pairs", "give LFW's pairs.txt")
+    folds = int(header[0]) if len(header) > 1 else 10
+    wanted = [_lfw_pair(line, number, pairs) for number, line in enumerate(body, start=2)]
+    paths = {key: _picture_of(folder, *key) for pair in wanted for key in pair}
+    same = [one[0] == other[0] for one, other in wanted]
+    return _made(name or pairs.stem, wanted, paths, same, folds, align)
+
+
+def read_pair_table(
+    table: Path, folder: Path, align: Align | None = None, name: str | None = None, folds: int = 10
+) -> PairSet:
+    """Reads a CSV of file, file, same (1 or 0), with or without a head line; paths start from the folder.
+
+    A table says nothing about folds, and often has all genuine pairs first: both kinds are dealt out in turn, so that
+    each fold has its share of both.
+
+    Args:
+        table: The CSV.
+        folder: Where the pictures lie; none may lie outside it.
+        align: Brings a photograph to 112 x 112; None where they are aligned already.
+        name: What the set is called; None: as the table.
+        folds: Number of folds.
+
+    Raises:
+        EvaluationError: A missing file, a line that is no pair, a picture that is absent or not 112 x 112.
+    """
+    wanted, same = [], []
+    base = folder.resolve()
+    for number, row in enumerate(csv.reader(_lines(table)), start=1):
+        fields = [field.strip() for field in row]
+        if not any(fields) or (number == 1 and fields[-1].lower() not in FLAGS):
+            continue
+        if len(fields) != 3 or fields[2].lower() not in FLAGS:
+            raise broken(f"{table}, line {number}", repr(",".join(row)), "file,file,1 or 0", "mend the line")
+        paths = tuple((base / field).resolve() for field in fields[:2])
+        for path in paths:
+            if not path.is_file() or not path.is_relative_to(base):
+                raise broken(f"{table}, line {number}", f"no picture {path.name}", f"one in {folder}", "mend the line")
+        wanted.append((paths[0], paths[1]))
+        same.append(FLAGS[fields[2].lower()])
+    if not wanted:
+        raise broken(f"pairs {table}", "no pair", "lines of file,file,1 or 0", "check the file")
+    dealt = _dealt(same, folds)
+    wanted, same = [wanted[place] for place in dealt], [same[place] for place in dealt]
+    return _made(name or table.stem, wanted, {path: path for pair in wanted for path in pair}, same, folds, align)
+
+
+def _dealt(same: Sequence[bool], folds: int) -> list[int]:
+    """Orders pairs by fold: the first of each kind goes to the first fold, the second to the second, and so on."""
+    seen = {True: 0, False: 0}
+    fold = []
+    for flag in same:
+        fold.append(seen[flag] % folds)
+        seen[flag] += 1
+    return sorted(range(len(same)), key=lambda place: (fold[place], place))

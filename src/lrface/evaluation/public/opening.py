@@ -1,0 +1,109 @@
+"""Which kind of public set a path holds, and the set in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lrface.data.reading import IMAGE_SUFFIXES
+from lrface.evaluation.public.insightface import read_verification_bin
+from lrface.evaluation.public.listed_pairs import read_lfw_pairs, read_pair_table
+from lrface.evaluation.public.low_resolution import read_survface, read_tinyface, survface_base, tinyface_base
+from lrface.evaluation.public.pictures import Align, broken
+from lrface.evaluation.public.sets import PairSet, SearchSet
+
+Kind = Literal["auto", "bin", "lfw", "table", "tinyface", "survface"]
+LFW_LIST, TABLE_LIST = "pairs.txt", "pairs.csv"
+KNOWN = (
+    "a .bin of insightface or a folder of them, a folder with pairs.txt or pairs.csv, a list (.txt, .csv) with "
+    "images=FOLDER, or the folder of TinyFace or SurvFace"
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A set that was found but not read.
+
+    Attributes:
+        path: The file, or the folder.
+        kind: What it is, never `auto`.
+    """
+
+    path: Path
+    kind: Kind
+
+
+def _kind_of(path: Path) -> Kind | None:
+    if path.is_file():
+        suffixes: dict[str, Kind] = {".bin": "bin", ".txt": "lfw", ".csv": "table"}
+        return suffixes.get(path.suffix.lower())
+    if (tinyface_base(path) / "Gallery_Match").is_dir():
+        return "tinyface"
+    if (survface_base(path) / "mated_probe").is_dir():
+        return "survface"
+    if (path / LFW_LIST).is_file():
+        return "lfw"
+    return "table" if (path / TABLE_LIST).is_file() else None
+
+
+def find_sets(path: Path, kind: Kind = "auto") -> list[Found]:
+    """Tells which sets a path holds: one, or each .bin of a folder.
+
+    Raises:
+        EvaluationError: Nothing is there, or nothing that is known.
+    """
+    if not path.exists():
+        raise broken(f"public set {path}", "no such file or folder", KNOWN, "correct source")
+    if kind in ("auto", "bin") and path.is_dir():
+        bins = sorted(path.glob("*.bin"))
+        if bins:
+            return [Found(entry, "bin") for entry in bins]
+    found = _kind_of(path) if kind == "auto" else kind
+    if found is None:
+        raise broken(f"public set {path}", "nothing that is known", KNOWN, "correct source, or say its kind")
+    return [Found(path, found)]
+
+
+def _list_and_folder(path: Path, listed: str, images: Path | None) -> tuple[Path, Path]:
+    """Gives the list and the folder of its pictures: beside it, or in the one folder of folders that lies beside it."""
+    pairs = path / listed if path.is_dir() else path
+    if images is not None:
+        return pairs, images
+    beside = pairs.parent
+    inner = [entry for entry in sorted(beside.iterdir()) if entry.is_dir() and _holds_people(entry)]
+    return pairs, inner[0] if len(inner) == 1 else beside
+
+
+def _holds_people(folder: Path) -> bool:
+    """Whether a folder holds folders of pictures, and no picture itself."""
+    entries = list(folder.iterdir())
+    if any(entry.suffix.lower() in IMAGE_SUFFIXES for entry in entries):
+        return False
+    return any(entry.is_dir() for entry in entries)
+
+
+def read_set(found: Found, *, images: Path | None = None, align: Align | None = None) -> PairSet | SearchSet:
+    """Reads a set.
+
+    Args:
+        found: As `find_sets` gives it.
+        images: Folder of the pictures of a list; None: beside the list.
+        align: Brings a photograph of a list to 112 x 112; None where faces are aligned already.
+
+    Raises:
+        EvaluationError: It is not what it should be.
+    """
+    path = found.path
+    plain: dict[Kind, Callable[[Path], PairSet | SearchSet]] = {
+        "bin": read_verification_bin,
+        "tinyface": read_tinyface,
+        "survface": read_survface,
+    }
+    if found.kind in plain:
+        return plain[found.kind](path)
+    name = path.resolve().name if path.is_dir() else path.stem
+    if found.kind == "lfw":
+        pairs, folder = _list_and_folder(path, LFW_LIST, images)
+        return read_lfw_pairs(pairs, folder, align, name)
+    table = path / TABLE_LIST if path.is_dir() else path
+    return read_pair_table(table, images or table.parent, align, name)

@@ -1,0 +1,190 @@
+"""Ten-fold accuracy, EER and TAR at fixed FAR of every arm on a set of labelled pairs."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field
+from scipy.stats import t
+from torch import Tensor
+
+from lrface.evaluation.arms import Arm, Embedder
+from lrface.evaluation.conditions import Degrade, clean
+from lrface.evaluation.measure import rate_name
+from lrface.evaluation.public.pictures import broken
+from lrface.evaluation.public.records import PublicRecord, made
+from lrface.evaluation.public.sets import PairSet
+from lrface.evaluation.run import checked_embeddings
+from lrface.images.ranges import FACE_SIZE, to_float
+from lrface.metrics.verification import FoldAccuracy, best_threshold, eer, fold_accuracy, tar_at_far
+from lrface.settings import Settings
+
+LEVEL = 0.95
+
+
+class PairSettings(Settings):
+    """How a pair set is evaluated."""
+
+    flip: bool = Field(default=False, description="add the embedding of the mirrored face, as insightface does")
+    small: Literal["second", "both"] = Field(default="second", description="which faces of a pair are shrunk")
+    fars: tuple[float, ...] = Field(default=(1e-1, 1e-2, 1e-3), description="false accept rates for TAR")
+    batch: int = Field(default=64, ge=1, description="faces per batch")
+
+
+class PairEvaluation:
+    """One pair set under measurement; HR embeddings are made once per recogniser.
+
+    Args:
+        pairs: The set.
+        degrade: How small faces are made.
+        settings: Flip, which face is small, rates.
+        device: Where the networks are.
+    """
+
+    def __init__(
+        self,
+        pairs: PairSet,
+        *,
+        degrade: Degrade = clean,
+        settings: PairSettings | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.pairs, self.degrade, self.device = pairs, degrade, device
+        self.settings = settings or PairSettings()
+        self._high: dict[Embedder, Tensor] = {}
+
+    def _embedded(
+        self, rows: np.ndarray, see: Callable[[Tensor], Tensor], embedder: Embedder, who: str
+    ) -> Float[Tensor, "n d"]:
+        """Embeds some faces in place of all (other rows are 0); with flip, the unit sum of face and mirror image."""
+        whole: Tensor | None = None
+        with torch.inference_mode():
+            for start in range(0, len(rows), self.settings.batch):
+                chosen = rows[start : start + self.settings.batch]
+                images = see(to_float(self.pairs.faces[chosen]).to(self.device))
+                found = checked_embeddings(embedder(images), len(images), who)
+                if self.settings.flip:
+                    found = F.normalize(found + checked_embeddings(embedder(images.flip(3)), len(images), who))
+                if whole is None:
+                    whole = torch.zeros(len(self.pairs.faces), found.shape[1])
+                whole[torch.from_numpy(chosen)] = found
+        return torch.empty(0) if whole is None else whole
+
+    def _in_high(self, embedder: Embedder, who: str) -> Float[Tensor, "n d"]:
+        if embedder not in self._high:
+            rows = np.unique(np.concatenate([self.pairs.first, self.pairs.second]))
+            self._high[embedder] = self._embedded(rows, lambda images: images, embedder, who)
+        return self._high[embedder]
+
+    def scores(self, arm: Arm, size: int | None = None) -> Float[np.ndarray, " p"]:
+        """Computes the cosine of each pair.
+
+        Args:
+            arm: Recogniser, and the upscaler of small faces.
+            size: Side of the small faces in pixels; None leaves both in HR.
+
+        Raises:
+            EvaluationError: A size that the arm does not take, or embeddings that are not unit rows.
+        """
+        pairs, upscaler = self.pairs, arm.upscaler
+        if size is None:
+            enrolled, probes = self._in_high(arm.enrols_with, arm.name), self._in_high(arm.embedder, arm.name)
+            return np.asarray((enrolled[pairs.first] * probes[pairs.second]).sum(dim=1).numpy())
+        if upscaler is None or not arm.takes(size):
+            raise broken(
+                f"{pairs.name} with {arm.name}", f"{size} px", "a size that the arm takes", "choose another size or arm"
+            )
+
+        def small(images: Tensor) -> Tensor:
+            return upscaler(self.degrade(images, size))
+
+        both = self.settings.small == "both"
+        rows = np.unique(np.concatenate([pairs.first, pairs.second]) if both else pairs.second)
+        probes = self._embedded(rows, small, arm.embedder, arm.name)
+        enrolled = probes if both else self._in_high(arm.enrols_with, arm.name)
+        return np.asarray((enrolled[pairs.first] * probes[pairs.second]).sum(dim=1).numpy())
+
+    def accuracy(self, arm: Arm, size: int | None = None) -> FoldAccuracy:
+        """Computes the accuracy over the folds, each with the threshold of the others.
+
+        Raises:
+            EvaluationError: As `scores`, or fewer pairs than folds.
+        """
+        return fold_accuracy(self.scores(arm, size), self.pairs.same, self.pairs.folds)
+
+    def records(self, arm: Arm, size: int | None = None) -> list[PublicRecord]:
+        """Measures one arm at one size.
+
+        Raises:
+            EvaluationError: As `accuracy`.
+        """
+        scores, same = self.scores(arm, size), self.pairs.same
+        folds = fold_accuracy(scores, same, self.pairs.folds)
+        where = (self.pairs.name, arm.name, size or FACE_SIZE)
+        found = [
+            made(where, "accuracy", folds.mean, scores.size, _fold_interval(folds)),
+            made(where, "accuracy_deviation", folds.deviation, len(folds.accuracies)),
+            made(where, "threshold", float(np.mean(folds.thresholds)), len(folds.thresholds)),
+            made(where, "accuracy_best", best_threshold(scores, same)[0], scores.size),
+        ]
+        genuine, impostor = scores[same], scores[~same]
+        if genuine.size and impostor.size:
+            found.append(made(where, "eer", eer(genuine, impostor), scores.size))
+        for far in self.settings.fars:
+            point = tar_at_far(genuine, impostor, far)
+            found.append(made(where, f"tar_at_far_{rate_name(far)}", point.value, point.n, reason=point.reason))
+        return found
+
+
+def _fold_interval(folds: FoldAccuracy) -> tuple[float, float]:
+    """Gives Student's interval of the mean over the folds, within [0, 1]."""
+    count = len(folds.accuracies)
+    error = float(np.std(folds.accuracies, ddof=1)) / math.sqrt(count)
+    half = float(t.ppf(0.5 + LEVEL / 2.0, count - 1)) * error
+    return max(0.0, folds.mean - half), min(1.0, folds.mean + half)
+
+
+def _wanted(arms: Sequence[Arm], sizes: Sequence[int], *, high_resolution: bool) -> list[tuple[Arm, int | None]]:
+    """Lists what is measured: HR for each ceiling, each size for each other arm that takes it."""
+    whole: list[tuple[Arm, int | None]] = [(arm, None) for arm in arms if arm.is_ceiling and high_resolution]
+    return whole + [(arm, size) for size in sizes for arm in arms if not arm.is_ceiling and arm.takes(size)]
+
+
+def evaluate_pairs(
+    pairs: PairSet,
+    arms: Sequence[Arm],
+    sizes: Sequence[int],
+    *,
+    high_resolution: bool = True,
+    degrade: Degrade = clean,
+    settings: PairSettings | None = None,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[PublicRecord]:
+    """Measures all arms on a pair set, in HR and at all sizes; sizes that an arm does not take are left out.
+
+    Args:
+        pairs: The set.
+        arms: The ways to compare; those without upscaler are the ceilings, measured in HR.
+        sizes: Sides of the small faces in pixels.
+        high_resolution: Whether the ceilings are measured.
+        degrade: How small faces are made.
+        settings: Flip, which face is small, rates.
+        device: Where the networks are.
+        progress: Told (cells done, all cells).
+
+    Raises:
+        EvaluationError: Fewer pairs than folds, or embeddings that are not unit rows.
+    """
+    evaluation = PairEvaluation(pairs, degrade=degrade, settings=settings, device=device)
+    wanted = _wanted(arms, sizes, high_resolution=high_resolution)
+    found = []
+    for done, (arm, size) in enumerate(wanted, start=1):
+        found += evaluation.records(arm, size)
+        if progress is not None:
+            progress(done, len(wanted))
+    return found

@@ -1,0 +1,76 @@
+"""What a public set is once it is read: labelled pairs, or a gallery and probes."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt8
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """Labelled pairs of aligned faces.
+
+    Attributes:
+        name: What the set is called.
+        faces: uint8 RGB, n x 112 x 112 x 3; each once.
+        first: Face of each pair; shape p.
+        second: The other face of each pair; shape p.
+        same: Whether both show one person; shape p, in the order of the file, which is that of the folds.
+        folds: Number of folds.
+    """
+
+    name: str
+    faces: UInt8[np.ndarray, "n 112 112 3"]
+    first: Int[np.ndarray, " p"]
+    second: Int[np.ndarray, " p"]
+    same: Bool[np.ndarray, " p"]
+    folds: int = 10
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of pixels, pairs and folds."""
+        found = hashlib.sha256(np.ascontiguousarray(self.faces).data)
+        for values in (self.first, self.second, self.same):
+            found.update(np.ascontiguousarray(values, np.int64).data)
+        found.update(str(self.folds).encode())
+        return found.hexdigest()
+
+
+@dataclass(frozen=True)
+class SearchSet:
+    """A gallery and probes of native low resolution, as files.
+
+    Attributes:
+        name: What the set is called.
+        gallery: Pictures of people who are searched for.
+        gallery_subjects: Whose they are.
+        distractors: Gallery pictures of nobody in particular.
+        mated: Probes of people in the gallery.
+        mated_subjects: Whose they are.
+        non_mated: Probes of people who are not in the gallery.
+    """
+
+    name: str
+    gallery: tuple[Path, ...]
+    gallery_subjects: tuple[str, ...]
+    distractors: tuple[Path, ...]
+    mated: tuple[Path, ...]
+    mated_subjects: tuple[str, ...]
+    non_mated: tuple[Path, ...]
+
+    @property
+    def pictures(self) -> int:
+        """Number of pictures."""
+        return len(self.gallery) + len(self.distractors) + len(self.mated) + len(self.non_mated)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of names and sizes of the files, part by part; their content is not read twice for it."""
+        found = hashlib.sha256()
+        for part in (self.gallery, self.distractors, self.mated, self.non_mated):
+            found.update(b"part\n")
+            for path in part:
+                found.update(f"{path.parent.name}/{path.name} {path.stat().st_size}\n".encode())
+        return found.hexdigest()
