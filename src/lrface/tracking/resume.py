@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lrface.tracking.locks import locked
+from lrface.locks import locked
 from lrface.tracking.runs import Run
 from lrface.tracking.spool import write_atomically
 from lrface.tracking.store import Store

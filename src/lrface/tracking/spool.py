@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from lrface.errors import RegistryError
-from lrface.tracking.locks import take
+from lrface.locks import take
 
 Record = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""One at a time: locks between processes that share a project, or only a registry."""
+"""One at a time: locks between processes that share a project, a registry or a gallery."""
 
 import fcntl
 import time

@@ -1,0 +1,1 @@
+"""The gallery: who can be named, as one template per person and the recogniser that made them."""

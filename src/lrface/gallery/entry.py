@@ -1,0 +1,140 @@
+"""What a gallery holds of a person: the sum of the embeddings, from which the template follows."""
+
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float
+
+from lrface.errors import DataError
+
+EMBEDDING_SIZE: Final = 512
+UNKNOWN: Final = "unknown"
+LONGEST_NAME: Final = 100
+KEY: Final = re.compile("[0-9a-f]{16}")
+_UNIT_WITHIN: Final = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A person in a gallery.
+
+    No picture and no single embedding is kept: the sum is enough to add further pictures later.
+
+    Attributes:
+        key: Sixteen random hexadecimal digits that mean this person and say nothing about who it is.
+        name: The name that is answered.
+        total: Sum of the unit embeddings.
+        images: How many there were.
+        added: When the person was enrolled, UTC.
+        changed: When the last picture was added, UTC.
+    """
+
+    key: str
+    name: str
+    total: Float[np.ndarray, "512"]
+    images: int
+    added: datetime
+    changed: datetime
+
+    @property
+    def template(self) -> Float[np.ndarray, "512"]:
+        """The renormalised mean of the embeddings, float32 of unit length."""
+        template: np.ndarray = templates(self.total[None])[0]
+        return template
+
+
+def templates(totals: Float[np.ndarray, "n 512"]) -> Float[np.ndarray, "n 512"]:
+    """Turn sums of embeddings into templates, float32 of unit length.
+
+    Raises:
+        DataError: A sum is not finite, or so short that it has no direction.
+    """
+    lengths = np.linalg.norm(totals, axis=1, keepdims=True)
+    if totals.size and not (np.isfinite(lengths).all() and lengths.min() > _UNIT_WITHIN):
+        raise DataError(
+            "template",
+            got="embeddings that cancel each other or are not finite",
+            expected="embeddings of one person",
+            remedy="enrol other pictures",
+        )
+    return np.asarray(totals / lengths, dtype=np.float32)
+
+
+def enrolled(
+    before: Entry | None,
+    name: str,
+    embeddings: Float[np.ndarray, "n 512"],
+    now: datetime | None = None,
+) -> Entry:
+    """Return the entry of a person after further pictures.
+
+    Args:
+        before: The entry so far; None for a new person.
+        name: The person's name.
+        embeddings: Unit embeddings of the pictures.
+        now: The time; None takes the clock's.
+
+    Raises:
+        DataError: The name or an embedding cannot be used.
+    """
+    checked = check_embeddings(embeddings)
+    now = now or datetime.now(UTC)
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    total = checked.sum(axis=0)
+    entry = Entry(
+        key=before.key if before else secrets.token_hex(8),
+        name=check_name(name),
+        total=total + before.total if before else total,
+        images=len(checked) + (before.images if before else 0),
+        added=before.added if before else now,
+        changed=now,
+    )
+    templates(entry.total[None])
+    return entry
+
+
+def check_embeddings(embeddings: Float[np.ndarray, "n 512"]) -> Float[np.ndarray, "n 512"]:
+    """Return embeddings as float64, or refuse them.
+
+    Raises:
+        DataError: They are none, of another length, or not of unit length.
+    """
+    found = np.asarray(embeddings, dtype=np.float64)
+    if found.ndim != 2 or not len(found) or found.shape[1] != EMBEDDING_SIZE:
+        raise DataError(
+            "embeddings",
+            got=f"shape {found.shape}",
+            expected=f"one or more of {EMBEDDING_SIZE} floats",
+            remedy="embed faces with EdgeFace",
+        )
+    lengths = np.linalg.norm(found, axis=1)
+    if not np.allclose(lengths, 1, atol=_UNIT_WITHIN):
+        raise DataError(
+            "embeddings",
+            got=f"lengths {lengths.min():.3g} to {lengths.max():.3g}",
+            expected="unit length",
+            remedy="normalise them",
+        )
+    return found
+
+
+def check_name(name: str) -> str:
+    """Return a name in composed form and without spaces around it, or refuse it.
+
+    Raises:
+        DataError: It is empty, too long, holds control characters, or is the word for nobody.
+    """
+    plain = unicodedata.normalize("NFC", name).strip()
+    if not 1 <= len(plain) <= LONGEST_NAME or not plain.isprintable() or plain.casefold() == UNKNOWN:
+        raise DataError(
+            "name of a person",
+            got=repr(plain[:LONGEST_NAME]) + ("..." if len(plain) > LONGEST_NAME else ""),
+            expected=f"1 to {LONGEST_NAME} printable characters other than {UNKNOWN!r}",
+            remedy="give another name",
+        )
+    return plain

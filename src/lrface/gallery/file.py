@@ -1,0 +1,231 @@
+"""The embedded gallery: one Parquet file, searched by a matrix product.
+
+Written beside its place and renamed, under a lock, so that a reader sees a whole file and two writers do not
+undo each other. Nothing is compressed or shared between rows: what is removed is not in the new file.
+"""
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float
+from pydantic import ValidationError
+
+from lrface.errors import DataError, RegistryError
+from lrface.gallery.entry import EMBEDDING_SIZE, KEY, Entry, check_name, enrolled, templates
+from lrface.gallery.gallery import About, Gallery
+from lrface.locks import locked
+
+MOST_PEOPLE: Final = 1_000_000
+MOST_BYTES: Final = 8 * 2**30
+_WAIT: Final = 30.0
+_AT_ONCE: Final = 256
+_KEY: Final = b"lrface.gallery"
+_SCHEMA: Final = pa.schema(
+    [
+        ("key", pa.string()),
+        ("name", pa.string()),
+        ("total", pa.list_(pa.float64(), EMBEDDING_SIZE)),
+        ("images", pa.int64()),
+        ("added", pa.timestamp("ms", "UTC")),
+        ("changed", pa.timestamp("ms", "UTC")),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Content:
+    about: About
+    entries: tuple[Entry, ...]
+    templates: Float[np.ndarray, "n 512"]
+
+
+class FileGallery(Gallery):
+    """A gallery in one Parquet file.
+
+    May be shared between threads and between processes: each call sees what others have written before it.
+
+    Args:
+        path: The file; made by the first enrolment, readable by its owner alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        self.place = str(self.path)
+        self._guard = threading.Lock()
+        self._read: tuple[tuple[int, int, int], _Content] | None = None
+
+    def about(self) -> About | None:
+        """Say which weights the templates are of; None where nothing was ever enrolled."""
+        content = self._content()
+        return content.about if content else None
+
+    def entries(self) -> list[Entry]:
+        """Return everybody, sorted by name."""
+        content = self._content()
+        return list(content.entries) if content else []
+
+    def enrol(self, people: Mapping[str, Float[np.ndarray, "n 512"]], weights: str) -> dict[str, int]:
+        """Add pictures of people: all of them or, on an error, none."""
+        with self._alone():
+            content = self._content()
+            about = self._made_by(content.about if content else None, weights)
+            entries = {entry.name: entry for entry in content.entries} if content else {}
+            names = []
+            for given, embeddings in people.items():
+                name = check_name(given)
+                names.append(name)
+                entries[name] = enrolled(entries.get(name), name, embeddings)
+            self._write(about, entries.values())
+        return {name: entries[name].images for name in names}
+
+    def insert(self, entries: Sequence[Entry], about: About) -> None:
+        """Take in the entries of another gallery: all of them or, on an error, none."""
+        with self._alone():
+            content = self._content()
+            own = self._made_by(content.about if content else None, about.weights)
+            there = {entry.name for entry in content.entries} if content else set()
+            if again := sorted(entry.name for entry in entries if entry.name in there):
+                raise self._there_already(again)
+            self._write(own, [*(content.entries if content else ()), *entries])
+
+    def remove(self, person: str) -> Entry:
+        """Remove a person, given by name or key, for good."""
+        with self._alone():
+            content = self._content()
+            entries = content.entries if content else ()
+            found = next((entry for entry in entries if entry.key == person), None) or next(
+                (entry for entry in entries if entry.name == person), None
+            )
+            if content is None or found is None:
+                raise self._nobody(person)
+            self._write(content.about, [entry for entry in entries if entry is not found])
+        return found
+
+    def accept(self, weights: str) -> None:
+        """Declare that probes of other weights may be held against these templates."""
+        with self._alone():
+            content = self._content()
+            about = self._accepted(content.about if content else None, weights)
+            self._write(about, content.entries if content else ())
+
+    def _search(self, probes: Float[np.ndarray, "n 512"]) -> list[list[tuple[str, float]]]:
+        content = self._content()
+        if content is None or not content.entries:
+            return [[] for _ in probes]
+        found: list[list[tuple[str, float]]] = []
+        for start in range(0, len(probes), _AT_ONCE):
+            scores = probes[start : start + _AT_ONCE].astype(np.float32) @ content.templates.T
+            count = min(2, scores.shape[1])
+            best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+            for row, places in zip(scores, best, strict=True):
+                ordered = sorted(places, key=lambda place: (-row[place], place))
+                found.append([(content.entries[place].name, float(row[place])) for place in ordered])
+        return found
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            with locked(self.path.with_name(f".{self.path.name}.lock"), f"gallery {self.place}", _WAIT):
+                yield
+        except OSError as error:
+            raise RegistryError(
+                f"gallery {self.place}",
+                got=error.strerror or str(error),
+                expected="a file that can be written",
+                remedy="see to its folder and to the disk",
+            ) from error
+
+    def _content(self) -> _Content | None:
+        """Read the file, or take what was read before where it has not changed since."""
+        with self._guard:
+            try:
+                status = self.path.stat()
+            except FileNotFoundError:
+                self._read = None
+                return None
+            except OSError as error:
+                raise self._unreadable(error.strerror or str(error)) from error
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if self._read is None or self._read[0] != stamp:
+                self._read = (stamp, self._load(status.st_size))
+            return self._read[1]
+
+    def _load(self, size: int) -> _Content:
+        if size > MOST_BYTES:
+            raise self._unreadable(f"{size:,} bytes; at most {MOST_BYTES:,} are read")
+        try:
+            with pq.ParquetFile(self.path, memory_map=False) as file:
+                schema, rows = file.schema_arrow, file.metadata.num_rows
+                if not schema.equals(_SCHEMA) or rows > MOST_PEOPLE:
+                    raise self._unreadable(f"{rows} rows of {', '.join(schema.names[:10])}")
+                about = About.model_validate_json((schema.metadata or {}).get(_KEY, b""))
+                table = file.read()
+        except (OSError, pa.ArrowException, ValidationError) as error:
+            raise self._unreadable(str(error).splitlines()[0]) from error
+        return self._checked(about, table)
+
+    def _checked(self, about: About, table: pa.Table) -> _Content:
+        columns = {name: table[name].combine_chunks() for name in table.column_names}
+        if any(column.null_count for column in columns.values()) or columns["total"].flatten().null_count:
+            raise self._unreadable("missing values")
+        totals = columns["total"].flatten().to_numpy().reshape(-1, EMBEDDING_SIZE)
+        rows = zip(*(columns[name].to_pylist() for name in ("key", "name", "images", "added", "changed")), strict=True)
+        entries = tuple(
+            Entry(key, check_name(name), total, images, added, changed)
+            for total, (key, name, images, added, changed) in zip(totals, rows, strict=True)
+        )
+        unique = len({entry.name for entry in entries}) == len({entry.key for entry in entries}) == len(entries)
+        if not unique or any(entry.images < 1 or not KEY.fullmatch(entry.key) for entry in entries):
+            raise self._unreadable("a name or key twice, or a person without pictures")
+        return _Content(about, entries, templates(totals))
+
+    def _write(self, about: About, entries: Iterable[Entry]) -> None:
+        ordered = sorted(entries, key=lambda entry: entry.name)
+        if len(ordered) > MOST_PEOPLE:
+            raise DataError(
+                f"gallery {self.place}",
+                got=f"{len(ordered):,} people",
+                expected=f"at most {MOST_PEOPLE:,} in a file",
+                remedy="use PostgreSQL",
+            )
+        totals = np.stack([entry.total for entry in ordered]) if ordered else np.empty((0, EMBEDDING_SIZE))
+        columns = [
+            pa.array([entry.key for entry in ordered], pa.string()),
+            pa.array([entry.name for entry in ordered], pa.string()),
+            pa.FixedSizeListArray.from_arrays(pa.array(totals.reshape(-1)), EMBEDDING_SIZE),
+            pa.array([entry.images for entry in ordered], pa.int64()),
+            pa.array([entry.added for entry in ordered], _SCHEMA.field("added").type),
+            pa.array([entry.changed for entry in ordered], _SCHEMA.field("changed").type),
+        ]
+        table = pa.table(
+            [column.cast(field.type) for column, field in zip(columns, _SCHEMA, strict=True)],
+            schema=_SCHEMA.with_metadata({_KEY: about.model_dump_json().encode()}),
+        )
+        # mkstemp gives a file that only its owner may read, and the rename keeps that.
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".partial")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                pq.write_table(table, stream, compression="none", use_dictionary=False)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _unreadable(self, got: str) -> DataError:
+        return DataError(
+            f"gallery {self.place}",
+            got=got,
+            expected="a gallery as `gallery` writes it",
+            remedy="name another file, or bring back a copy",
+        )

@@ -1,0 +1,189 @@
+"""What every gallery can do, wherever it lies."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+
+from lrface.errors import DataError, WeightsError
+from lrface.gallery.entry import UNKNOWN, Entry, check_embeddings
+from lrface.settings import Settings
+
+_SHA256: Final = "^[0-9a-f]{64}$"
+
+
+class About(Settings):
+    """What a gallery says about itself."""
+
+    format_version: Literal[1] = Field(default=1, description="Version of the layout")
+    weights: str = Field(description="Sha256 of the EdgeFace weights that made the templates", pattern=_SHA256)
+    compatible: tuple[Annotated[str, Field(pattern=_SHA256)], ...] = Field(
+        default=(), description="Sha256 of weights whose probes a person has declared comparable", max_length=100
+    )
+
+
+@dataclass(frozen=True)
+class Match:
+    """Whom a probe shows.
+
+    Attributes:
+        name: The name, or ``unknown`` where the best score is below the threshold.
+        score: Cosine to the best template; None where nobody is enrolled.
+        margin: How far the second template is behind; None where there is no second.
+    """
+
+    name: str
+    score: float | None
+    margin: float | None
+
+
+class Gallery(ABC):
+    """Templates of people, all made by the same recogniser.
+
+    Pictures are enrolled by that recogniser alone. Probes may also come from one that a person has declared
+    compatible: a fine-tuned descendant that was held to its ancestor's embeddings.
+
+    Every method raises ``RegistryError`` where the place does not answer or another process holds it, and
+    ``DataError`` where what lies there is damaged.
+    """
+
+    place: str
+    """Where it lies, without credentials."""
+
+    @abstractmethod
+    def about(self) -> About | None:
+        """Say which weights the templates are of; None where nothing was ever enrolled."""
+
+    @abstractmethod
+    def entries(self) -> list[Entry]:
+        """Return everybody, sorted by name."""
+
+    @abstractmethod
+    def enrol(self, people: Mapping[str, Float[np.ndarray, "n 512"]], weights: str) -> dict[str, int]:
+        """Add pictures of people: all of them or, on an error, none.
+
+        Args:
+            people: Unit embeddings by name. A person who is there already gets further pictures.
+            weights: Sha256 of the EdgeFace weights that embedded them.
+
+        Returns:
+            By name, how many pictures the person has now.
+
+        Raises:
+            DataError: A name or an embedding cannot be used.
+            WeightsError: Other weights made this gallery.
+        """
+
+    @abstractmethod
+    def insert(self, entries: Sequence[Entry], about: About) -> None:
+        """Take in the entries of another gallery: all of them or, on an error, none.
+
+        Raises:
+            DataError: A name is there already.
+            WeightsError: Other weights made this gallery.
+        """
+
+    @abstractmethod
+    def remove(self, person: str) -> Entry:
+        """Remove a person, given by name or key, for good.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            DataError: There is no such person.
+        """
+
+    @abstractmethod
+    def accept(self, weights: str) -> None:
+        """Declare that probes of other weights may be held against these templates.
+
+        Raises:
+            DataError: There is no gallery yet, or this is no sha256.
+        """
+
+    @abstractmethod
+    def _search(self, probes: Float[np.ndarray, "n 512"]) -> list[list[tuple[str, float]]]:
+        """Return the names and scores of the two best templates of each probe, the best first."""
+
+    def identify(self, probes: Float[np.ndarray, "n 512"], weights: str, threshold: float) -> list[Match]:
+        """Say whom each probe shows.
+
+        Args:
+            probes: Unit embeddings.
+            weights: Sha256 of the EdgeFace weights that made them.
+            threshold: Cosine from which a probe is named.
+
+        Raises:
+            DataError: There is no gallery, or the probes or the threshold cannot be used.
+            WeightsError: The weights are neither the gallery's nor declared compatible.
+        """
+        if not (math.isfinite(threshold) and -1 <= threshold <= 1):
+            raise DataError("threshold", got=str(threshold), expected="a cosine in [-1, 1]", remedy="correct it")
+        checked = check_embeddings(probes)
+        about = self.about()
+        if about is None:
+            raise self._empty()
+        if weights not in {about.weights, *about.compatible}:
+            raise WeightsError(
+                f"gallery {self.place}",
+                got=f"probes of EdgeFace {weights[:12]}",
+                expected=f"{about.weights[:12]}, which made it, or one declared compatible",
+                remedy="enrol everybody anew in another gallery, or declare the weights compatible (action=accept)",
+            )
+        return [_match(found, threshold) for found in self._search(checked)]
+
+    def _empty(self) -> DataError:
+        return DataError(
+            f"gallery {self.place}", got="none there yet", expected="a gallery", remedy="enrol somebody first"
+        )
+
+    def _made_by(self, about: About | None, weights: str) -> About:
+        """Return what the gallery says about itself after an enrolment, or refuse it."""
+        if about is None:
+            return About(weights=weights)
+        if weights != about.weights:
+            raise WeightsError(
+                f"gallery {self.place}",
+                got=f"templates of EdgeFace {weights[:12]}",
+                expected=f"those of {about.weights[:12]}, which made it",
+                remedy="enrol with that version, or enrol everybody anew in another gallery",
+            )
+        return about
+
+    def _nobody(self, person: str) -> DataError:
+        return DataError(
+            f"gallery {self.place}", got=f"nobody called {person!r}", expected="a name or key", remedy="list them"
+        )
+
+    def _there_already(self, names: Sequence[str]) -> DataError:
+        shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+        return DataError(
+            f"gallery {self.place}",
+            got=f"{len(names)} who are there already ({shown})",
+            expected="people who are not",
+            remedy="remove them first, or import into another gallery",
+        )
+
+    def _accepted(self, about: About | None, weights: str) -> About:
+        if about is None:
+            raise self._empty()
+        try:
+            return About(weights=about.weights, compatible=tuple(sorted({*about.compatible, weights})))
+        except ValueError as error:
+            raise DataError(
+                "weights", got=repr(weights[:80]), expected="a sha256 in hexadecimal", remedy="correct it"
+            ) from error
+
+
+def _match(found: list[tuple[str, float]], threshold: float) -> Match:
+    if not found:
+        return Match(UNKNOWN, None, None)
+    name, score = found[0]
+    margin = score - found[1][1] if len(found) > 1 else None
+    return Match(name if score >= threshold else UNKNOWN, score, margin)
