@@ -36,7 +36,7 @@ class WeightsError(LrfaceError):
 
 
 class RegistryError(LrfaceError):
-    """A run, a model version or an alias that is missing, stale or refused; a store that does not answer or is in use."""
+    """A run, a model version or an alias that is missing, stale or refused; a store that does not answer."""
 
 
 class TrainingError(LrfaceError):

@@ -9,6 +9,9 @@ from lrface.gallery.gallery import Gallery
 LOCATION = "LRFACE_GALLERY"
 """The environment variable that says where the gallery is: a path, or postgresql://..."""
 
+ENROL = "LRFACE_GALLERY_ENROL"
+"""The environment variable that lets requests to a server enrol: true or false."""
+
 
 def gallery_at(location: str) -> Gallery:
     """Return the gallery at a location; nothing is opened or made yet.

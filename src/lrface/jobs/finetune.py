@@ -2,6 +2,7 @@
 
 import copy
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -62,7 +63,7 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
     ) as work:
         log_pack(work.run, pack, "training", len(data.rows))
         context.terminal.line(f"finetune: {start.origin} on faces of {lineage[VersionTag.SUPER_RESOLVER]}")
-        network = _tune(settings, context, work, start, resolver, data)
+        network, figures = _tune(settings, context, work, start, resolver, data)
         _show(settings, context, work, pack, start, network, resolver)
         licences = [start.licence, resolver.licence if resolver else "", pack.info.licence or "unknown"]
         terms = data_tags(pack, start.version, resolver.version if resolver else None)
@@ -73,6 +74,8 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
             licence=joined_licences(filter(None, licences)),
             tags={**terms, VersionTag.JOB: "finetune", **lineage},
             out=settings.out,
+            pack=pack,
+            figures=figures,
         )
 
 
@@ -83,13 +86,14 @@ def _tune(
     start: Recogniser,
     resolver: SuperResolver | None,
     data: EdgeFaceData,
-) -> EdgeFace:
-    """Both stages; again with gentler settings where an epoch was not finite and `on_nan` says so."""
+) -> tuple[EdgeFace, Mapping[str, float]]:
+    """Both stages; again with gentler settings where an epoch was not finite. Also the best figures of the second."""
     tries = settings.retries if settings.on_nan == "retry" else 0
     for attempt in range(tries + 1):
         network = copy.deepcopy(start.network).requires_grad_(True)
         try:
-            _train(settings, context, work, work.folder / f"stage_2_{attempt}", network, start.network, resolver, data)
+            folder = work.folder / f"stage_2_{attempt}"
+            figures = _train(settings, context, work, folder, network, start.network, resolver, data)
         except NonFiniteError as error:
             if attempt == tries:
                 raise
@@ -97,7 +101,7 @@ def _tune(
             context.terminal.line(f"{error}; trying again, {attempt + 1} of {tries}")
             work.run.set_tags({f"retry_{attempt + 1}": settings.optim.model_dump_json()})
         else:
-            return network
+            return network, figures
     raise AssertionError("the last try either returns or raises")
 
 
@@ -123,7 +127,7 @@ def _train(
     anchor: EdgeFace,
     resolver: SuperResolver | None,
     data: EdgeFaceData,
-) -> None:
+) -> Mapping[str, float]:
     recipe = EdgeFaceRecipe(
         settings.loop, settings.optim, settings.mix, settings.degradation, settings.augmentation, settings.collapse
     )
@@ -158,6 +162,7 @@ def _train(
     with skipped_batches_logged(work, training), context.terminal.progress("finetune stage 2") as progress:
         outcome = fit(training, context.device, progress)
     work.run.log_headline({f"finetune/{name}": value for name, value in outcome.best.items()})
+    return outcome.best
 
 
 def _show(

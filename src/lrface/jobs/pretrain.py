@@ -69,6 +69,8 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
             licence=pack.info.licence or "unknown",
             tags={**data_tags(pack), VersionTag.CYCLE: 0, VersionTag.JOB: "pretrain"},
             out=settings.out,
+            pack=pack,
+            figures=outcome.best,
         )
 
 

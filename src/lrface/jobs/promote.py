@@ -9,6 +9,7 @@ from lrface.config import PRETRAINED, PromoteSettings
 from lrface.errors import ConfigError
 from lrface.evaluation import decision as deciding
 from lrface.evaluation.arms import Arm, bicubic
+from lrface.evaluation.card import CardInput, model_card
 from lrface.evaluation.compare import Comparison, compare
 from lrface.evaluation.results import Cell, Results
 from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN
@@ -18,12 +19,14 @@ from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import Recogniser, SuperResolver, load_pair, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for_test
 from lrface.jobs.stage import copy_out, log_pack, stage
-from lrface.tracking.names import VersionTag
-from lrface.tracking.pair import register_pair
+from lrface.tracking.ledger import ledger_lines, terms_of
+from lrface.tracking.lineage import run_lineage
+from lrface.tracking.names import PAIR, VersionTag
+from lrface.tracking.pair import pair_ledger, register_pair
 from lrface.tracking.promotion import Gate, Verdict, champion, promote, record_refusal, rollback
 from lrface.tracking.runs import Run
 from lrface.tracking.starting import start_run
-from lrface.tracking.versions import ModelVersion, is_registry_uri
+from lrface.tracking.versions import ModelVersion, is_registry_uri, training_data
 
 PARAMETERS = (
     *DATA,
@@ -103,7 +106,10 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
             recogniser.version,
             resolver.version,
             tags={VersionTag.PACK: pack.digest, VersionTag.CYCLE: resolver.cycle, VersionTag.JOB: "promote"},
+            card=_card(work.run, (recogniser.version, resolver.version), results, verdict),
         )
+        for line in ledger_lines(pair_ledger(recogniser.version, resolver.version)):
+            context.terminal.line(line)
         told = _told(verdict, before)
         if told.promotes:
             promote(pair, told, work.run)
@@ -153,6 +159,34 @@ def _comparisons(
     )
 
 
+def _card(run: Run, halves: tuple[ModelVersion, ModelVersion], results: Results, verdict: deciding.Verdict) -> str:
+    edgeface, dsr = halves
+    data = [f"{half.name}: {line}" for half in halves for line in training_data(run.store, half)]
+    card = model_card(
+        CardInput(
+            model=PAIR,
+            heading=f"lrface: {edgeface.uri} behind {dsr.uri}",
+            made={
+                "run": run.run_id,
+                "commit": str(run_lineage(run.store.root)["git_commit"]),
+                "recogniser": f"{edgeface.uri}, sha256 {edgeface.sha256}",
+                "super-resolver": f"{dsr.uri}, sha256 {dsr.sha256}",
+            },
+            data=data,
+            licences=ledger_lines(pair_ledger(edgeface, dsr)),
+            results=results,
+            arms={
+                "this pair": CANDIDATE,
+                "this recogniser": f"hr-{CANDIDATE}",
+                "bicubic and the recogniser in place": f"bicubic-{IN_PLACE}",
+            },
+            verdict=verdict,
+        )
+    )
+    run.log_text(card, "model_card.md")
+    return card
+
+
 def _told(verdict: deciding.Verdict, before: ModelVersion | None) -> Verdict:
     """The verdict as the registry records it."""
     return Verdict(
@@ -172,6 +206,7 @@ def _roll_back(settings: PromoteSettings, context: Context) -> Promotion:
         restored = rollback(back, "asked for by hand")
     line = f"champion is {restored.uri} again"
     context.terminal.line(line)
+    context.terminal.line(f"licence: {restored.licence} ({terms_of(restored.licence)})")
     return Promotion(restored, promoted=True, lines=(line,))
 
 

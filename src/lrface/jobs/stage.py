@@ -12,6 +12,7 @@ from torch import nn
 from lrface.config import JobSettings
 from lrface.data.pack import Pack
 from lrface.data.s3 import is_s3, upload_folder
+from lrface.evaluation.card import CardInput, model_card
 from lrface.jobs.command import Context
 from lrface.jobs.reporter import RunReporter
 from lrface.models import dsr as networks
@@ -19,6 +20,7 @@ from lrface.models.dsr_folder import dsr_spec
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
 from lrface.models.store import write_model
+from lrface.tracking.ledger import Licensed, ledger_lines
 from lrface.tracking.lineage import joined_terms
 from lrface.tracking.names import DSR, EDGEFACE, Alias, VersionTag
 from lrface.tracking.registry import register
@@ -124,8 +126,13 @@ def register_network(
     licence: str,
     tags: Mapping[VersionTag | str, object],
     out: str | None,
+    pack: Pack | None = None,
+    figures: Mapping[str, float] | None = None,
 ) -> ModelVersion:
     """Register a network as a version of `edgeface` or `dsr`, alias last; copy its folder to `out` where asked for.
+
+    Its model card tells how it was made, of which faces (`pack`; none where it was only loaded), and the best
+    `figures` of its training.
 
     Raises:
         RegistryError: The registry refused; nothing that looks whole is left behind.
@@ -140,6 +147,20 @@ def register_network(
         else:
             raise TypeError(f"no registered model for {type(network).__name__}")
         write_model(folder, network, spec)
+        ledger = _ledger(name, str(alias), licence, pack)
+        data = (
+            [f"{pack.root.name} ({pack.digest[:12]}), {len(pack)} faces of {pack.info.subjects} people"] if pack else []
+        )
+        card = model_card(
+            CardInput(
+                model=name,
+                heading=f"{name}, {spec.variant}, as {alias}",
+                made={"run": run.run_id, **{str(key): str(value) for key, value in tags.items()}},
+                data=data,
+                licences=ledger_lines(ledger),
+                validation=figures or {},
+            )
+        )
         version = register(
             run,
             name,
@@ -147,10 +168,19 @@ def register_network(
             signature=signature,
             alias=alias,
             tags={VersionTag.LICENCE: licence, **tags},
+            ledger=ledger,
+            card=card,
         )
         if out is not None:
             copy_out(folder, out, name)
     return version
+
+
+def _ledger(name: str, origin: str, licence: str, pack: Pack | None) -> tuple[Licensed, ...]:
+    network = Licensed(name, origin, licence)
+    if pack is None:
+        return (network,)
+    return (network, Licensed("faces", pack.root.name, pack.info.licence or "unknown"))
 
 
 def copy_out(source: Path, out: str, *below: str) -> None:

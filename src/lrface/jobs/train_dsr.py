@@ -76,6 +76,8 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             licence=joined_licences([supervisor.licence, pack.info.licence or "unknown"]),
             tags={**data_tags(pack, supervisor.version), VersionTag.JOB: "train_dsr", **lineage},
             out=settings.out,
+            pack=pack,
+            figures=outcome.best,
         )
 
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lrface.errors import RegistryError
-from lrface.tracking.lineage import joined_licences, joined_terms
+from lrface.tracking.ledger import Licensed, whole_licence
+from lrface.tracking.lineage import joined_terms
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias, VersionTag
 from lrface.tracking.registry import register
 from lrface.tracking.runs import Run
-from lrface.tracking.signatures import pair_signature
+from lrface.tracking.signatures import pair_example, pair_signature
 from lrface.tracking.store import Store
 from lrface.tracking.versions import ModelVersion, download, resolve
 
@@ -21,6 +22,7 @@ def register_pair(
     *,
     tags: Mapping[str, object] | None = None,
     alias: str | None = Alias.CHALLENGER,
+    card: str | None = None,
 ) -> ModelVersion:
     """Register both halves, copied into one folder, as a version of ``lrface``.
 
@@ -33,17 +35,19 @@ def register_pair(
         dsr: The super-resolver; its tag ``supervisor`` names the recogniser it was trained against.
         tags: More tags.
         alias: The alias to set.
+        card: The model card in Markdown.
 
     Raises:
         RegistryError: The super-resolver was trained against another recogniser, or a step failed.
     """
     refuse_stale(dsr.tags.get(VersionTag.SUPERVISOR), edgeface, dsr.uri)
+    ledger = pair_ledger(edgeface, dsr)
     all_tags = {
         VersionTag.EDGEFACE.value: edgeface.uri,
         VersionTag.DSR.value: dsr.uri,
         VersionTag.EDGEFACE_SHA256.value: edgeface.sha256,
         VersionTag.DSR_SHA256.value: dsr.sha256,
-        VersionTag.LICENCE.value: joined_licences([edgeface.licence, dsr.licence]),
+        VersionTag.LICENCE.value: whole_licence(ledger),
         VersionTag.TERMS.value: joined_terms(half.tags.get(VersionTag.TERMS, "") for half in (edgeface, dsr)),
         **(tags or {}),
     }
@@ -51,7 +55,25 @@ def register_pair(
         folder = Path(scratch) / "pair"
         download(run.store, edgeface, folder / EDGEFACE)
         download(run.store, dsr, folder / DSR)
-        return register(run, PAIR, folder, signature=pair_signature(), alias=alias, tags=all_tags)
+        return register(
+            run,
+            PAIR,
+            folder,
+            signature=pair_signature(),
+            alias=alias,
+            tags=all_tags,
+            input_example=pair_example(),
+            ledger=ledger,
+            card=card,
+        )
+
+
+def pair_ledger(edgeface: ModelVersion, dsr: ModelVersion) -> tuple[Licensed, ...]:
+    """Return the licences of both halves, each of which already holds those of what it was made of."""
+    return (
+        Licensed("recogniser", edgeface.uri, edgeface.licence, edgeface.sha256),
+        Licensed("super-resolver", dsr.uri, dsr.licence, dsr.sha256),
+    )
 
 
 def check_pair(store: Store, pair: ModelVersion) -> None:

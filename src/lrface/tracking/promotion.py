@@ -21,9 +21,9 @@ from typing import Any, Final
 from mlflow.exceptions import MlflowException
 
 from lrface.errors import RegistryError
+from lrface.locks import locked
 from lrface.tracking.failures import http_status, refusal
 from lrface.tracking.lineage import who
-from lrface.locks import locked
 from lrface.tracking.names import PAIR, Alias, VersionTag
 from lrface.tracking.pair import check_pair
 from lrface.tracking.registry import point

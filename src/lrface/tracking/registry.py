@@ -9,6 +9,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ from mlflow.models import Model, ModelSignature
 from lrface.errors import RegistryError
 from lrface.tracking.failures import http_status, refusal
 from lrface.tracking.hashes import folder_hashes, weights_sha256
+from lrface.tracking.ledger import Licensed, ledger_metadata
 from lrface.tracking.lineage import git_commit, requirements
 from lrface.tracking.names import VersionTag
 from lrface.tracking.runs import Run
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 LOADER: Final = "lrface.tracking.served"
+CARD: Final = "model_card.md"
+LICENCES: Final = "licences"
+_DESCRIPTION: Final = 5000
 _IN_FILES: Final = (VersionTag.SHA256.value, VersionTag.LICENCE.value)
 
 
@@ -52,6 +57,8 @@ def register(
     tags: Mapping[str, object],
     input_example: "ModelInputExample" = None,
     pip_requirements: Sequence[str] | None = None,
+    ledger: Sequence[Licensed] = (),
+    card: str | None = None,
 ) -> ModelVersion:
     """Register a model folder as a new version, and set an alias on it.
 
@@ -67,6 +74,9 @@ def register(
         tags: Tags of the version; hashes and the git commit are added.
         input_example: An example of the served model's input.
         pip_requirements: The served model's packages, pinned; None: those of this process.
+        ledger: Licences of its parts; they stand in the served model's metadata as ``licences``.
+        card: The model card in Markdown. It lies beside the model as ``model_card.md`` and is the version's
+            description, there cut after 5,000 characters.
 
     Raises:
         WeightsError: The folder is no model folder.
@@ -87,11 +97,13 @@ def register(
         _clear_begun(store, name, run.run_id)
         model = _begin(run, name, all_tags)
         try:
-            _upload(store, model, folder, signature, input_example, pip_requirements or requirements())
+            metadata = {str(key): str(model.tags[key]) for key in _IN_FILES if key in model.tags}
+            served = _Served(signature, input_example, pip_requirements or requirements(), metadata, ledger, card)
+            _upload(store, model, folder, served)
             with tempfile.TemporaryDirectory() as scratch:
                 check_files(name, folder_hashes(fetch(store, model.model_uri, Path(scratch))), hashes)
             store.client.finalize_logged_model(model.model_id, "READY")
-            version = _create(store, name, model, run.run_id, all_tags)
+            version = _create(store, name, model, run.run_id, all_tags, _described(card))
         except BaseException as error:
             _undo(store, model)
             if isinstance(error, (RegistryError, KeyboardInterrupt, SystemExit)):
@@ -147,14 +159,19 @@ def _begin(run: Run, name: str, tags: Mapping[str, str]) -> LoggedModel:
     return model
 
 
-def _upload(
-    store: Store,
-    model: LoggedModel,
-    folder: Path,
-    signature: ModelSignature,
-    input_example: "ModelInputExample",
-    pip_requirements: Sequence[str],
-) -> None:
+@dataclass(frozen=True)
+class _Served:
+    """What MLflow writes beside a model folder."""
+
+    signature: ModelSignature
+    example: "ModelInputExample"
+    requirements: Sequence[str]
+    metadata: Mapping[str, str]
+    ledger: Sequence[Licensed]
+    card: str | None
+
+
+def _upload(store: Store, model: LoggedModel, folder: Path, served: _Served) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         staged = Path(scratch) / Path(DATA).name
         shutil.copytree(folder, staged)
@@ -168,16 +185,28 @@ def _upload(
                 run_id=model.source_run_id,
                 model_uuid=model.model_id,
                 model_id=model.model_id,
-                metadata={key: model.tags[key] for key in _IN_FILES if key in model.tags},
+                metadata={**served.metadata, LICENCES: ledger_metadata(served.ledger)},
             ),
-            signature=signature,
-            input_example=input_example,
-            pip_requirements=list(pip_requirements),
+            signature=served.signature,
+            input_example=served.example,
+            pip_requirements=list(served.requirements),
         )
+        if served.card is not None:
+            (local / CARD).write_text(served.card, encoding="utf-8")
         store.client.log_model_artifacts(model.model_id, str(local))
 
 
-def _create(store: Store, name: str, model: LoggedModel, run_id: str, tags: Mapping[str, str]) -> ModelVersion:
+def _described(card: str | None) -> str | None:
+    """The card as a version's description, which MLflow's databases hold 5,000 characters of."""
+    if card is None or len(card) <= _DESCRIPTION:
+        return card
+    note = f"\n\n(cut; the whole card is the artifact {CARD} of this version)\n"
+    return card[: _DESCRIPTION - len(note)].rpartition("\n")[0] + note
+
+
+def _create(
+    store: Store, name: str, model: LoggedModel, run_id: str, tags: Mapping[str, str], description: str | None
+) -> ModelVersion:
     client = store.client
     try:
         client.create_registered_model(name)
@@ -188,7 +217,12 @@ def _create(store: Store, name: str, model: LoggedModel, run_id: str, tags: Mapp
         made = False
     try:
         version = client.create_model_version(
-            name, model.model_uri, run_id=run_id, tags=dict(tags), model_id=model.model_id
+            name,
+            model.model_uri,
+            run_id=run_id,
+            tags=dict(tags),
+            description=description,
+            model_id=model.model_id,
         )
     except BaseException:
         if made and not client.search_model_versions(f"name = '{name}'"):

@@ -4,27 +4,32 @@ The weights are safetensors and the code is this package, so loading runs nothin
 weights are held against the hash in their spec; ``versions.download`` also holds all files against the registry.
 """
 
+import logging
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from torch import Tensor, nn
-from torch.nn import functional as F
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_CONFLICT, TEMPORARILY_UNAVAILABLE
+from torch import nn
 
-from lrface.errors import LrfaceError, WeightsError
-from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN, to_float, to_uint8
-from lrface.models.dsr_folder import build_dsr
-from lrface.models.edgeface_folder import build_edgeface
-from lrface.models.store import read_model, read_spec
+from lrface.errors import ConfigError, LrfaceError, RegistryError, WeightsError
+from lrface.gallery.gallery import Gallery
+from lrface.gallery.place import ENROL, LOCATION, gallery_at
+from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN, to_uint8
+from lrface.models.pair import Pair, read_half, read_pair
+from lrface.models.store import read_spec
 from lrface.tracking.names import DSR, EDGEFACE
 from lrface.tracking.served_images import decode_images, encode_png
+from lrface.tracking.signatures import PAIR_PARAMS
 
+_log = logging.getLogger(__name__)
 MOST_TENSORS: Final = 1024
 
 
@@ -66,73 +71,133 @@ class ServedNetwork:
 
 
 class ServedPair:
-    """A super-resolver and a recogniser: pictures in, embeddings and super-resolved pictures out.
+    """A super-resolver and a recogniser: pictures in, embeddings and super-resolved pictures out; names on request.
 
-    A face of 8 to 32 pixels is super-resolved. A larger one is brought to 112 pixels (bicubic, antialiased)
-    and goes to the recogniser as it is.
+    Which gallery is asked is decided where the server is started and never by a request: the environment
+    variable ``LRFACE_GALLERY`` says where it is, and ``LRFACE_GALLERY_ENROL=true`` lets requests enrol.
 
     Args:
-        edgeface: The recogniser.
-        dsr: The super-resolver.
+        pair: Both networks.
+        gallery: Where names are, or None.
+        enrols: Whether requests may enrol.
     """
 
-    def __init__(self, edgeface: nn.Module, dsr: nn.Module) -> None:
-        self._edgeface = edgeface
-        self._dsr = dsr
+    def __init__(self, pair: Pair, gallery: Gallery | None = None, *, enrols: bool = False) -> None:
+        self._pair = pair
+        self._gallery = gallery
+        self._enrols = enrols
 
-    def predict(self, data: pd.DataFrame, params: Mapping[str, object] | None = None) -> pd.DataFrame:  # noqa: ARG002
-        """Embed and super-resolve the pictures in the column ``image``.
+    def predict(self, data: pd.DataFrame, params: Mapping[str, object] | None = None) -> pd.DataFrame:
+        """Embed and super-resolve the pictures in the column ``image``; name or enrol them.
+
+        Args:
+            data: A row per picture: base64 (PNG, JPEG or WebP; also as a ``data:`` URL), or the file's bytes.
+            params: ``identify``: also say who is shown; ``threshold``: cosine from which a face is named;
+                ``enrol``: put the pictures into the gallery, as those of the one person ``name``.
 
         Returns:
-            ``embedding`` (512 floats of unit length) and ``sr`` (base64 PNG, 112 x 112), a row per picture.
+            ``embedding`` (512 floats of unit length) and ``sr`` (base64 PNG, 112 x 112), a row per picture. With
+            ``identify`` also ``name`` ("unknown" below the threshold), ``score`` (cosine to the best template) and
+            ``margin`` (how far the second is behind); with ``enrol`` also ``enrolled``, how many pictures the
+            person's template is made of now.
 
         Raises:
-            MlflowException: The input is no such table (a 400 over HTTP).
+            MlflowException: The request cannot be used (over HTTP a 400), the gallery is of another recogniser
+                (409), or it does not answer (503).
         """
+        asked = _asked(params)
         if not isinstance(data, pd.DataFrame) or "image" not in data.columns:
             raise _refused("got no column 'image'; expected a row per picture; send base64 pictures as 'image'")
         try:
-            images = decode_images(list(data["image"]))
-            with torch.inference_mode():
-                faces = self._enlarge(images)
-                embeddings = self._edgeface(faces)
+            faces = self._pair.restore(decode_images(list(data["image"])))
+            embeddings = self._pair.embed(faces)
+            columns: dict[str, list[object]] = {
+                "embedding": embeddings.tolist(),
+                "sr": [encode_png(picture) for picture in to_uint8(faces)],
+                **self._people(embeddings, asked),
+            }
+        except RegistryError as error:
+            _log.exception("the gallery does not answer")
+            raise MlflowException(
+                "the gallery does not answer; try again later", error_code=TEMPORARILY_UNAVAILABLE
+            ) from error
+        except WeightsError as error:
+            raise MlflowException(str(error), error_code=RESOURCE_CONFLICT) from error
         except LrfaceError as error:
             raise _refused(str(error)) from error
-        pictures = [encode_png(picture) for picture in to_uint8(faces)]
-        return pd.DataFrame({"embedding": embeddings.tolist(), "sr": pictures}, index=data.index)
+        # Columns of objects: pandas would turn an absent score into NaN, which JSON does not know.
+        return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()}).set_axis(
+            data.index
+        )
 
-    def _enlarge(self, images: list[UInt8[np.ndarray, "s s 3"]]) -> Float[Tensor, "n 3 112 112"]:
-        faces = torch.empty(len(images), 3, FACE_SIZE, FACE_SIZE)
-        for side in sorted({image.shape[0] for image in images}):
-            rows = [row for row, image in enumerate(images) if image.shape[0] == side]
-            batch = to_float(np.stack([images[row] for row in rows]))
-            if side <= VLR_MAX:
-                faces[rows] = self._dsr(batch)
-            elif side == FACE_SIZE:
-                faces[rows] = batch
-            else:
-                larger = F.interpolate(batch, size=(FACE_SIZE, FACE_SIZE), mode="bicubic", antialias=True)
-                faces[rows] = larger.clamp(0, 1)
-        return faces
+    def _people(self, embeddings: Float[np.ndarray, "n 512"], asked: "Asked") -> dict[str, list[object]]:
+        if not asked.identify and not asked.enrol:
+            return {}
+        if self._gallery is None:
+            raise _refused(
+                f"got a request for names; expected a server with a gallery; set {LOCATION} where it is started"
+            )
+        if asked.identify:
+            matches = self._gallery.identify(embeddings, self._pair.weights, asked.threshold)
+            return {
+                "name": [match.name for match in matches],
+                "score": [match.score for match in matches],
+                "margin": [match.margin for match in matches],
+            }
+        if not self._enrols:
+            raise _refused(
+                f"got a request to enrol; expected a server that lets requests enrol; set {ENROL}=true where it is "
+                "started"
+            )
+        counts = self._gallery.enrol({asked.name: embeddings}, self._pair.weights)
+        return {"enrolled": [*counts.values()] * len(embeddings)}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request wants besides embeddings."""
+
+    identify: bool
+    enrol: bool
+    name: str
+    threshold: float
+
+
+def _asked(params: Mapping[str, object] | None) -> Asked:
+    given = {**PAIR_PARAMS, **(params or {})}
+    identify, enrol, name, threshold = (given[key] for key in ("identify", "enrol", "name", "threshold"))
+    if not (isinstance(identify, bool) and isinstance(enrol, bool) and isinstance(name, str)):
+        raise _refused("got params of other types; expected identify and enrol true or false, name text; correct them")
+    if not isinstance(threshold, (int, float)) or not -1 <= threshold <= 1:
+        raise _refused(f"got threshold {threshold!r}; expected a cosine in [-1, 1]; correct it")
+    if identify and enrol:
+        raise _refused("got identify and enrol at once; expected one of them; send two requests")
+    if enrol != bool(name):
+        raise _refused("got enrol without name, or name without enrol; expected both or neither; correct params")
+    return Asked(identify, enrol, name, float(threshold))
 
 
 def _load_pyfunc(path: str) -> ServedNetwork | ServedPair:
-    """Load what ``path`` holds: a model folder, or two of them. MLflow calls this by its name."""
+    """Load what ``path`` holds: a model folder, or two of them. MLflow calls this by its name.
+
+    Raises:
+        WeightsError: Weights that are missing, or not those of their spec.
+        ConfigError: ``LRFACE_GALLERY`` or ``LRFACE_GALLERY_ENROL`` cannot be used.
+    """
     folder = Path(path)
     if (folder / EDGEFACE).is_dir() and (folder / DSR).is_dir():
-        return ServedPair(_network(folder / EDGEFACE, EDGEFACE), _network(folder / DSR, DSR))
+        location = os.environ.get(LOCATION)
+        return ServedPair(read_pair(folder), gallery_at(location) if location else None, enrols=_enrols())
     kind = read_spec(folder).kind
     sides = (FACE_SIZE, FACE_SIZE) if kind == EDGEFACE else (VLR_MIN, VLR_MAX)
-    return ServedNetwork(_network(folder, kind), sides)
+    return ServedNetwork(read_half(folder, kind)[0], sides)
 
 
-def _network(folder: Path, kind: str) -> nn.Module:
-    network, spec = read_model(folder, {EDGEFACE: build_edgeface, DSR: build_dsr})
-    if spec.kind != kind:
-        raise WeightsError(
-            f"model {folder}", got=f"a {spec.kind}", expected=f"a {kind}", remedy="register the pair again"
-        )
-    return network
+def _enrols() -> bool:
+    text = os.environ.get(ENROL, "false")
+    if text not in {"true", "false"}:
+        raise ConfigError(ENROL, got=repr(text), expected="true or false", remedy="correct the environment variable")
+    return text == "true"
 
 
 def _refused(message: str) -> MlflowException:

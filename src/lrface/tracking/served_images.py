@@ -3,6 +3,7 @@
 import base64
 import binascii
 import io
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,16 +18,18 @@ MOST_BYTES: Final = 2 * 1024**2
 LARGEST_SIDE: Final = 1024
 SMALLEST_SIDE: Final = 8
 _FORMATS: Final = ("PNG", "JPEG", "WEBP")
+_DATA_URL: Final = re.compile(r"\Adata:image/[a-z]{3,5};base64,")
 
 
 def decode_images(texts: Sequence[object]) -> list[UInt8[np.ndarray, "s s 3"]]:
-    """Decode base64 pictures of aligned faces.
+    """Decode pictures of aligned faces that came as base64 or as bytes.
 
     The side is read from the header and held against the bound before a pixel is decoded, so a small file
     that would unfold into gigabytes is refused by its header.
 
     Args:
-        texts: Base64 of PNG, JPEG or WebP, square, 8 to 1024 pixels, at most 2 MiB each, at most 64 of them.
+        texts: Base64 (plain, or as a ``data:`` URL) or the bytes of PNG, JPEG or WebP, square, 8 to 1024 pixels, at
+            most 2 MiB each, at most 64 of them.
 
     Raises:
         DataError: One of them is something else; the message says which.
@@ -73,15 +76,23 @@ def _decode(text: object, what: str) -> UInt8[np.ndarray, "s s 3"]:
 
 
 def _bytes(text: object, what: str) -> bytes:
-    if not isinstance(text, str):
-        raise DataError(what, got=type(text).__name__, expected="base64 text", remedy="encode the picture as base64")
-    if len(text) > MOST_BYTES * 4 // 3 + 4:
+    if isinstance(text, bytes) and len(text) <= MOST_BYTES:
+        return text
+    if not isinstance(text, str | bytes):
         raise DataError(
             what,
-            got=f"{len(text):,} characters",
-            expected=f"at most {MOST_BYTES:,} bytes as base64",
+            got=type(text).__name__,
+            expected="base64 text, or bytes in Python",
+            remedy="encode the picture as base64",
+        )
+    if len(text) > MOST_BYTES * 4 // 3 + 64 or isinstance(text, bytes):
+        raise DataError(
+            what,
+            got=f"{len(text):,} {'bytes' if isinstance(text, bytes) else 'characters'}",
+            expected=f"at most {MOST_BYTES:,} bytes, or that as base64",
             remedy="send a smaller file",
         )
+    text = _DATA_URL.sub("", text, count=1)
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

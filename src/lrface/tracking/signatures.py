@@ -1,9 +1,25 @@
 """What the served models take and give."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 import numpy as np
+import pandas as pd
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema, TensorSpec
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import Array, DataType
+
+from lrface.images.procedural import draw_identity, draw_nuisance, render
+from lrface.images.ranges import to_float, to_uint8
+from lrface.images.resample import shrink
+from lrface.tracking.served_images import encode_png
+
+PAIR_PARAMS: Final[Mapping[str, object]] = MappingProxyType(
+    {"identify": False, "threshold": 0.35, "enrol": False, "name": ""}
+)
+"""What a request to the pair may ask for, and what holds where it does not."""
+_EXAMPLE_SIDE: Final = 16
 
 
 def edgeface_signature() -> ModelSignature:
@@ -17,11 +33,38 @@ def dsr_signature() -> ModelSignature:
 
 
 def pair_signature() -> ModelSignature:
-    """Rows with ``image`` (base64 of PNG, JPEG, WebP) to rows with ``embedding`` and ``sr`` (base64 PNG)."""
+    """Rows with ``image`` (base64 of PNG, JPEG, WebP) to rows with ``embedding`` and ``sr`` (base64 PNG).
+
+    With the param ``identify`` also ``name``, ``score`` and ``margin``, with ``enrol`` also ``enrolled``.
+    """
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "image")]),
-        outputs=Schema([ColSpec(Array(DataType.float), "embedding"), ColSpec(DataType.string, "sr")]),
+        outputs=Schema(
+            [
+                ColSpec(Array(DataType.double), "embedding"),
+                ColSpec(DataType.string, "sr"),
+                ColSpec(DataType.string, "name", required=False),
+                ColSpec(DataType.double, "score", required=False),
+                ColSpec(DataType.double, "margin", required=False),
+                ColSpec(DataType.long, "enrolled", required=False),
+            ]
+        ),
+        params=ParamSchema(
+            [
+                ParamSpec("identify", DataType.boolean, PAIR_PARAMS["identify"]),
+                ParamSpec("threshold", DataType.double, PAIR_PARAMS["threshold"]),
+                ParamSpec("enrol", DataType.boolean, PAIR_PARAMS["enrol"]),
+                ParamSpec("name", DataType.string, PAIR_PARAMS["name"]),
+            ]
+        ),
     )
+
+
+def pair_example() -> tuple[pd.DataFrame, dict[str, object]]:
+    """A request to the pair: a drawn face of 16 pixels, and the params at their defaults."""
+    face = render(draw_identity(0, 0), draw_nuisance(0, 0, 0, 0.3))
+    small = to_uint8(shrink(to_float(np.asarray(face)[None]), _EXAMPLE_SIDE))[0]
+    return pd.DataFrame({"image": [encode_png(small)]}), dict(PAIR_PARAMS)
 
 
 def _tensors(takes: tuple[int, ...], gives: tuple[int, ...]) -> ModelSignature:

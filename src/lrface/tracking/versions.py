@@ -124,6 +124,25 @@ def _version(found: MlflowVersion, aliases: Mapping[str, str]) -> ModelVersion:
     )
 
 
+def training_data(store: Store, version: ModelVersion) -> list[str]:
+    """Return what the run of a version has logged as its training data, a line each: name, digest, licence, terms.
+
+    Raises:
+        RegistryError: The run is gone, or the store does not answer.
+    """
+    try:
+        inputs = store.client.get_run(version.run_id).inputs
+    except MlflowException as error:
+        raise unanswered(store, f"the run of {version.uri}", error) from error
+    lines = []
+    for item in inputs.dataset_inputs if inputs else ():
+        tags = {str(tag.key): str(tag.value) for tag in item.tags}
+        if tags.get("mlflow.data.context") == "training":
+            terms = f", {tags['terms']}" if tags.get("terms", "unknown") != "unknown" else ""
+            lines.append(f"{item.dataset.name} ({item.dataset.digest[:12]}): {tags.get('licence', 'unknown')}{terms}")
+    return lines
+
+
 def download(store: Store, version: ModelVersion, to: Path) -> Path:
     """Download the model folder of a version and check every file of it against the recorded hashes.
 

@@ -1,0 +1,109 @@
+"""The pair at work: pictures in, super-resolved faces and embeddings out."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lrface.errors import DataError, WeightsError
+from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN, to_float
+from lrface.models.dsr_folder import build_dsr
+from lrface.models.edgeface_folder import build_edgeface
+from lrface.models.store import read_model
+
+EDGEFACE: Final = "edgeface"
+DSR: Final = "dsr"
+BATCH: Final = 64
+
+
+class Pair:
+    """A super-resolver in front of a recogniser.
+
+    A face of 8 to 32 pixels is super-resolved. A larger one is brought to 112 pixels (bicubic, antialiased)
+    and goes to the recogniser as it is.
+
+    Args:
+        edgeface: The recogniser, in evaluation mode.
+        dsr: The super-resolver, in evaluation mode, or another way from small faces (NCHW in [0,1]) to 112 x 112.
+        weights: Sha256 of the recogniser's weights, which a gallery is bound to.
+        device: Where both are.
+    """
+
+    def __init__(
+        self,
+        edgeface: nn.Module,
+        dsr: Callable[[Tensor], Tensor],
+        weights: str,
+        device: torch.device | None = None,
+    ) -> None:
+        self.weights = weights
+        self._edgeface = edgeface
+        self._dsr = dsr
+        self._device = device or torch.device("cpu")
+
+    def restore(self, images: Sequence[UInt8[np.ndarray, "s s 3"]]) -> Float[Tensor, "n 3 112 112"]:
+        """Bring pictures of any sizes to faces of 112 x 112 in [0,1], those of one size in batches of 64.
+
+        Raises:
+            DataError: A picture is not square, or smaller than 8 pixels.
+        """
+        for image in images:
+            if image.ndim != 3 or image.shape[0] != image.shape[1] or image.shape[0] < VLR_MIN:
+                raise DataError(
+                    "picture",
+                    got=f"shape {image.shape}",
+                    expected=f"a square face of {VLR_MIN} pixels or more",
+                    remedy="crop the face first",
+                )
+        faces = torch.empty(len(images), 3, FACE_SIZE, FACE_SIZE)
+        with torch.inference_mode():
+            for side in sorted({image.shape[0] for image in images}):
+                rows = [row for row, image in enumerate(images) if image.shape[0] == side]
+                for start in range(0, len(rows), BATCH):
+                    some = rows[start : start + BATCH]
+                    faces[some] = self._enlarged(to_float(np.stack([images[row] for row in some]))).cpu()
+        return faces
+
+    def embed(self, faces: Float[Tensor, "n 3 112 112"]) -> Float[np.ndarray, "n 512"]:
+        """Return the unit embeddings of faces in [0,1], float32."""
+        with torch.inference_mode():
+            parts = [self._edgeface(part.to(self._device)).cpu() for part in torch.split(faces, BATCH)]
+        return torch.cat(parts).numpy() if parts else np.empty((0, 512), np.float32)
+
+    def _enlarged(self, batch: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 3 112 112"]:
+        side = batch.shape[-1]
+        if side <= VLR_MAX:
+            return self._dsr(batch.to(self._device))
+        if side == FACE_SIZE:
+            return batch
+        return F.interpolate(batch, size=(FACE_SIZE, FACE_SIZE), mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def read_pair(folder: Path) -> Pair:
+    """Load the pair that lies in a folder as ``edgeface/`` and ``dsr/``, on the CPU.
+
+    Raises:
+        WeightsError: A half is missing, broken, changed, or in the other's place.
+    """
+    edgeface, weights = read_half(folder / EDGEFACE, EDGEFACE)
+    dsr, _ = read_half(folder / DSR, DSR)
+    return Pair(edgeface, dsr, weights)
+
+
+def read_half(folder: Path, kind: str) -> tuple[nn.Module, str]:
+    """Load a network of a kind from its model folder; also return the sha256 of its weights.
+
+    Raises:
+        WeightsError: The folder is missing, broken or changed, or holds the other kind.
+    """
+    network, spec = read_model(folder, {EDGEFACE: build_edgeface, DSR: build_dsr})
+    if spec.kind != kind:
+        raise WeightsError(
+            f"model {folder}", got=f"a {spec.kind}", expected=f"a {kind}", remedy="register the pair again"
+        )
+    return network, spec.sha256

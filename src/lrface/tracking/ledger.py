@@ -1,0 +1,62 @@
+"""The licence ledger: under which terms each part of a model stands, and what holds for the whole."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from lrface.tracking.lineage import UNKNOWN, joined_licences
+
+_TERMS: Final = {
+    "CC-BY-NC-SA-4.0": "no commercial use, name the makers, share alike",
+    "CC-BY-NC-4.0": "no commercial use, name the makers",
+    "CC-BY-SA-4.0": "name the makers, share alike",
+    "CC-BY-4.0": "name the makers",
+    "CC0-1.0": "free for any use",
+    "Apache-2.0": "keep the notices",
+    "MIT": "keep the notice",
+    "BSD-3-Clause": "keep the notice",
+    UNKNOWN: "nobody has said; ask before any use",
+}
+
+
+@dataclass(frozen=True)
+class Licensed:
+    """A part of a model and its licence.
+
+    Attributes:
+        part: What it is: a network, or the faces that one was trained on.
+        origin: Where it is: a version's URI, or a name.
+        licence: SPDX identifiers joined by AND, or ``unknown``.
+        sha256: Of its weights; empty for faces.
+    """
+
+    part: str
+    origin: str
+    licence: str
+    sha256: str = ""
+
+
+def terms_of(licence: str) -> str:
+    """Say in words what a licence, or several joined by AND, ask for."""
+    parts = [part.strip() for part in licence.split(" AND ")]
+    return "; ".join(dict.fromkeys(_TERMS.get(part, f"see the text of {part}") for part in parts))
+
+
+def whole_licence(ledger: Sequence[Licensed]) -> str:
+    """Return the licences that hold for what is made of all parts."""
+    return joined_licences([entry.licence for entry in ledger])
+
+
+def ledger_lines(ledger: Sequence[Licensed]) -> list[str]:
+    """Write the ledger as lines: the whole first, then each part."""
+    whole = whole_licence(ledger)
+    lines = [f"licence of the whole: {whole} ({terms_of(whole)})"]
+    for entry in ledger:
+        weights = f", sha256 {entry.sha256[:12]}" if entry.sha256 else ""
+        lines.append(f"{entry.part} {entry.origin}{weights}: {entry.licence} ({terms_of(entry.licence)})")
+    return lines
+
+
+def ledger_metadata(ledger: Sequence[Licensed]) -> list[dict[str, str]]:
+    """Return the ledger as plain values, for the metadata of a served model."""
+    return [{**asdict(entry), "terms": terms_of(entry.licence)} for entry in ledger]
