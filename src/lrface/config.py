@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lrface.data.aligner import AlignSettings
+from lrface.data.detector import DetectorSettings
+from lrface.data.files import ReadSettings
 from lrface.data.settings import DataSettings, ProceduralData
 from lrface.evaluation.curve import SIZES
 from lrface.evaluation.decision import DecisionSettings
@@ -33,6 +35,7 @@ PRETRAINED = "models:/edgeface@pretrained"
 FINETUNED = "models:/edgeface@finetuned"
 BASELINE = "models:/dsr@baseline"
 CYCLE = "models:/dsr@cycle"
+CHAMPION = "models:/lrface@champion"
 
 Side = Annotated[int, Field(ge=8, le=112)]
 SmallSide = Annotated[int, Field(ge=8, le=111)]
@@ -238,6 +241,65 @@ class ExportSettings(JobSettings):
     sizes: tuple[int, ...] = Field((8, 12, 16, 24, 32), description="sides for which a DSR graph is written, in pixels")
 
 
+class OnePairSettings(JobSettings):
+    """What every job that uses one pair has."""
+
+    pair: str = Field(
+        CHAMPION, min_length=1, description="models:/lrface@ALIAS, or a folder that holds edgeface/ and dsr/"
+    )
+    edgeface: str | None = Field(
+        None, description="recogniser in the place of the pair's: models:/ URI, path or released name"
+    )
+    dsr: str | None = Field(
+        None, description="super-resolver in the place of the pair's: models:/ URI, model folder, or none for bicubic"
+    )
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.edgeface is None) != (self.dsr is None):
+            raise ValueError("edgeface and dsr are named both, or neither and the pair instead")
+        return self
+
+
+class GallerySettings(OnePairSettings):
+    """`gallery`: who can be named."""
+
+    action: Literal["enrol", "list", "remove", "identify", "import", "export", "accept"] = Field(
+        "list", description="what to do"
+    )
+    gallery: str | None = Field(
+        None,
+        description="path of a .parquet file; none: as LRFACE_GALLERY says (where a PostgreSQL URI belongs), else "
+        "mlruns/gallery.parquet",
+    )
+    source: str | None = Field(
+        None,
+        min_length=1,
+        description="enrol: folder with a folder of pictures per person; identify: a picture or a folder of them; "
+        "import and export: a .parquet file",
+    )
+    person: str | None = Field(
+        None, min_length=1, description="remove: key or name of the person, as `list` shows them"
+    )
+    threshold: float = Field(0.35, ge=-1, le=1, description="cosine from which a face is named")
+    read: ReadSettings = ReadSettings()
+
+
+class AppSettings(OnePairSettings):
+    """`app`: the page to try a pair."""
+
+    gallery: str | None = Field(
+        None,
+        description="path of a .parquet file; none: as LRFACE_GALLERY says, else mlruns/gallery.parquet",
+    )
+    threshold: float = Field(0.35, ge=-1, le=1, description="cosine from which a face is named, at the start")
+    detector: DetectorSettings = DetectorSettings()
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="address to listen on; others than this machine's need a login"
+    )
+    port: int = Field(7860, ge=1, le=65535, description="port to listen on")
+
+
 class MainSettings(JobSettings):
     """`main`: the whole cycle."""
 
@@ -271,4 +333,6 @@ SCHEMAS: dict[str, type[JobSettings]] = {
     "promote": PromoteSettings,
     "verify": VerifySettings,
     "export": ExportSettings,
+    "gallery": GallerySettings,
+    "app": AppSettings,
 }

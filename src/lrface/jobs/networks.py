@@ -4,12 +4,15 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from lrface.config import OnePairSettings
 from lrface.errors import WeightsError
+from lrface.evaluation.arms import bicubic
 from lrface.jobs.command import Context
 from lrface.models.checkpoint import load_edgeface
 from lrface.models.dsr import DSR
 from lrface.models.dsr_folder import load_dsr
 from lrface.models.edgeface import EdgeFace
+from lrface.models.pair import Pair
 from lrface.models.released import LICENCE, RELEASED, fetch_released
 from lrface.models.store import ModelSpec, read_spec
 from lrface.tracking.names import DSR as DSR_NAME
@@ -157,6 +160,37 @@ def _dsr_from_path(reference: str) -> tuple[DSR, ModelSpec]:
             remedy="correct dsr",
         )
     return load_dsr(path)
+
+
+def load_one_pair(settings: OnePairSettings, context: Context) -> tuple[Recogniser, SuperResolver | None]:
+    """Load the pair that a job is to use: a version of `lrface`, a folder with both, or two networks by name.
+
+    Returns:
+        Both halves; None for the second where bicubic takes its place.
+
+    Raises:
+        RegistryError: The registry has no such version.
+        WeightsError: A network cannot be had or does not load.
+    """
+    if settings.edgeface is not None and settings.dsr is not None:
+        resolver = None if settings.dsr == NONE else load_super_resolver(settings.dsr, context)
+        return load_recogniser(settings.edgeface, context), resolver
+    if is_registry_uri(settings.pair):
+        return load_pair(_version(settings.pair, PAIR, context), context)
+    folder = Path(settings.pair).expanduser()
+    if not (folder / EDGEFACE).is_dir() or not (folder / DSR_NAME).is_dir():
+        raise WeightsError(
+            f"pair {settings.pair}",
+            got="no folder with edgeface/ and dsr/ in it",
+            expected="models:/lrface@ALIAS, or such a folder",
+            remedy="correct pair, or name edgeface and dsr",
+        )
+    return load_recogniser(str(folder / EDGEFACE), context), load_super_resolver(str(folder / DSR_NAME), context)
+
+
+def working_pair(recogniser: Recogniser, resolver: SuperResolver | None, context: Context) -> Pair:
+    """Put two networks together, ready for pictures."""
+    return Pair(recogniser.network, resolver.network if resolver else bicubic, recogniser.sha256, context.device)
 
 
 def _frozen(network: EdgeFace, context: Context) -> EdgeFace:

@@ -26,6 +26,7 @@ from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN, to_uint8
 from lrface.models.pair import Pair, read_half, read_pair
 from lrface.models.store import read_spec
 from lrface.tracking.names import DSR, EDGEFACE
+from lrface.tracking.served_guard import guard_server
 from lrface.tracking.served_images import decode_images, encode_png
 from lrface.tracking.signatures import PAIR_PARAMS
 
@@ -122,13 +123,17 @@ class ServedPair:
                 "the gallery does not answer; try again later", error_code=TEMPORARILY_UNAVAILABLE
             ) from error
         except WeightsError as error:
-            raise MlflowException(str(error), error_code=RESOURCE_CONFLICT) from error
+            raise MlflowException(self._without_place(error), error_code=RESOURCE_CONFLICT) from error
         except LrfaceError as error:
-            raise _refused(str(error)) from error
+            raise _refused(self._without_place(error)) from error
         # Columns of objects: pandas would turn an absent score into NaN, which JSON does not know.
         return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()}).set_axis(
             data.index
         )
+
+    def _without_place(self, error: LrfaceError) -> str:
+        """A message that does not tell a client where the gallery lies."""
+        return str(error) if self._gallery is None else str(error).replace(f" {self._gallery.place}", "")
 
     def _people(self, embeddings: Float[np.ndarray, "n 512"], asked: "Asked") -> dict[str, list[object]]:
         if not asked.identify and not asked.enrol:
@@ -186,6 +191,7 @@ def _load_pyfunc(path: str) -> ServedNetwork | ServedPair:
     """
     folder = Path(path)
     if (folder / EDGEFACE).is_dir() and (folder / DSR).is_dir():
+        guard_server()
         location = os.environ.get(LOCATION)
         return ServedPair(read_pair(folder), gallery_at(location) if location else None, enrols=_enrols())
     kind = read_spec(folder).kind
