@@ -7,6 +7,7 @@ VENV := .venv
 STAMP := $(VENV)/.complete
 PRESET ?= demo
 PORT ?= 5000
+PAIR ?= auto
 WORKERS ?= 2
 
 SYSTEM_PATH := $(PATH)
@@ -24,6 +25,7 @@ ifneq ($(PLACE),$(CURDIR))
 endif
 
 .PHONY: help env demo test simulate lint pytest ui clean
+.PHONY: help env demo test lint pytest ui app clean
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -51,6 +53,9 @@ pytest: $(STAMP)
 
 ui: $(STAMP) ## open the MLflow UI on http://127.0.0.1:5000 (PORT=...)
 	mlflow ui --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db" --port $(PORT)
+
+app: $(STAMP) ## open a page to try the champion on http://127.0.0.1:7860 (PAIR=... for another pair)
+	python -m lrface.jobs.app --pair "$(PAIR)"
 
 clean: ## remove the environment and the caches, keep mlruns/
 	rm -rf $(VENV) dist build outputs lightning_logs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

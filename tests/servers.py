@@ -56,13 +56,14 @@ def why_no_postgres(*, vector: bool = False) -> str | None:
 
 
 @contextmanager
-def postgres(*, vector: bool = False) -> Iterator[Postgres]:
+def postgres(*, vector: bool = False, binaries: Path | None = None) -> Iterator[Postgres]:
     """Start a server in an empty folder, and stop it and remove the folder afterwards.
 
     Args:
         vector: Whether it has to know pgvector.
+        binaries: The folder of its programs; None: the best there is.
     """
-    binaries = _installation(vector=vector)
+    binaries = binaries or _installation(vector=vector)
     assert binaries is not None, why_no_postgres(vector=vector)
     # Not below pytest's own folder, which only the user that runs the tests may enter.
     root = Path(tempfile.mkdtemp(prefix="lrface-postgres-"))

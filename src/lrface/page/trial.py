@@ -1,0 +1,148 @@
+"""What the page computes: a picture becomes a small face, is brought back in two ways, and is looked up."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from jaxtyping import UInt8
+from torch import Tensor
+
+from lrface.data.aligner import Aligner
+from lrface.data.reading import decode_image
+from lrface.errors import DataError
+from lrface.gallery.entry import Entry
+from lrface.gallery.gallery import Gallery, Match
+from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN, to_float, to_uint8
+from lrface.images.resample import check_size, shrink
+from lrface.models.pair import Pair
+
+MOST_BYTES: Final = 8 * 1024**2
+MOST_PIXELS: Final = 24_000_000
+MOST_PICTURES: Final = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What the page shows of a picture.
+
+    Attributes:
+        vlr: The small face.
+        bicubic: Brought to 112 pixels by bicubic interpolation.
+        sr: Brought to 112 pixels by the super-resolver.
+        matches: Whom each way takes it for, by the words for the way; empty without a gallery.
+        note: What happened to the picture, in a sentence.
+    """
+
+    vlr: UInt8[np.ndarray, "s s 3"]
+    bicubic: UInt8[np.ndarray, "112 112 3"]
+    sr: UInt8[np.ndarray, "112 112 3"]
+    matches: dict[str, Match]
+    note: str
+
+
+class Trial:
+    """A pair, its gallery, and pictures from outside.
+
+    Args:
+        pair: The pair.
+        bicubic: The other way from small faces to 112 pixels.
+        gallery: Where names are.
+        aligner: Finds the face in a picture that is none yet.
+    """
+
+    def __init__(self, pair: Pair, bicubic: Callable[[Tensor], Tensor], gallery: Gallery, aligner: Aligner) -> None:
+        self._pair = pair
+        self._bicubic = bicubic
+        self._gallery = gallery
+        self._aligner = aligner
+
+    def show(self, path: Path, side: int, threshold: float) -> Shown:
+        """Make a small face of a picture and show what the pair makes of that.
+
+        Args:
+            path: The picture. A square one of 8 to 32 pixels is taken as it is, whatever `side` says.
+            side: Side of the small face, 8 to 32 pixels.
+            threshold: Cosine from which it is named.
+
+        Raises:
+            DataError: The picture cannot be used.
+            WeightsError: The gallery is of another recogniser.
+        """
+        face, note = self._face(path)
+        large = to_float(face[None]) if face.shape[0] == FACE_SIZE else None
+        small = to_float(face[None]) if large is None else shrink(large, check_size(side, VLR_MIN, VLR_MAX))
+        vlr = to_uint8(small)[0]
+        sr = self._pair.restore([vlr])
+        ways: dict[str, Tensor] = {"SR": sr, "bicubic": self._bicubic(to_float(vlr[None]))}
+        if large is not None:
+            ways["the picture itself"] = large
+        matches = {}
+        if self._gallery.about() is not None:
+            embeddings = np.concatenate([self._pair.embed(image) for image in ways.values()])
+            found = self._gallery.identify(embeddings, self._pair.weights, threshold)
+            matches = dict(zip(ways, found, strict=True))
+        return Shown(vlr, to_uint8(ways["bicubic"])[0], to_uint8(sr)[0], matches, note)
+
+    def enrol(self, paths: Sequence[Path], name: str) -> int:
+        """Put pictures of one person into the gallery; return how many the person has now.
+
+        Raises:
+            DataError: A picture or the name cannot be used, or they are too many.
+            WeightsError: The gallery is of another recogniser.
+        """
+        if not 1 <= len(paths) <= MOST_PICTURES:
+            raise DataError(
+                "enrolment", got=f"{len(paths)} pictures", expected=f"1 to {MOST_PICTURES}", remedy="add one"
+            )
+        embeddings = self._pair.embed(self._pair.restore([self._face(path)[0] for path in paths]))
+        (count,) = self._gallery.enrol({name: embeddings}, self._pair.weights).values()
+        return count
+
+    def people(self) -> list[Entry]:
+        """Return who is enrolled, sorted by name."""
+        return self._gallery.entries()
+
+    def remove(self, key: str) -> None:
+        """Remove a person for good.
+
+        Raises:
+            DataError: There is no such person.
+        """
+        self._gallery.remove(key)
+
+    def _face(self, path: Path) -> tuple[UInt8[np.ndarray, "s s 3"], str]:
+        if path.stat().st_size > MOST_BYTES:
+            raise DataError(
+                "picture", got=f"{path.stat().st_size:,} bytes", expected=f"at most {MOST_BYTES:,}", remedy="shrink it"
+            )
+        image = decode_image(path.read_bytes(), "picture", MOST_PIXELS)
+        height, width = image.shape[:2]
+        if height == width and VLR_MIN <= height <= VLR_MAX:
+            return image, f"taken as a face of {height} pixels"
+        if min(height, width) < VLR_MIN:
+            raise DataError(
+                "picture", got=f"{width}x{height} pixels", expected=f"{VLR_MIN} or more", remedy="take another"
+            )
+        aligned = self._aligner.align(image, "picture")
+        return aligned.pixels, _HOW[aligned.method]
+
+
+def cosine_words(value: float | None) -> str:
+    """A score or margin for a table."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def rows_of(matches: dict[str, Match]) -> list[list[str]]:
+    """Whom each way takes the face for, as the rows of a table: way, name, score, margin."""
+    return [[way, match.name, cosine_words(match.score), cosine_words(match.margin)] for way, match in matches.items()]
+
+
+_HOW: Final = {
+    "as_is": "taken as an aligned face of 112 pixels",
+    "resized": "taken as an aligned face",
+    "yunet": "the face was found and aligned",
+    "landmarks": "the face was aligned",
+    "centre": "no face detector: the middle square was taken for the face, so crop it first",
+}

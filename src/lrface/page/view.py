@@ -1,0 +1,209 @@
+"""The page itself, in Gradio: served from this machine whole, with nothing fetched from elsewhere."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from lrface.errors import LrfaceError
+from lrface.images.ranges import VLR_MAX, VLR_MIN
+from lrface.page.trial import MOST_BYTES, MOST_PIXELS, Trial, rows_of
+
+LOCAL: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_SIDE: Final = 224
+_KEPT_SECONDS: Final = 300
+_ERROR_SECONDS: Final = 15
+_FONTS: Final = ["system-ui", "sans-serif"]
+
+
+@dataclass(frozen=True)
+class About:
+    """What the page says about the pair on it.
+
+    Attributes:
+        heading: Which pair it is.
+        lines: Licence, gallery, limits: a line each.
+        threshold: Cosine from which a face is named, at the start.
+        example: A picture to begin with.
+    """
+
+    heading: str
+    lines: Sequence[str]
+    threshold: float
+    example: Path
+
+
+def launch(
+    trial: Trial,
+    about: About,
+    *,
+    host: str,
+    port: int,
+    login: tuple[str, str] | None,
+    block: bool = True,
+) -> AbstractContextManager[object]:
+    """Serve the page until it is interrupted.
+
+    Uploads lie in a folder of their own, are deleted after five minutes, and with the folder at the end.
+
+    Args:
+        trial: What it computes.
+        about: What it says.
+        host: Address to listen on.
+        port: Port to listen on.
+        login: User and password, or None.
+        block: Wait until it is interrupted; else return a context that ends it.
+    """
+    # Read by Gradio when it is imported or when it handles the first upload.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    uploads = tempfile.TemporaryDirectory(prefix="lrface-page-")
+    os.environ["GRADIO_TEMP_DIR"] = uploads.name
+    # Gradio opens what is uploaded before this package does: Pillow refuses at twice this many pixels.
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
+    page = build(trial, about)
+    page.launch(
+        server_name=host,
+        server_port=port,
+        auth=login,
+        max_file_size=MOST_BYTES,
+        share=False,
+        ssr_mode=False,
+        show_error=False,
+        quiet=True,
+        footer_links=[],
+        prevent_thread_lock=not block,
+        **_style(),
+    )
+    if block:
+        uploads.cleanup()
+        return nullcontext()
+    return _Open(page, uploads)
+
+
+class _Open(AbstractContextManager[object]):
+    def __init__(self, page: Any, uploads: tempfile.TemporaryDirectory[str]) -> None:  # noqa: ANN401 - Gradio is untyped
+        self._page, self._uploads = page, uploads
+
+    def __exit__(self, *error: object) -> None:
+        self._page.close()
+        self._uploads.cleanup()
+
+
+def build(trial: Trial, about: About) -> Any:  # noqa: ANN401 - Gradio is untyped here
+    """Make the page; nothing is served yet."""
+    import gradio as gr
+
+    with gr.Blocks(analytics_enabled=False, title="lrface", delete_cache=(60, _KEPT_SECONDS)) as page:
+        gr.Markdown(f"# {about.heading}\n\n" + "\n".join(f"- {line}" for line in about.lines))
+        with gr.Tab("Try"):
+            _try_tab(gr, trial, about)
+        with gr.Tab("Enrol"):
+            _enrol_tab(gr, trial)
+        with gr.Tab("People"):
+            _people_tab(gr, trial)
+    return page
+
+
+def _try_tab(gr: Any, trial: Trial, about: About) -> None:  # noqa: ANN401
+    with gr.Row():
+        with gr.Column(scale=2):
+            picture = _picture(gr, str(about.example))
+            side = gr.Slider(VLR_MIN, VLR_MAX, 16, step=1, label="Side of the small face, pixels")
+            threshold = gr.Slider(-1, 1, about.threshold, step=0.01, label="Threshold, cosine")
+            go = gr.Button("Show", variant="primary")
+        with gr.Column(scale=3):
+            with gr.Row():
+                views = [
+                    gr.Image(label=label, interactive=False, format="png", width=_SIDE, height=_SIDE, buttons=[])
+                    for label in ("VLR", "bicubic", "SR")
+                ]
+            table = gr.Dataframe(
+                headers=["way", "name", "score", "margin to the second"], interactive=False, label="Match"
+            )
+            note = gr.Markdown()
+
+    def show(path: str | None, side: float, threshold: float) -> list[object]:
+        if path is None:
+            raise gr.Error("give a picture first", duration=_ERROR_SECONDS, print_exception=False)
+        found = trial.show(Path(path), round(side), float(threshold))
+        words = found.note if found.matches else f"{found.note}; nobody is enrolled yet, so nobody is named"
+        pictures = [_large(image) for image in (found.vlr, found.bicubic, found.sr)]
+        return [*pictures, rows_of(found.matches), words]
+
+    go.click(_told(gr, show), [picture, side, threshold], [*views, table, note], api_name=False)
+
+
+def _enrol_tab(gr: Any, trial: Trial) -> None:  # noqa: ANN401
+    gr.Markdown("Enrol people who have agreed to it. Kept is one template per person, and no picture.")
+    with gr.Row():
+        picture = _picture(gr, None)
+        files = gr.File(label="or several files", file_count="multiple", file_types=["image"], type="filepath")
+    name = gr.Textbox(label="Name", max_length=100)
+    agreed = gr.Checkbox(label="This person has agreed to be enrolled")
+    go = gr.Button("Enrol", variant="primary")
+    said = gr.Markdown()
+
+    def enrol(path: str | None, several: list[str] | None, name: str, agreed: bool) -> str:
+        if not agreed:
+            raise gr.Error("nobody is enrolled without having agreed", duration=_ERROR_SECONDS, print_exception=False)
+        paths = [Path(item) for item in [path, *(several or [])] if item]
+        return f"{name}: {trial.enrol(paths, name)} pictures now"
+
+    go.click(_told(gr, enrol), [picture, files, name, agreed], said, api_name=False)
+
+
+def _people_tab(gr: Any, trial: Trial) -> None:  # noqa: ANN401
+    headers = ["key", "name", "pictures", "enrolled"]
+    table = gr.Dataframe(headers=headers, interactive=False, label="Enrolled")
+    refresh = gr.Button("Show")
+    key = gr.Textbox(label="Key of the person to remove", max_length=16)
+    remove = gr.Button("Remove for good", variant="stop")
+
+    def people() -> list[list[str]]:
+        return [[item.key, item.name, str(item.images), item.added.date().isoformat()] for item in trial.people()]
+
+    def removed(key: str) -> list[list[str]]:
+        trial.remove(key.strip())
+        return people()
+
+    refresh.click(_told(gr, people), None, table, api_name=False)
+    remove.click(_told(gr, removed), key, table, api_name=False)
+
+
+def _picture(gr: Any, value: str | None) -> Any:  # noqa: ANN401
+    # Without an image mode Gradio hands the file over as it came, undecoded.
+    return gr.Image(
+        value, type="filepath", image_mode=None, sources=["upload", "webcam", "clipboard"], label="Picture", height=280
+    )
+
+
+def _told(gr: Any, body: Callable[..., object]) -> Callable[..., object]:  # noqa: ANN401
+    """Show what a user can mend as a message on the page."""
+
+    def told(*values: object) -> object:
+        try:
+            return body(*values)
+        except LrfaceError as error:
+            raise gr.Error(str(error), duration=_ERROR_SECONDS, print_exception=False) from error
+
+    return told
+
+
+def _large(image: UInt8[np.ndarray, "s s 3"]) -> UInt8[np.ndarray, "l l 3"]:
+    """Enlarge for the eye by repeating pixels, so that the browser smooths nothing away."""
+    return np.asarray(Image.fromarray(image).resize((_SIDE, _SIDE), Image.Resampling.NEAREST))
+
+
+def _style() -> dict[str, Any]:
+    import gradio as gr
+
+    theme = gr.themes.Default(font=_FONTS, font_mono=["ui-monospace", "monospace"])
+    return {"theme": theme, "css": "footer {display: none !important}"}

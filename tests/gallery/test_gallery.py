@@ -1,0 +1,178 @@
+"""What holds for a gallery in a file and in PostgreSQL alike."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from lrface.errors import DataError, WeightsError
+from lrface.gallery.entry import templates
+from lrface.gallery.exchange import export_gallery, import_gallery
+from lrface.gallery.gallery import Match
+from lrface.gallery.place import gallery_at
+
+OWN, OTHER, THIRD = "a" * 64, "b" * 64, "c" * 64
+
+
+def test_people_are_named_with_score_and_margin(gallery, faces):
+    ann, bob = faces(1, 3), faces(2, 2)
+    assert gallery.enrol({"Ann": ann, "Bob": bob}, OWN) == {"Ann": 3, "Bob": 2}
+    probes = np.concatenate([faces(1, 4)[3:], faces(2, 3)[2:], faces(3)])
+
+    found = gallery.identify(probes, OWN, 0.35)
+
+    wanted = probes @ np.stack([mean(ann), mean(bob)]).T
+    assert [match.name for match in found] == ["Ann", "Bob", "unknown"]
+    for match, scores in zip(found, wanted, strict=True):
+        best, second = sorted(scores, reverse=True)
+        assert match.score == pytest.approx(best, abs=1e-5)
+        assert match.margin == pytest.approx(best - second, abs=1e-5)
+
+
+def mean(embeddings):
+    total = embeddings.sum(axis=0)
+    return total / np.linalg.norm(total)
+
+
+def test_the_threshold_is_the_least_score_that_is_named(gallery, faces):
+    gallery.enrol({"Ann": faces(1)}, OWN)
+    (match,) = gallery.identify(faces(1), OWN, -1.0)
+    assert match.margin is None
+    assert match.score == pytest.approx(1, abs=1e-5)
+    (near,) = gallery.identify(faces(1, 2)[1:], OWN, -1.0)
+    assert gallery.identify(faces(1, 2)[1:], OWN, near.score - 1e-4)[0].name == "Ann"
+    assert gallery.identify(faces(1, 2)[1:], OWN, near.score + 1e-4)[0].name == "unknown"
+
+
+def test_further_pictures_move_the_template_and_keep_key_and_date(gallery, faces):
+    first, second = faces(1, 2), faces(1, 5)[2:]
+    gallery.enrol({"Ann": first}, OWN)
+    (before,) = gallery.entries()
+    assert gallery.enrol({" Ann ": second}, OWN) == {"Ann": 5}
+    (after,) = gallery.entries()
+    assert (after.key, after.added, after.images) == (before.key, before.added, 5)
+    assert after.changed >= before.changed
+    np.testing.assert_allclose(after.template, mean(np.concatenate([first, second])), atol=1e-6)
+    assert after.template == pytest.approx(templates(after.total[None])[0])
+
+
+def test_an_empty_gallery_and_none_at_all(gallery, faces):
+    assert gallery.about() is None
+    assert gallery.entries() == []
+    with pytest.raises(DataError, match="enrol somebody first"):
+        gallery.identify(faces(1), OWN, 0.35)
+    gallery.enrol({"Ann": faces(1)}, OWN)
+    gallery.remove("Ann")
+    assert gallery.entries() == []
+    assert gallery.identify(faces(1, 2), OWN, 0.35) == [Match("unknown", None, None)] * 2
+
+
+def test_another_recogniser_is_refused_until_a_person_declares_it_compatible(gallery, faces):
+    gallery.enrol({"Ann": faces(1)}, OWN)
+    with pytest.raises(WeightsError, match=r"got probes of EdgeFace bbbbbbbbbbbb; expected aaaaaaaaaaaa"):
+        gallery.identify(faces(1), OTHER, 0.35)
+    with pytest.raises(WeightsError, match="enrol with that version"):
+        gallery.enrol({"Bob": faces(2)}, OTHER)
+
+    gallery.accept(OTHER)
+
+    assert gallery.identify(faces(1), OTHER, 0.35)[0].name == "Ann"
+    with pytest.raises(WeightsError):
+        gallery.identify(faces(1), THIRD, 0.35)
+    with pytest.raises(WeightsError):
+        gallery.enrol({"Bob": faces(2)}, OTHER)
+    assert [entry.name for entry in gallery.entries()] == ["Ann"]
+    with pytest.raises(DataError, match="expected a sha256"):
+        gallery.accept("models:/edgeface/2")
+
+
+def test_nothing_can_be_declared_compatible_with_no_gallery(gallery):
+    with pytest.raises(DataError, match="enrol somebody first"):
+        gallery.accept(OTHER)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "unknown", "Unknown", "a\nb", "x" * 101, "a\u0000b", "\u202egnp"])
+def test_names_that_cannot_be_used(gallery, faces, name):
+    with pytest.raises(DataError, match="name of a person"):
+        gallery.enrol({"Ann": faces(1), name: faces(2)}, OWN)
+    assert gallery.entries() == []
+
+
+def test_embeddings_that_cannot_be_used(gallery, faces):
+    for bad in (np.ones((1, 512)), np.full((1, 512), np.nan), faces(1)[:, :100], np.empty((0, 512))):
+        with pytest.raises(DataError, match="embeddings"):
+            gallery.enrol({"Ann": faces(1), "Bob": bad}, OWN)
+    with pytest.raises(DataError, match="cancel each other"):
+        gallery.enrol({"Ann": np.concatenate([faces(1), -faces(1)])}, OWN)
+    assert gallery.entries() == []
+
+
+@pytest.mark.parametrize("threshold", [1.5, float("nan")])
+def test_a_threshold_is_a_cosine(gallery, faces, threshold):
+    with pytest.raises(DataError, match="expected a cosine"):
+        gallery.identify(faces(1), OWN, threshold)
+
+
+def test_removal_by_key_or_name(gallery, faces):
+    gallery.enrol({"Ann": faces(1), "Bob": faces(2), "Eve": faces(3)}, OWN)
+    key = next(entry.key for entry in gallery.entries() if entry.name == "Bob")
+    assert gallery.remove(key).name == "Bob"
+    assert gallery.remove("Eve").name == "Eve"
+    assert [entry.name for entry in gallery.entries()] == ["Ann"]
+    with pytest.raises(DataError, match="nobody called 'Bob'"):
+        gallery.remove("Bob")
+
+
+def test_a_name_like_somebodys_key_does_not_stand_in_front_of_it(gallery, faces):
+    gallery.enrol({"Bob": faces(2)}, OWN)
+    key = gallery.entries()[0].key
+    gallery.enrol({key: faces(1)}, OWN)
+    assert gallery.remove(key).name == "Bob"
+
+
+def test_out_and_in_again(gallery, faces, tmp_path):
+    gallery.enrol({"Ann": faces(1, 2), "Zoë": faces(2)}, OWN)
+    gallery.accept(OTHER)
+    file = tmp_path / "out.parquet"
+    assert export_gallery(gallery, file) == 2
+    with pytest.raises(DataError, match="a file that is there"):
+        export_gallery(gallery, file)
+
+    copy = gallery_at(str(file))
+    assert copy.about().weights == OWN
+    assert copy.about().compatible == ()
+    assert [(item.key, item.name, item.images, item.added, item.changed) for item in copy.entries()] == [
+        (item.key, item.name, item.images, item.added, item.changed) for item in gallery.entries()
+    ]
+
+    with pytest.raises(DataError, match=r"2 who are there already \(Ann, Zoë\)"):
+        import_gallery(gallery, file)
+    gallery.remove("Ann")
+    gallery.remove("Zoë")
+    assert import_gallery(gallery, file) == 2
+    assert [match.name for match in gallery.identify(faces(2), OWN, 0.35)] == ["Zoë"]
+
+
+def test_what_cannot_be_imported(gallery, faces, tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        import_gallery(gallery, tmp_path / "none.parquet")
+    with pytest.raises(DataError, match=r"expected \.parquet"):
+        import_gallery(gallery, tmp_path / "none.csv")
+    foreign = gallery_at(str(tmp_path / "foreign.parquet"))
+    foreign.enrol({"Eve": faces(9)}, OTHER)
+    gallery.enrol({"Ann": faces(1)}, OWN)
+    with pytest.raises(WeightsError):
+        import_gallery(gallery, tmp_path / "foreign.parquet")
+    assert [entry.name for entry in gallery.entries()] == ["Ann"]
+
+
+def test_writers_at_once_lose_nothing(gallery, faces):
+    threads = [
+        threading.Thread(target=gallery.enrol, args=({f"p{number % 4}": faces(number % 4, 2)}, OWN))
+        for number in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {entry.name: entry.images for entry in gallery.entries()} == {f"p{number}": 6 for number in range(4)}
