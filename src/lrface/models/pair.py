@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from lrface.errors import DataError, WeightsError
 from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN, to_float
 from lrface.models.dsr_folder import build_dsr
+from lrface.models.edgeface import EMBEDDING_SIZE
 from lrface.models.edgeface_folder import build_edgeface
 from lrface.models.store import read_model
 
@@ -71,9 +72,11 @@ class Pair:
 
     def embed(self, faces: Float[Tensor, "n 3 112 112"]) -> Float[np.ndarray, "n 512"]:
         """Return the unit embeddings of faces in [0,1], float32."""
+        if not len(faces):
+            return np.empty((0, EMBEDDING_SIZE), np.float32)
         with torch.inference_mode():
             parts = [self._edgeface(part.to(self._device)).cpu() for part in torch.split(faces, BATCH)]
-        return torch.cat(parts).numpy() if parts else np.empty((0, 512), np.float32)
+        return torch.cat(parts).numpy()
 
     def _enlarged(self, batch: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 3 112 112"]:
         side = batch.shape[-1]

@@ -125,16 +125,17 @@ def _try_tab(gr: Any, trial: Trial, about: About) -> None:  # noqa: ANN401
                     gr.Image(label=label, interactive=False, format="png", width=_SIDE, height=_SIDE, buttons=[])
                     for label in ("VLR", "bicubic", "SR")
                 ]
-            table = gr.Dataframe(
-                headers=["way", "name", "score", "margin to the second"], interactive=False, label="Match"
-            )
+            table = gr.Dataframe(headers=["way", "name", "score", "margin"], interactive=False, label="Match")
             note = gr.Markdown()
 
     def show(path: str | None, side: float, threshold: float) -> list[object]:
         if path is None:
             raise gr.Error("give a picture first", duration=_ERROR_SECONDS, print_exception=False)
         found = trial.show(Path(path), round(side), float(threshold))
-        words = found.note if found.matches else f"{found.note}; nobody is enrolled yet, so nobody is named"
+        margin = "margin: how far the second is behind"
+        words = (
+            f"{found.note}; {margin}" if found.matches else f"{found.note}; nobody is enrolled yet, so nobody is named"
+        )
         pictures = [_large(image) for image in (found.vlr, found.bicubic, found.sr)]
         return [*pictures, rows_of(found.matches), words]
 

@@ -1,0 +1,27 @@
+import json
+
+from lrface.tracking.ledger import Licensed, ledger_lines, ledger_metadata, terms_of, whole_licence
+
+LEDGER = (
+    Licensed("recogniser", "models:/edgeface/2", "CC-BY-NC-SA-4.0", "ab" * 32),
+    Licensed("super-resolver", "models:/dsr/2", "CC-BY-NC-SA-4.0 AND CC0-1.0", "cd" * 32),
+)
+
+
+def test_what_holds_for_a_part_holds_for_the_whole():
+    assert whole_licence(LEDGER) == "CC-BY-NC-SA-4.0 AND CC0-1.0"
+    first, *rest = ledger_lines(LEDGER)
+    assert first.startswith("licence of the whole: CC-BY-NC-SA-4.0 AND CC0-1.0 (no commercial use")
+    assert rest[0] == (
+        "recogniser models:/edgeface/2, sha256 abababababab: CC-BY-NC-SA-4.0 "
+        "(no commercial use, name the makers, share alike)"
+    )
+
+
+def test_a_licence_that_nobody_knows_is_never_taken_for_free():
+    assert terms_of("unknown") == "nobody has said; ask before any use"
+    assert terms_of("Acme-1.0 AND CC0-1.0") == "see the text of Acme-1.0; free for any use"
+
+
+def test_the_metadata_is_plain():
+    assert json.loads(json.dumps(ledger_metadata(LEDGER)))[1]["terms"].startswith("no commercial use")
