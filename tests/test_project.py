@@ -9,6 +9,7 @@ import sys
 import tomllib
 import zipfile
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,10 +84,11 @@ def test_conda_yaml_pins_what_pyproject_pins():
 def test_the_lock_holds_every_pin_with_hashes_and_no_address():
     lock = (ROOT / "requirements.lock").read_text()
     locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, flags=re.MULTILINE))
-    wanted = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["dev"]
+    wanted = [*PYPROJECT["project"]["dependencies"], *chain(*PYPROJECT["project"]["optional-dependencies"].values())]
 
     for pin in wanted:
         name, _, number = pin.partition(";")[0].partition("==")
+        name, _, number = re.sub(r"\[.*\]", "", pin).partition("==")
         assert locked[name.lower()] == number
     entries = re.split(r"^(?=[a-z0-9-]+==)", lock, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in entry for entry in entries)
@@ -148,7 +150,7 @@ def test_the_readme_explains_every_parameter():
     explained = {name for row in re.findall(r"^\| (`.*?`) \|", table, flags=re.MULTILINE) for name in row.split("`")}
 
     common = {"preset", "data", "source", "edgeface", "dsr", "epochs", "batch_size", "threshold", "device", "seed"}
-    assert common | {"out", "overrides"} <= explained
+    assert common | {"out", "overrides", "pair", "action", "person", "gallery"} <= explained
 
 
 def test_the_readme_names_every_preset():

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from lrface.tracking.ledger import Licensed, ledger_lines, ledger_metadata, terms_of, whole_licence
 
 LEDGER = (
@@ -25,3 +27,13 @@ def test_a_licence_that_nobody_knows_is_never_taken_for_free():
 
 def test_the_metadata_is_plain():
     assert json.loads(json.dumps(ledger_metadata(LEDGER)))[1]["terms"].startswith("no commercial use")
+
+
+@pytest.mark.parametrize("text", ["CC BY-NC-SA", "CC-BY-NC-SA-4.0", "cc by-nc 4.0", "CC  BY NC ND 4.0"])
+def test_a_ban_on_commercial_use_is_known_however_it_is_spelt(text):
+    assert terms_of(text).startswith("no commercial use")
+
+
+@pytest.mark.parametrize("text", ["MITRE-1", "free use with credit to somebody", ""])
+def test_what_only_begins_like_a_known_licence_is_not_taken_for_it(text):
+    assert terms_of(text) == f"see the text of {text}"

@@ -45,7 +45,7 @@ def launch(
     about: About,
     *,
     host: str,
-    port: int,
+    port: int | None,
     login: tuple[str, str] | None,
     block: bool = True,
 ) -> AbstractContextManager[object]:
@@ -57,7 +57,7 @@ def launch(
         trial: What it computes.
         about: What it says.
         host: Address to listen on.
-        port: Port to listen on.
+        port: Port to listen on; None takes a free one.
         login: User and password, or None.
         block: Wait until it is interrupted; else return a context that ends it.
     """

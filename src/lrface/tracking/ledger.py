@@ -1,22 +1,24 @@
 """The licence ledger: under which terms each part of a model stands, and what holds for the whole."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
 from lrface.tracking.lineage import UNKNOWN, joined_licences
 
-_TERMS: Final = {
-    "CC-BY-NC-SA-4.0": "no commercial use, name the makers, share alike",
-    "CC-BY-NC-4.0": "no commercial use, name the makers",
-    "CC-BY-SA-4.0": "name the makers, share alike",
-    "CC-BY-4.0": "name the makers",
-    "CC0-1.0": "free for any use",
-    "Apache-2.0": "keep the notices",
-    "MIT": "keep the notice",
-    "BSD-3-Clause": "keep the notice",
-    UNKNOWN: "nobody has said; ask before any use",
-}
+# The start of a licence's name, upper case and joined by hyphens, so that "CC BY-NC-SA 4.0" is known too.
+_TERMS: Final = (
+    ("CC-BY-NC-SA", "no commercial use, name the makers, share alike"),
+    ("CC-BY-NC", "no commercial use, name the makers"),
+    ("CC-BY-SA", "name the makers, share alike"),
+    ("CC-BY", "name the makers"),
+    ("CC0", "free for any use"),
+    ("APACHE-2", "keep the notices"),
+    ("MIT", "keep the notice"),
+    ("BSD-3", "keep the notice"),
+    (UNKNOWN.upper(), "nobody has said; ask before any use"),
+)
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,12 @@ class Licensed:
 
 def terms_of(licence: str) -> str:
     """Say in words what a licence, or several joined by AND, ask for."""
-    parts = [part.strip() for part in licence.split(" AND ")]
-    return "; ".join(dict.fromkeys(_TERMS.get(part, f"see the text of {part}") for part in parts))
+    return "; ".join(dict.fromkeys(_terms(part.strip()) for part in licence.split(" AND ")))
+
+
+def _terms(licence: str) -> str:
+    name = "-".join(re.split(r"[\s-]+", licence.upper()))
+    return next((terms for start, terms in _TERMS if re.match(rf"{start}(-|\.|$)", name)), f"see the text of {licence}")
 
 
 def whole_licence(ledger: Sequence[Licensed]) -> str:

@@ -1,0 +1,97 @@
+"""`gallery`: people in, named, and out again; nothing of it in the tracker."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lrface.images.procedural import draw_identity, draw_nuisance, render
+from lrface.models.edgeface import EdgeFace
+from lrface.models.edgeface_folder import edgeface_spec
+from lrface.models.store import write_model
+
+PAIR = ("--pair", "models:/lrface@challenger")
+
+
+@pytest.fixture
+def people(tmp_path):
+    """Three drawn people with two large pictures each to enrol, and a small one to name."""
+    for person in range(3):
+        for image in range(3):
+            face = Image.fromarray(np.asarray(render(draw_identity(9, person), draw_nuisance(9, person, image, 0.1))))
+            folder = tmp_path / ("enrol" if image < 2 else "probe") / f"person {person}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (face if image < 2 else face.resize((16, 16))).save(folder / f"{image}.png")
+    return tmp_path
+
+
+def test_enrol_identify_list_export_remove_import(job, project, people):
+    gallery = ("--gallery", str(people / "gallery.parquet"))
+    before = len(project.runs())
+    ended = job("gallery", "--action", "enrol", "--source", str(people / "enrol"), *PAIR, *gallery)
+    assert ended.code == 0, ended.err
+    assert "person 2: 2 pictures" in ended.out
+    assert "licence of models:/lrface/" in ended.out
+
+    asked = ("--source", str(people / "probe"), "--threshold", "-1", "--out", str(people / "out"))
+    assert job("gallery", "--action", "identify", *asked, *PAIR, *gallery).code == 0
+    found = pd.read_csv(people / "out" / "identified.csv")
+    assert list(found.columns) == ["picture", "name", "score", "margin"]
+    assert set(found["name"]) <= {"person 0", "person 1", "person 2"}
+    assert found["score"].between(-1, 1).all()
+
+    assert job("gallery", "--action", "export", "--source", str(people / "copy.parquet"), *gallery).code == 0
+    assert job("gallery", "--action", "list", "--out", str(people / "out"), *gallery).code == 0
+    listed = pd.read_csv(people / "out" / "people.csv", dtype=str)
+    assert list(listed["name"]) == ["person 0", "person 1", "person 2"]
+    ended = job("gallery", "--action", "remove", "--person", listed["key"][1], *gallery)
+    assert ended.code == 0
+    assert b"person 1" not in (people / "gallery.parquet").read_bytes()
+    again = ("--action", "import", "--source", str(people / "copy.parquet"))
+    assert "2 who are there already" in job("gallery", *again, *gallery).refused()
+    for person in ("person 0", "person 2"):
+        assert job("gallery", "--action", "remove", "--person", person, *gallery).code == 0
+    ended = job("gallery", *again, *gallery)
+    assert "3 people imported" in ended.out
+    assert len(project.runs()) == before
+
+
+def test_another_recogniser_is_refused_and_may_be_accepted(job, people):
+    for seed in (1, 2):
+        network = EdgeFace("xxs", seed=seed)
+        write_model(people / f"edgeface {seed}", network, edgeface_spec(network))
+    gallery = ("--dsr", "none", "--gallery", str(people / "gallery.parquet"))
+    maker, other = (("--edgeface", str(people / f"edgeface {seed}")) for seed in (1, 2))
+    assert job("gallery", "--action", "enrol", "--source", str(people / "enrol"), *maker, *gallery).code == 0
+    asked = ("gallery", "--action", "identify", "--source", str(people / "probe"), *gallery)
+    assert "got probes of EdgeFace" in job(*asked, *other).refused()
+    assert job("gallery", "--action", "accept", *other, *gallery).code == 0
+    assert job(*asked, *other).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--action", "enrol"), "got nothing; expected a value for action=enrol"),
+        (("--action", "remove"), "expected a value for action=remove"),
+        (("--action", "burn"), "action"),
+        (("--action", "list", "--edgeface", "models:/edgeface@finetuned"), "edgeface and dsr are named both"),
+        (("--gallery", "people.csv"), "expected path of a .parquet file"),
+        (("--action", "identify", "--source", "src", "--pair", "nowhere"), "no image in it"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_one_line(job, words, message):
+    assert message in job("gallery", *words).refused()
+
+
+def test_pictures_without_a_persons_folder_are_refused(job, people):
+    folder = people / "enrol" / "person 0"
+    assert "SOURCE/PERSON/PICTURE" in job("gallery", "--action", "enrol", "--source", str(folder), *PAIR).refused()
+
+
+def test_under_mlflow_run_a_name_is_refused_since_it_would_stay_in_the_records(mlflow_run, project, people):
+    ended = mlflow_run(
+        ".", "-e", "gallery", "-P", "action=remove", "-P", "person=Ann", folder=project.root, LRFACE_GALLERY="x.parquet"
+    )
+    assert ended.code != 0
+    assert "expected the key that action=list shows" in ended.err

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lrface.data.aligner import Aligner, AlignSettings
+from lrface.errors import ConfigError, DataError
+from lrface.evaluation.arms import bicubic
+from lrface.gallery.file import FileGallery
+from lrface.models.edgeface import EdgeFace
+from lrface.models.pair import Pair
+from lrface.page import trial as module
+from lrface.page.trial import Trial, rows_of
+
+
+def brighter(vlr):
+    return (bicubic(vlr) + 0.1).clamp(0, 1)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    torch.manual_seed(0)
+    return Pair(EdgeFace("xxs").eval(), brighter, "a" * 64)
+
+
+@pytest.fixture
+def page(pair, tmp_path):
+    return Trial(pair, bicubic, FileGallery(tmp_path / "g.parquet"), Aligner(AlignSettings()))
+
+
+def save(folder, side, name="picture.png", seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / name)
+    return folder / name
+
+
+def test_a_picture_is_shrunk_and_brought_back_in_both_ways(page, tmp_path):
+    shown = page.show(save(tmp_path, 112), 12, 0.35)
+    assert (shown.vlr.shape, shown.bicubic.shape, shown.sr.shape) == ((12, 12, 3), (112, 112, 3), (112, 112, 3))
+    assert shown.sr.astype(int).mean() > shown.bicubic.astype(int).mean() + 10
+    assert shown.matches == {}
+
+
+def test_a_small_picture_stays_as_it_is(page, tmp_path):
+    path = save(tmp_path, 10)
+    assert np.array_equal(page.show(path, 32, 0.35).vlr, np.asarray(Image.open(path)))
+
+
+def test_whom_each_way_takes_it_for(page, tmp_path):
+    assert page.enrol([save(tmp_path, 112), save(tmp_path, 112, "b.png", 1)], "Ann") == 2
+    rows = rows_of(page.show(tmp_path / "picture.png", 16, -1).matches)
+    assert [row[:2] for row in rows] == [["SR", "Ann"], ["bicubic", "Ann"], ["the picture itself", "Ann"]]
+    assert all(row[3] == "-" for row in rows)
+    (ann,) = page.people()
+    page.remove(ann.key)
+    assert page.people() == []
+    assert rows_of(page.show(tmp_path / "picture.png", 16, -1).matches)[0][1:] == ["unknown", "-", "-"]
+
+
+def test_what_is_not_accepted(page, tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="size of a small face"):
+        page.show(save(tmp_path, 112), 33, 0.35)
+    with pytest.raises(DataError, match="expected 1 to 20"):
+        page.enrol([], "Ann")
+    with pytest.raises(DataError, match="name of a person"):
+        page.enrol([save(tmp_path, 112)], "")
+    with pytest.raises(DataError, match="expected 8 or more"):
+        page.show(save(tmp_path, 5), 16, 0.35)
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(DataError, match="no known image format"):
+        page.show(tmp_path / "text.png", 16, 0.35)
+    monkeypatch.setattr(module, "MOST_PIXELS", 100)
+    with pytest.raises(DataError, match="100 pixels or fewer"):
+        page.show(save(tmp_path, 112), 16, 0.35)
+    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    with pytest.raises(DataError, match="at most 100"):
+        page.show(save(tmp_path, 112), 16, 0.35)
+    assert page.people() == []
