@@ -1,13 +1,18 @@
 """`app`: what it refuses, and one page that is really served."""
 
-import sys
+import signal
+import socket
+import subprocess
+import time
 
 import pytest
 import requests
 
 from lrface.jobs import app as module
 from lrface.page import view
+from lrface.page.trial import MOST_BYTES
 
+STARTS_WITHIN = 240.0
 PAIR = ("--pair", "models:/lrface@challenger")
 
 
@@ -46,22 +51,43 @@ def test_the_page_is_launched_with_the_pair_the_licence_and_an_example(job, monk
     assert "s3cret" not in ended.out
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_gradio_serves_it_with_nothing_from_elsewhere(job, monkeypatch, tmp_path):
+def test_gradio_serves_it_with_nothing_from_elsewhere_until_it_is_interrupted(project, person, tmp_path):
     pytest.importorskip("gradio", reason="the extra `app` is not installed")
-    found = {}
-    real = view.launch
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    words = ["python", "-m", "lrface.jobs.app", *PAIR, "--gallery", str(tmp_path / "g.parquet")]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*words, "--overrides", f"port={port}"],
+            cwd=project.root,
+            env=person(TMPDIR=str(tmp_path)),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            config = _wait_for(f"http://127.0.0.1:{port}/config", process, tmp_path / "log").json()
+            page = requests.get(f"http://127.0.0.1:{port}", timeout=30).text
+            large = requests.post(
+                f"http://127.0.0.1:{port}/gradio_api/upload", files={"files": b"x" * (MOST_BYTES + 1)}, timeout=30
+            )
+        finally:
+            process.send_signal(signal.SIGINT)
+            code = process.wait(timeout=60)
+    assert code == 0, (tmp_path / "log").read_text()
+    assert config["analytics_enabled"] is False
+    assert {item["api_visibility"] for item in config["dependencies"]} == {"private"}
+    assert "fonts.googleapis" not in page
+    assert large.status_code == 413
+    assert not list(tmp_path.glob("lrface-page-*"))
 
-    def launch(trial, about, **options):
-        with real(trial, about, **{**options, "port": None}, block=False) as page:
-            address = page._page.local_url
-            found["config"] = requests.get(f"{address}config", timeout=30).json()
-            found["page"] = requests.get(address, timeout=30).text
 
-    monkeypatch.setattr(view, "launch", launch)
-    ended = job("app", *PAIR, "--gallery", str(tmp_path / "g.parquet"))
-    assert ended.code == 0, ended.err
-    assert found["config"]["analytics_enabled"] is False
-    assert not any(item.get("api_name") for item in found["config"]["dependencies"])
-    assert "fonts.googleapis" not in found["page"]
-    assert "gradio" in sys.modules
+def _wait_for(address, process, log):
+    deadline = time.monotonic() + STARTS_WITHIN
+    while True:
+        try:
+            return requests.get(address, timeout=5)
+        except requests.RequestException:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)

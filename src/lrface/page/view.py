@@ -3,7 +3,6 @@
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -40,15 +39,7 @@ class About:
     example: Path
 
 
-def launch(
-    trial: Trial,
-    about: About,
-    *,
-    host: str,
-    port: int | None,
-    login: tuple[str, str] | None,
-    block: bool = True,
-) -> AbstractContextManager[object]:
+def launch(trial: Trial, about: About, *, host: str, port: int, login: tuple[str, str] | None) -> None:
     """Serve the page until it is interrupted.
 
     Uploads lie in a folder of their own, are deleted after five minutes, and with the folder at the end.
@@ -57,44 +48,28 @@ def launch(
         trial: What it computes.
         about: What it says.
         host: Address to listen on.
-        port: Port to listen on; None takes a free one.
+        port: Port to listen on.
         login: User and password, or None.
-        block: Wait until it is interrupted; else return a context that ends it.
     """
     # Read by Gradio when it is imported or when it handles the first upload.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    uploads = tempfile.TemporaryDirectory(prefix="lrface-page-")
-    os.environ["GRADIO_TEMP_DIR"] = uploads.name
     # Gradio opens what is uploaded before this package does: Pillow refuses at twice this many pixels.
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
-    page = build(trial, about)
-    page.launch(
-        server_name=host,
-        server_port=port,
-        auth=login,
-        max_file_size=MOST_BYTES,
-        share=False,
-        ssr_mode=False,
-        show_error=False,
-        quiet=True,
-        footer_links=[],
-        prevent_thread_lock=not block,
-        **_style(),
-    )
-    if block:
-        uploads.cleanup()
-        return nullcontext()
-    return _Open(page, uploads)
-
-
-class _Open(AbstractContextManager[object]):
-    def __init__(self, page: Any, uploads: tempfile.TemporaryDirectory[str]) -> None:  # noqa: ANN401 - Gradio is untyped
-        self._page, self._uploads = page, uploads
-
-    def __exit__(self, *error: object) -> None:
-        self._page.close()
-        self._uploads.cleanup()
+    with tempfile.TemporaryDirectory(prefix="lrface-page-") as uploads:
+        os.environ["GRADIO_TEMP_DIR"] = uploads
+        build(trial, about).launch(
+            server_name=host,
+            server_port=port,
+            auth=login,
+            max_file_size=MOST_BYTES,
+            share=False,
+            ssr_mode=False,
+            show_error=False,
+            quiet=True,
+            footer_links=[],
+            **_style(),
+        )
 
 
 def build(trial: Trial, about: About) -> Any:  # noqa: ANN401 - Gradio is untyped here
@@ -139,7 +114,7 @@ def _try_tab(gr: Any, trial: Trial, about: About) -> None:  # noqa: ANN401
         pictures = [_large(image) for image in (found.vlr, found.bicubic, found.sr)]
         return [*pictures, rows_of(found.matches), words]
 
-    go.click(_told(gr, show), [picture, side, threshold], [*views, table, note], api_name=False)
+    go.click(_told(gr, show), [picture, side, threshold], [*views, table, note], api_visibility="private")
 
 
 def _enrol_tab(gr: Any, trial: Trial) -> None:  # noqa: ANN401
@@ -158,7 +133,7 @@ def _enrol_tab(gr: Any, trial: Trial) -> None:  # noqa: ANN401
         paths = [Path(item) for item in [path, *(several or [])] if item]
         return f"{name}: {trial.enrol(paths, name)} pictures now"
 
-    go.click(_told(gr, enrol), [picture, files, name, agreed], said, api_name=False)
+    go.click(_told(gr, enrol), [picture, files, name, agreed], said, api_visibility="private")
 
 
 def _people_tab(gr: Any, trial: Trial) -> None:  # noqa: ANN401
@@ -175,8 +150,8 @@ def _people_tab(gr: Any, trial: Trial) -> None:  # noqa: ANN401
         trial.remove(key.strip())
         return people()
 
-    refresh.click(_told(gr, people), None, table, api_name=False)
-    remove.click(_told(gr, removed), key, table, api_name=False)
+    refresh.click(_told(gr, people), None, table, api_visibility="private")
+    remove.click(_told(gr, removed), key, table, api_visibility="private")
 
 
 def _picture(gr: Any, value: str | None) -> Any:  # noqa: ANN401
