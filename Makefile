@@ -24,8 +24,7 @@ ifneq ($(PLACE),$(CURDIR))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help env demo test simulate lint pytest ui clean
-.PHONY: help env demo test lint pytest ui app clean
+.PHONY: help env demo test simulate lint pytest ui app clean
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-8s %s\n", $$1, $$2}'

@@ -4,6 +4,7 @@ Nothing of it is tracked: names and templates have no place in an experiment's r
 """
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from lrface.gallery.place import LOCATION, gallery_at
 from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import Parameter
 from lrface.jobs.networks import load_one_pair, working_pair
+from lrface.jobs.stage import copy_out
 from lrface.models.pair import BATCH, Pair
 from lrface.tracking.ledger import terms_of
 from lrface.tracking.runs import Run
@@ -172,11 +174,9 @@ def _show(table: pd.DataFrame, name: str, settings: GallerySettings, context: Co
         for line in table.to_string(index=False, na_rep="-").splitlines():
             context.terminal.line(line)
     if settings.out is not None:
-        folder = Path(settings.out)
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f"{name}.partial"
-        table.to_csv(partial, index=False)
-        partial.replace(folder / name)
+        with tempfile.TemporaryDirectory() as scratch:
+            table.to_csv(Path(scratch) / name, index=False)
+            copy_out(Path(scratch), settings.out)
 
 
 def _needed(value: str | None, name: str, action: str) -> str:
