@@ -24,7 +24,7 @@ ifneq ($(PLACE),$(CURDIR))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help env demo test simulate lint pytest ui app clean
+.PHONY: help env demo test simulate lint pytest ui app docs clean
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -36,7 +36,7 @@ demo: $(STAMP) ## run the whole cycle on drawn faces
 	mlflow run . --env-manager local -P preset=$(PRESET)
 	@echo "make ui shows what was made"
 
-test: lint pytest ## check style, types, layers and run the tests
+test: lint docs pytest ## check style, types, layers and run the tests
 
 simulate: $(STAMP) ## check the statistics by simulation, five minutes (SIMULATE="--runs 100" is quicker)
 	OMP_NUM_THREADS=1 python -m lrface.evaluation.simulations $(SIMULATE)
@@ -49,6 +49,9 @@ lint: $(STAMP) ## check style, types and layers
 
 pytest: $(STAMP)
 	OMP_NUM_THREADS=1 pytest -n $(WORKERS) --dist loadfile
+
+docs: $(STAMP) ## build the documentation in build/site
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
 
 ui: $(STAMP) ## open the MLflow UI on http://127.0.0.1:5000 (PORT=...)
 	mlflow ui --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db" --port $(PORT)

@@ -101,7 +101,8 @@ def _commands(page):
 
 
 README = [words for words in _commands("README.md") if words[:2] == ["mlflow", "run"]]
-SHOWN = [*README, *(words for words in _commands("docs/data.md") if words[:2] == ["mlflow", "run"])]
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
+SHOWN = [words for page in ("README.md", *PAGES) for words in _commands(page) if words[:2] == ["mlflow", "run"]]
 
 
 def test_the_readme_shows_how_to_run_it():
