@@ -203,6 +203,12 @@ def test_every_term_pulls_at_the_restored_face(make_dsr, recogniser):
         assert gradient.abs().sum() > 0, name
 
 
+def test_weights_that_leave_the_pixel_term_idle_are_named_once(make_dsr, tools, notes):
+    few = DsrLossSettings(l1=1e-4, identity=1.0, feature=0.0, perceptual_network=NO_VGG)
+    fit(make_dsr(epochs=2, loss=few), tools.cpu)
+    assert notes.findings.count("pixel_term_idle") == 1
+
+
 def test_selection_by_psnr_or_by_identity(make_dsr):
     metrics = {"psnr": 25.0, "similarity": 0.9, "dprime": 2.0, "tar_at_far_1e-2": 0.5}
     assert make_dsr().score(metrics) == [25.0]

@@ -3,7 +3,15 @@ from dataclasses import replace
 
 import pytest
 
-from lrface.training.findings import CollapseSettings, FirstLook, collapse, epoch_findings, first_findings, no_progress
+from lrface.training.findings import (
+    CollapseSettings,
+    FirstLook,
+    collapse,
+    epoch_findings,
+    first_findings,
+    no_progress,
+    share_findings,
+)
 
 HEALTHY = {
     "loss": 0.1, "train_loss": 0.1, "loss_identity": 0.1, "psnr": 29.0, "similarity": 0.9,
@@ -46,6 +54,12 @@ def test_the_first_epochs_are_given_time(ill):
 
 def test_a_training_without_some_terms_has_no_findings_about_them():
     assert epoch_findings([{"loss": 0.1, "train_loss": 0.1}] * 6) == []
+
+
+def test_a_pixel_term_that_hardly_counts_is_named():
+    assert names(share_findings({"l1": 0.01, "identity": 0.91, "feature": 0.08})) == ["pixel_term_idle"]
+    assert share_findings({"l1": 0.6, "identity": 0.4}) == []
+    assert share_findings({"identity": 1.0}) == []
 
 
 @pytest.mark.parametrize("ill", [{"impostor": 0.71}, {"effective_rank": 1.9}, {"impostor": math.nan}])

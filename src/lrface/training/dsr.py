@@ -23,7 +23,7 @@ from lrface.metrics.fidelity import psnr, ssim
 from lrface.models.device import pick_bf16
 from lrface.models.dsr import DSR
 from lrface.settings import Settings
-from lrface.training.findings import Finding, epoch_findings
+from lrface.training.findings import Finding, epoch_findings, share_findings
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.settings import LoopSettings
 from lrface.training.source import Batch, EpochSource, shared_order
@@ -150,6 +150,7 @@ class DsrTraining(TrainingModule):
         if batch.step == 0:
             shares = gradient_shares(terms, restored)
             self.report.metrics({f"train/share_{name}": share for name, share in shares.items()}, self.current_epoch)
+            self._tell(share_findings(shares))
         detached = terms.detached()
         return {**detached, "loss": terms.total}
 

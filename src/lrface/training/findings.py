@@ -96,6 +96,24 @@ def epoch_findings(history: Sequence[Mapping[str, float]]) -> list[Finding]:
     return found
 
 
+def share_findings(shares: Mapping[str, float], least: float = 0.03) -> list[Finding]:
+    """Whether the pixel term still counts, by the shares of the terms in the gradient at the SR image.
+
+    A recogniser's gradient through a network that has not learnt to restore is mostly noise: with the pixel term
+    below a few per cent, recognition itself comes several times more slowly (docs/experiments.md).
+    """
+    pixel = shares.get("l1", 1.0)
+    if pixel >= least:
+        return []
+    return [
+        Finding(
+            "pixel_term_idle",
+            f"the pixel term is {pixel:.1%} of the gradient at the SR face (wanted {least:.0%} or more)",
+            "raise loss.l1 (100 to 200 beside an identity of 0.5): PSNR and recognition then rise faster",
+        )
+    ]
+
+
 @dataclass(frozen=True)
 class FirstLook:
     """What the validation set looks like before the first step.
