@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lrface.data import detector
 from lrface.data.aligner import Aligner, AlignSettings
 from lrface.data.detector import YUNET_SHA256, Detector, DetectorSettings, download_yunet, read_weights
 from lrface.data.reading import BadImageError
@@ -160,3 +161,15 @@ def test_without_a_network_the_manual_way_is_told(tmp_path):
         download_yunet(tmp_path / "yunet.onnx", "http://127.0.0.1:9/yunet.onnx")
     with pytest.raises(ConfigError, match=r"an http\(s\) address"):
         download_yunet(tmp_path / "yunet.onnx", "file:///etc/passwd")
+
+
+def test_download_as_weights_fetches_them_once(tmp_path, server, monkeypatch):
+    url, sha256 = server
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    plain = detector.download_yunet
+    monkeypatch.setattr(detector, "download_yunet", lambda target: plain(target, url, sha256))
+
+    assert read_weights(DetectorSettings(weights="download")) == b"some weights"
+    assert [path.name for path in (tmp_path / "lrface").iterdir()] == ["face_detection_yunet_2023mar.onnx"]
+    with pytest.raises(DataError, match="sha256"):
+        read_weights(DetectorSettings(weights="download", sha256="0" * 64))

@@ -1,6 +1,7 @@
 """YuNet through OpenCV: where the faces of an image are, with five landmarks each."""
 
 import hashlib
+import os
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ YUNET_URL = (
     "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx"
 )
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+DOWNLOAD = "download"
 _LOG_LEVEL = threading.Lock()
 _DOWNLOAD_SECONDS = 60
 _DOWNLOAD_LIMIT = 16 << 20
@@ -29,7 +31,11 @@ _DOWNLOAD_LIMIT = 16 << 20
 class DetectorSettings(Settings):
     """How faces are looked for."""
 
-    weights: str = Field("", description="Path of the YuNet weights (.onnx); empty where there is no detector.")
+    weights: str = Field(
+        "",
+        description="Path of the YuNet weights (.onnx); download: those of OpenCV's zoo, fetched once and checked by "
+        "their hash; empty where there is no detector.",
+    )
     sha256: str = Field("", description="What the weights must hash to; not checked where empty.")
     score: float = Field(0.6, description="Least score of a face.", gt=0, lt=1)
     overlap: float = Field(0.3, description="Overlap (IoU) from which on two boxes are one face.", gt=0, lt=1)
@@ -220,15 +226,15 @@ def read_weights(settings: DetectorSettings) -> bytes:
             "face detector",
             got="no weights",
             expected="the path of face_detection_yunet_2023mar.onnx",
-            remedy=f"take it from {YUNET_URL} and set detector.weights, or set align=centre or align=none",
+            remedy=f"set detector.weights to it, or to {DOWNLOAD} where there is a network; else set align=centre or none",
         )
-    path = Path(settings.weights)
+    path = download_yunet(yunet_cache()) if settings.weights == DOWNLOAD else Path(settings.weights)
     if not path.is_file():
         raise DataError(
             f"face detector {path}",
             got="no such file",
             expected="face_detection_yunet_2023mar.onnx",
-            remedy=f"take it from {YUNET_URL}, or call download_yunet where there is a network",
+            remedy=f"take it from {YUNET_URL}, or set detector.weights={DOWNLOAD} where there is a network",
         )
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
@@ -240,6 +246,12 @@ def read_weights(settings: DetectorSettings) -> bytes:
             remedy="take the file again, or correct detector.sha256",
         )
     return content
+
+
+def yunet_cache() -> Path:
+    """Where downloaded weights are kept: `lrface/` in XDG_CACHE_HOME, or else in ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "lrface" / YUNET_URL.rpartition("/")[2]
 
 
 def download_yunet(target: Path, url: str = YUNET_URL, sha256: str = YUNET_SHA256) -> Path:
