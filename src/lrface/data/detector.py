@@ -226,7 +226,7 @@ def read_weights(settings: DetectorSettings) -> bytes:
             "face detector",
             got="no weights",
             expected="the path of face_detection_yunet_2023mar.onnx",
-            remedy=f"set detector.weights to it, or to {DOWNLOAD} where there is a network; else set align=centre or none",
+            remedy=f"set detector.weights to it, or to {DOWNLOAD} where there is a network; or set align=none",
         )
     path = download_yunet(yunet_cache()) if settings.weights == DOWNLOAD else Path(settings.weights)
     if not path.is_file():
