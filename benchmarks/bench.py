@@ -99,6 +99,22 @@ def table(
     return "\n".join(rows) + "\n"
 
 
+def write(
+    out: Path, found: Sequence[Found], sizes: Sequence[tuple[int, float, float]], device: torch.device, started: float
+) -> str:
+    """Save what is known so far; a long run that is stopped has not been for nothing."""
+    text = table(found, sizes, machine(device), time.monotonic() - started)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in (
+        ("latest.json", json.dumps([item.record() for item in found], indent=1) + "\n"),
+        ("latest.md", text),
+    ):
+        partial = out / f"{name}.partial"
+        partial.write_text(content)
+        partial.replace(out / name)
+    return text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer steps")
@@ -124,16 +140,9 @@ def main() -> None:
                     f"{name:10s} {item.images_per_s:8.1f} images/s of {item.limit_images_per_s:8.1f}: {item.ratio:.2f}",
                     flush=True,
                 )
+                write(options.out, found, (), device, started)
         sizes = loading(folder / "large", pack)
-    text = table(found, sizes, machine(device), time.monotonic() - started)
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        ("latest.json", json.dumps([item.record() for item in found], indent=1) + "\n"),
-        ("latest.md", text),
-    ):
-        partial = options.out / f"{name}.partial"
-        partial.write_text(content)
-        partial.replace(options.out / name)
+    text = write(options.out, found, sizes, device, started)
     print(text)
 
 

@@ -95,7 +95,6 @@ class Found:
         peak_mb: Most memory, the limit's copy of the networks included.
         parts: Share of the real loop's time by part, in percent.
         between_s: Seconds at the end of an epoch (validation, checkpoint, picture), where there is one.
-        per_face: What one image costs the loop, in the unit of the limit's arithmetic [ms].
     """
 
     loop: str
@@ -123,7 +122,7 @@ def _found(loop: str, meter: Meter, images: float, peak: list[float]) -> Found:
     # The middle half of each: a step that something else interrupted says nothing about the loop.
     real, bound = _middle(meter.real), _middle(meter.bound)
     whole = sum(meter.real) + sum(meter.between)
-    between = float(np.median(meter.between)) - real if meter.between else None
+    between = max(0.0, float(np.median(meter.between)) - real) if meter.between else None
     parts = {name: 100 * spent / whole for name, spent in sorted(meter.parts.items(), key=lambda item: -item[1])}
     return Found(loop, images / real, images / bound, peak[0], parts, between)
 
@@ -336,13 +335,34 @@ def stage_1(bench: Bench) -> Found:
                 network, resolver.restore, data, recipe, generator, bench.device, meter.tick
             )
             head = MarginHead(settings.margin, data.classes, generator)
+            ready, batch = _head_limit(head, embeddings, labels, settings), settings.loop.batch_size
             before = meter.now()
-            train_head(head, embeddings, labels, settings.head, settings.loop.batch_size, 0)
-            epochs = meter.now() - before
+            train_head(head, embeddings, labels, settings.head, batch, 0)
+            between = meter.now()
+            ready(settings.head.epochs * -(-len(labels) // batch))
+            bound = meter.now() - between
+            epochs = between - before
     found = _found("stage 1", meter, EMBED_BATCH, peak)
     parts = found.parts | {f"{settings.head.epochs} epochs of the head": 100 * epochs / sum(meter.real)}
-    whole = EMBED_BATCH / (EMBED_BATCH / found.images_per_s + epochs / steps)
-    return Found(found.loop, whole, found.limit_images_per_s, found.peak_mb, parts)
+    each = EMBED_BATCH / found.images_per_s + epochs / steps
+    least = EMBED_BATCH / found.limit_images_per_s + bound / steps
+    return Found(found.loop, EMBED_BATCH / each, EMBED_BATCH / least, found.peak_mb, parts)
+
+
+def _head_limit(
+    head: MarginHead, embeddings: torch.Tensor, labels: torch.Tensor, settings: FinetuneSettings
+) -> Callable[[int], None]:
+    own, batch = copy.deepcopy(head), settings.loop.batch_size
+    optimizer = torch.optim.AdamW(own.parameters(), lr=settings.head.lr, weight_decay=0.0, fused=True)
+    values, people = embeddings[:batch].clone(), labels[:batch].clone()
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            own(values, people).backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    return steps
 
 
 def embed(bench: Bench) -> Found:
@@ -404,7 +424,8 @@ def evaluation(bench: Bench) -> Found:
             (place, "to_float", "load"), (place, "psnr", "PSNR and SSIM"), (place, "ssim", "PSNR and SSIM")
         ):
             evaluate(faces, protocol, arms, sizes, settings=settings, device=bench.device, progress=meter.tick)
-    return _found("evaluate", meter, batch, peak)
+    found = _found("evaluate", meter, batch, peak)
+    return Found(found.loop, found.images_per_s, found.limit_images_per_s, found.peak_mb, found.parts)
 
 
 LOOPS: dict[str, Callable[[Bench], Found]] = {
