@@ -9,6 +9,7 @@ store. Its limit is the same forward, backward and step on tensors that are read
 
 import argparse
 import json
+import os
 import platform
 import tempfile
 import time
@@ -25,11 +26,17 @@ from lrface.data.pack import Pack
 from lrface.models.device import has_fast_bf16, pick_device
 from lrface.tracking.lineage import git_commit, package_versions
 from lrface.tracking.starting import start_run
-from lrface.tracking.store import TrackingSettings, connect
+from lrface.tracking.store import Store, connect
 from lrface.training.source import EpochSource, shared_order
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = (1_000, 10_000, 100_000)
+
+
+def own_store(folder: Path) -> Store:
+    """A SQLite store in a folder of its own, whatever the environment says."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    return connect(folder)
 
 
 def loading(folder: Path, small: Pack, batch: int = 16, images: int = 2_000) -> list[tuple[int, float, float]]:
@@ -129,7 +136,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         pack = drawn_pack(folder / "pack", subjects=8 if options.quick else 14)
-        store = connect(folder, TrackingSettings(uri=f"sqlite:///{folder}/mlflow.db"))
+        store = own_store(folder)
         found = []
         with start_run(store, "bench", job="bench", params={}) as run:
             bench = Bench(folder, pack, run, device, options.steps or (10 if options.quick else 40), options.batch)

@@ -15,14 +15,13 @@ import warnings
 from pathlib import Path
 
 import torch
-from bench import machine
+from bench import machine, own_store
 from loops import Bench, _restorer, dsr_settings, dsr_training, finetune_training
 from packs import drawn_pack, large_pack
 
 from lrface.config import FinetuneSettings
 from lrface.models.device import pick_device
 from lrface.tracking.starting import start_run
-from lrface.tracking.store import TrackingSettings, connect
 from lrface.training.fit import fit
 from lrface.training.head import cached_embeddings, train_head
 from lrface.training.module import TrainingModule
@@ -76,7 +75,7 @@ def main() -> None:
         folder = Path(scratch)
         small = drawn_pack(folder / "small", subjects=8)
         pack = large_pack(folder / "pack", small, options.images, options.subjects, sparse=False)
-        store = connect(folder, TrackingSettings(uri=f"sqlite:///{folder}/mlflow.db"))
+        store = own_store(folder)
         with start_run(store, "headline", job="headline", params={}) as run:
             bench = Bench(folder, pack, run, device, options.steps, options.batch or 16)
             figures = {
