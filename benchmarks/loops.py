@@ -143,7 +143,7 @@ def dsr_settings(losses: str, bench: Bench) -> TrainDsrSettings:
         weights = vgg19_file(bench.folder)
         given = {"overrides": f"loss.perceptual_network.weights={weights}"}
     else:
-        given = {"preset": "real", "data": "procedural", "overrides": "loss.l1=20"}
+        given = {"preset": "real", "data": "procedural", "overrides": ""}
     if losses == "pixel":
         given["overrides"] += " loss.identity=0 loss.feature=0 loss.contrast=0 loss.tv=0"
     given["overrides"] += f" loop.batch_size={bench.batch} loop.epochs=2 loop.val_faces=40 loop.patience=0"
