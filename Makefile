@@ -24,10 +24,10 @@ ifneq ($(PLACE),$(CURDIR))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help env demo test simulate lint pytest ui app docs clean
+.PHONY: help env demo test simulate lint pytest bench bench-quick ui app docs clean
 
 help: ## show this
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-11s %s\n", $$1, $$2}'
 	@echo "  PYTHON=/path/to/python chooses the interpreter (3.11 to 3.13), PRESET=smoke a quicker demo"
 
 env: $(STAMP) ## make the environment in .venv, from requirements.lock
@@ -52,6 +52,12 @@ pytest: $(STAMP)
 
 docs: $(STAMP) ## build the documentation in build/site
 	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
+
+bench: $(STAMP) ## measure every loop against its limit; benchmarks/results
+	python benchmarks/bench.py
+
+bench-quick: $(STAMP) ## the same in under five minutes
+	python benchmarks/bench.py --quick
 
 ui: $(STAMP) ## open the MLflow UI on http://127.0.0.1:5000 (PORT=...)
 	mlflow ui --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db" --port $(PORT)

@@ -20,6 +20,7 @@ from lrface.evaluation.public.search import SearchSettings
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.images.augmentation import AugmentationSettings
 from lrface.images.degradation import DegradationSettings
+from lrface.images.ranges import VLR_MAX, VLR_MIN
 from lrface.losses.margin import MarginSettings
 from lrface.losses.weighted import DsrLossSettings
 from lrface.models.dsr import DsrSettings, DsrVariant
@@ -234,11 +235,26 @@ class PromoteSettings(EvaluateSettings):
 
 
 class ExportSettings(JobSettings):
-    """`export`: networks as ONNX."""
+    """`export`: both networks and the pair as ONNX."""
 
     edgeface: str = Field(FINETUNED, description="recogniser: models:/ URI, path, released name, or none")
     dsr: str = Field(CYCLE, description="super-resolver: models:/ URI, model folder, or none")
-    sizes: tuple[int, ...] = Field((8, 12, 16, 24, 32), description="sides for which a DSR graph is written, in pixels")
+    sizes: tuple[int, ...] = Field(
+        (8, 12, 16, 24, 32), min_length=1, description="sides at which graphs and networks are compared, in pixels"
+    )
+    int8: bool = Field(True, description="also write each graph with its matrix products in int8")
+    int8_similarity: float = Field(
+        0.997, gt=0, lt=1, description="mean cosine of int8 embeddings to float32 ones; what costs more stays float32"
+    )
+    bench: bool = Field(False, description="measure latency and throughput, in onnxruntime and in torch")
+    bench_seconds: float = Field(1.0, gt=0, le=600, description="time to spend on each figure of the bench [s]")
+
+    @model_validator(mode="after")
+    def _sizes(self) -> Self:
+        wrong = [size for size in self.sizes if not VLR_MIN <= size <= VLR_MAX]
+        if wrong:
+            raise ValueError(f"sizes {wrong}: the super-resolver takes {VLR_MIN} to {VLR_MAX} pixels")
+        return self
 
 
 class OnePairSettings(JobSettings):

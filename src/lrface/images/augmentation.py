@@ -16,6 +16,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from lrface.images.resample import enlarge, enlarge_unclamped
 from lrface.settings import Settings
 
 FIELD_SIZE = 4
@@ -117,13 +118,11 @@ def augment(images: Float[Tensor, "n 3 112 112"], draw: AugmentationDraw) -> Flo
     if rows.numel():
         warped = warp_affine(images[rows], draw.affine[rows], images.shape[-2:], padding_mode="reflection")
         images = images.index_copy(0, rows, warped)
-    toned = images.clamp(1e-4, 1.0).pow(draw.gamma.view(-1, 3, 1, 1)) * draw.gain.view(-1, 3, 1, 1)
-    light = F.interpolate(draw.light, size=images.shape[-2:], mode="bicubic", align_corners=False)
-    lit = toned * light.exp()
-    grey = lit.mean(1, keepdim=True)
-    lit = grey + (lit - grey) * draw.saturation.view(-1, 1, 1, 1)
-    middle = lit.mean((1, 2, 3), keepdim=True)
-    return (middle + (lit - middle) * draw.contrast.view(-1, 1, 1, 1)).clamp(0.0, 1.0)
+    # In place from here on: the clamp has made a copy, and these are passes over memory and little else.
+    lit = images.clamp(1e-4, 1.0).pow_(draw.gamma.view(-1, 3, 1, 1)).mul_(draw.gain.view(-1, 3, 1, 1))
+    lit.mul_(enlarge_unclamped(draw.light, images.shape[-1]).exp_())
+    lit.lerp_(lit.mean(1, keepdim=True), 1 - draw.saturation.view(-1, 1, 1, 1))
+    return lit.lerp_(lit.mean((1, 2, 3), keepdim=True), 1 - draw.contrast.view(-1, 1, 1, 1)).clamp_(0.0, 1.0)
 
 
 def _blended(images: Tensor, draw: AugmentationDraw) -> Tensor:
@@ -131,7 +130,7 @@ def _blended(images: Tensor, draw: AugmentationDraw) -> Tensor:
     rows = (draw.mask.amax((1, 2, 3)) > 0).nonzero().squeeze(1)
     if not rows.numel():
         return images
-    mask = F.interpolate(draw.mask[rows], size=images.shape[-2:], mode="bicubic", align_corners=False).clamp(0.0, 1.0)
+    mask = enlarge(draw.mask[rows], images.shape[-1])
     blended = images[rows] + (images[draw.partner[rows]] - images[rows]) * mask
     return images.index_copy(0, rows, blended)
 

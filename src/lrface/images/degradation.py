@@ -12,7 +12,7 @@ from typing import Self
 import torch
 from jaxtyping import Bool, Float, Int64
 from kornia.enhance import jpeg_codec_differentiable
-from kornia.filters import filter2d, get_gaussian_kernel2d, get_motion_kernel2d
+from kornia.filters import filter2d, gaussian_blur2d, get_motion_kernel2d
 from pydantic import Field, model_validator
 from torch import Tensor
 
@@ -205,26 +205,28 @@ def _bank(images: Tensor) -> _Bank:
 
 def _optics(images: Tensor, draw: DegradationDraw) -> Tensor:
     """Defocus and motion, for those faces that have them."""
-    images = _filtered(images, draw.blur_sigma > 0, lambda rows: _defocus_kernel(draw.blur_sigma[rows]))
-    return _filtered(images, draw.motion, lambda rows: _motion_kernel(draw.motion_angle[rows]))
+    images = _filtered(images, draw.blur_sigma > 0, lambda chosen, rows: _defocused(chosen, draw.blur_sigma[rows]))
+    return _filtered(images, draw.motion, lambda chosen, rows: _moved(chosen, draw.motion_angle[rows]))
 
 
-def _defocus_kernel(sigma: Tensor) -> Tensor:
-    kernel: Tensor = get_gaussian_kernel2d((OPTICS_WINDOW, OPTICS_WINDOW), sigma.unsqueeze(1).expand(-1, 2))
-    return kernel
+def _defocused(images: Tensor, sigma: Tensor) -> Tensor:
+    # Rows and columns apart: a fifteenth of the work of the whole kernel.
+    window = (OPTICS_WINDOW, OPTICS_WINDOW)
+    blurred: Tensor = gaussian_blur2d(images, window, sigma.unsqueeze(1).expand(-1, 2), "reflect", separable=True)
+    return blurred
 
 
-def _motion_kernel(angle: Tensor) -> Tensor:
-    kernel: Tensor = get_motion_kernel2d(OPTICS_WINDOW, angle, torch.zeros_like(angle))
-    return kernel
+def _moved(images: Tensor, angle: Tensor) -> Tensor:
+    kernel = get_motion_kernel2d(OPTICS_WINDOW, angle, torch.zeros_like(angle))
+    moved: Tensor = filter2d(images, kernel, border_type="reflect")
+    return moved
 
 
-def _filtered(images: Tensor, chosen: Tensor, kernel_of: Callable[[Tensor], Tensor]) -> Tensor:
+def _filtered(images: Tensor, chosen: Tensor, effect: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     rows = chosen.nonzero().squeeze(1)
     if rows.numel() == 0:
         return images
-    filtered = filter2d(images[rows], kernel_of(rows), border_type="reflect")
-    return images.index_copy(0, rows, filtered)
+    return images.index_copy(0, rows, effect(images[rows], rows))
 
 
 def _jpeg(small: Tensor, draw: DegradationDraw) -> Tensor:

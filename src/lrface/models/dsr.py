@@ -124,10 +124,18 @@ class SelfAttention(nn.Module):
         count, channels, height, width = features.shape
         tokens = self.norm(features.flatten(2).transpose(1, 2)) + self.position
         query, key, value = self.qkv(tokens).view(count, -1, 3, self.heads, channels // self.heads).unbind(2)
-        mixed = F.scaled_dot_product_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
+        mixed = _attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
         mixed = self.out(mixed.transpose(1, 2).reshape(count, -1, channels))
         attended: Tensor = features + mixed.transpose(1, 2).reshape(count, channels, height, width)
         return attended
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention; on a CPU in float32, where its backward pass takes a sixth of the time that it takes in bfloat16."""
+    if query.device.type != "cpu" or query.dtype == torch.float32:
+        return F.scaled_dot_product_attention(query, key, value)
+    with torch.autocast("cpu", enabled=False):
+        return F.scaled_dot_product_attention(query.float(), key.float(), value.float())
 
 
 class DSR(nn.Module):

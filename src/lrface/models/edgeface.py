@@ -16,6 +16,7 @@ import timm
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from timm.models.edgenext import PositionalEncodingFourier
 from torch import Tensor, nn
 
 from lrface.errors import ConfigError
@@ -89,6 +90,26 @@ def _replace_linears(module: nn.Module, gamma: float, *, skip: frozenset[str], p
             _replace_linears(child, gamma, skip=skip, prefix=f"{path}.")
 
 
+class SharedPositions(PositionalEncodingFourier):  # type: ignore[misc]
+    """EdgeNeXt's encoding of places, made once for a batch: it is the same for every image of it."""
+
+    def forward(self, shape: tuple[int, int, int]) -> Float[Tensor, "n c h w"]:
+        """Encode the places of a batch of `shape` n, h, w."""
+        count, height, width = shape
+        encoding: Tensor = super().forward((1, height, width))
+        return encoding.expand(count, -1, -1, -1)
+
+
+def _share_positions(body: nn.Module) -> None:
+    """Replace timm's encodings, which are computed anew for every image, and keep their weights and names."""
+    for block in body.modules():
+        plain = getattr(block, "pos_embd", None)
+        if isinstance(plain, PositionalEncodingFourier):
+            shared = SharedPositions(plain.hidden_dim, plain.dim, plain.temperature)
+            shared.token_projection = plain.token_projection
+            block.pos_embd = shared
+
+
 class EdgeFace(nn.Module):
     """Embeds aligned faces as 512-d unit vectors.
 
@@ -151,6 +172,7 @@ class EdgeFace(nn.Module):
             if spec.gamma is not None:
                 skip = frozenset() if low_rank_head else frozenset({"head.fc"})
                 _replace_linears(self.model, spec.gamma, skip=skip)
+            _share_positions(self.model)
 
     def forward(self, images: Float[Tensor, "n 3 112 112"]) -> Float[Tensor, "n 512"]:
         """Embed images in [0, 1]; the embeddings have unit length.

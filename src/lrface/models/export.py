@@ -49,10 +49,10 @@ def export_onnx(
     *,
     dynamic_size: bool = False,
     probes: Sequence[Tensor] = (),
-    names: tuple[str, str] = ("images", "outputs"),
+    names: Sequence[str] = ("images", "outputs"),
     tolerance: float = 1e-4,
 ) -> ParityReport:
-    """Export a network of one input and one output, and compare both in onnxruntime on the CPU.
+    """Export a network of one input, and compare it with its graph in onnxruntime on the CPU.
 
     The exporter traces: torch's newer one needs onnxscript, which is no dependency here.
 
@@ -61,17 +61,18 @@ def export_onnx(
         example: An input.
         path: The file to write; it appears only when the comparison has passed.
         dynamic_batch: Whether the first dimension may differ later. It is then compared at another batch too.
-        dynamic_size: Whether height and width may differ later; give `probes` of other sizes.
+        dynamic_size: Whether height and width of the input may differ later; give `probes` of other sizes.
         probes: Further inputs to compare at.
-        names: Of input and output.
+        names: Of the input and of the outputs.
         tolerance: Largest absolute difference.
 
     Raises:
         WeightsError: The exported network differs by more.
     """
-    axes = {0: "batch"} if dynamic_batch else {}
+    batch = {0: "batch"} if dynamic_batch else {}
+    axes = {name: dict(batch) for name in names}
     if dynamic_size:
-        axes |= {2: "height", 3: "width"}
+        axes[names[0]] |= {2: "height", 3: "width"}
     was_training, device = module.training, _device(module)
     module.cpu().eval()
     inputs = [example.cpu(), *(probe.cpu() for probe in probes)]
@@ -93,8 +94,8 @@ def export_onnx(
                     dynamo=False,
                     opset_version=OPSET,
                     input_names=[names[0]],
-                    output_names=[names[1]],
-                    dynamic_axes=dict.fromkeys(names, axes),
+                    output_names=list(names[1:]),
+                    dynamic_axes=axes,
                 )
             difference = _difference(module, temporary, inputs)
         finally:
@@ -130,9 +131,10 @@ def _difference(module: nn.Module, path: Path, inputs: Sequence[Tensor]) -> floa
     name = session.get_inputs()[0].name
     largest = 0.0
     for probe in inputs:
-        (exported,) = session.run(None, {name: probe.numpy()})
         with torch.no_grad():
-            original = module(probe).numpy()
-        # Unlike max(), this keeps a NaN.
-        largest = float(np.maximum(largest, np.abs(exported - original).max()))
+            original = module(probe)
+        originals = original if isinstance(original, tuple) else (original,)
+        for ours, theirs in zip(session.run(None, {name: probe.numpy()}), originals, strict=True):
+            # Unlike max(), this keeps a NaN.
+            largest = float(np.maximum(largest, np.abs(ours - theirs.numpy()).max()))
     return largest

@@ -12,7 +12,7 @@ from lrface.tracking.registry import register
 from lrface.tracking.runs import Run
 from lrface.tracking.signatures import pair_example, pair_signature
 from lrface.tracking.store import Store
-from lrface.tracking.versions import ModelVersion, download, resolve
+from lrface.tracking.versions import ModelVersion, download, resolve, versions_of
 
 
 def register_pair(
@@ -74,6 +74,16 @@ def pair_ledger(edgeface: ModelVersion, dsr: ModelVersion) -> tuple[Licensed, ..
         Licensed("recogniser", edgeface.uri, edgeface.licence, edgeface.sha256),
         Licensed("super-resolver", dsr.uri, dsr.licence, dsr.sha256),
     )
+
+
+def pairs_of(store: Store, edgeface_sha256: str, dsr_sha256: str) -> list[ModelVersion]:
+    """The versions of ``lrface`` that hold the weights with these hashes, the newest first."""
+    return [
+        version
+        for version in versions_of(store, PAIR)
+        if version.tags.get(VersionTag.EDGEFACE_SHA256) == edgeface_sha256
+        and version.tags.get(VersionTag.DSR_SHA256) == dsr_sha256
+    ]
 
 
 def check_pair(store: Store, pair: ModelVersion) -> None:

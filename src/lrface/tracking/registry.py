@@ -136,6 +136,24 @@ def point(store: Store, version: ModelVersion, alias: str) -> None:
         ) from error
 
 
+def tag(store: Store, version: ModelVersion, tags: Mapping[str, object]) -> None:
+    """Set tags on a version that is there.
+
+    Raises:
+        RegistryError: The registry refused.
+    """
+    try:
+        for key, value in tags.items():
+            store.client.set_model_version_tag(version.name, str(version.version), key, str(value))
+    except MlflowException as error:
+        raise refusal(
+            f"tags of {version.uri}",
+            error,
+            expected=f"an answer of {store.place}",
+            remedy="start the same command again; the version itself is as it was",
+        ) from error
+
+
 def _existing(store: Store, name: str, run_id: str, hashes: Mapping[str, str]) -> ModelVersion | None:
     for version in versions_of(store, name):
         if version.run_id == run_id and json.loads(version.tags.get(VersionTag.FILES, "{}")) == hashes:

@@ -128,7 +128,7 @@ class TrainingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with warm-up and cosine, as functions of the step."""
-        optimizer = torch.optim.AdamW(self.parameter_groups(), weight_decay=self.weight_decay())
+        optimizer = torch.optim.AdamW(self.parameter_groups(), weight_decay=self.weight_decay(), fused=True)
         steps = max(1, len(self.source or ())) * max(1, self.loop.epochs)
         warmup = self.loop.warmup_epochs * max(1, len(self.source or ()))
 

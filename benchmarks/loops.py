@@ -1,0 +1,441 @@
+"""The loops of the jobs with their limits: the same forward, backward and step on a tensor that is ready."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from meter import Meter, peak_memory
+from packs import drawn_pack, vgg19_file
+from torch import nn
+from torch.nn import functional as F
+
+import lrface.evaluation.run
+import lrface.losses.perceptual
+import lrface.metrics.fidelity
+import lrface.tracking.sender
+import lrface.training.dsr
+import lrface.training.edgeface
+import lrface.training.head
+from lrface.config import FinetuneSettings, TrainDsrSettings
+from lrface.data.pack import Pack
+from lrface.evaluation.arms import Arm, bicubic
+from lrface.evaluation.protocol import ProtocolSettings, draw_protocol
+from lrface.evaluation.run import embed_high, evaluate
+from lrface.evaluation.settings import EvaluationSettings
+from lrface.images.degradation import degrade, draw_degradation
+from lrface.images.ranges import to_float
+from lrface.images.resample import shrink
+from lrface.images.sheet import contact_sheet
+from lrface.jobs.compose import COMMON, settings_for
+from lrface.jobs.packs import recognition_data, super_resolution_data
+from lrface.jobs.reporter import RunReporter
+from lrface.jobs.terminal import Terminal
+from lrface.losses.margin import MarginHead
+from lrface.models.dsr import DSR
+from lrface.models.edgeface import EdgeFace
+from lrface.tracking.runs import Run
+from lrface.training.dsr import DsrRecipe, DsrTraining
+from lrface.training.edgeface import EdgeFaceRecipe, EdgeFaceTraining
+from lrface.training.fit import fit
+from lrface.training.head import cached_embeddings, train_head
+from lrface.training.module import Reporter
+
+EMBED_BATCH = 64
+
+
+class Quiet(Terminal):
+    """Says nothing: the table is what a person wants to see."""
+
+    def line(self, text: str) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all loops share.
+
+    Attributes:
+        folder: For working files.
+        pack: Drawn faces.
+        run: A run in a real store.
+        device: Where the networks run.
+        steps: Steps that are measured of a loop.
+        batch: Faces in a batch of the super-resolver's training.
+    """
+
+    folder: Path
+    pack: Pack
+    run: Run
+    device: torch.device
+    steps: int
+    batch: int = 16
+
+    @property
+    def chunk(self) -> int:
+        return 1 if self.device.type == "cpu" else min(20, self.steps)
+
+    def reporter(self) -> Reporter:
+        return RunReporter(self.run, Quiet())
+
+    def recogniser(self) -> EdgeFace:
+        return EdgeFace("xxs", layer_scale=1.0).eval().requires_grad_(False).to(self.device)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A loop's figures.
+
+    Attributes:
+        loop: Its name.
+        images_per_s: Of the real loop.
+        limit_images_per_s: Of the limit.
+        peak_mb: Most memory, the limit's copy of the networks included.
+        parts: Share of the real loop's time by part, in percent.
+        between_s: Seconds at the end of an epoch (validation, checkpoint, picture), where there is one.
+    """
+
+    loop: str
+    images_per_s: float
+    limit_images_per_s: float
+    peak_mb: float
+    parts: dict[str, float]
+    between_s: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        return self.images_per_s / self.limit_images_per_s
+
+    def record(self) -> dict[str, object]:
+        return {
+            "loop": self.loop,
+            "images_per_s": round(self.images_per_s, 2),
+            "limit_images_per_s": round(self.limit_images_per_s, 2),
+            "ratio": round(self.ratio, 3),
+            "peak_mb": round(self.peak_mb),
+        }
+
+
+def _found(loop: str, meter: Meter, images: float, peak: list[float]) -> Found:
+    # The middle half of each: a step that something else interrupted says nothing about the loop.
+    real, bound = _middle(meter.real), _middle(meter.bound)
+    whole = sum(meter.real) + sum(meter.between)
+    between = max(0.0, float(np.median(meter.between)) - real) if meter.between else None
+    parts = {name: 100 * spent / whole for name, spent in sorted(meter.parts.items(), key=lambda item: -item[1])}
+    return Found(loop, images / real, images / bound, peak[0], parts, between)
+
+
+def _middle(spent: list[float]) -> float:
+    ordered = np.sort(spent)
+    cut = len(ordered) // 4
+    return float(ordered[cut : len(ordered) - cut].mean())
+
+
+LOADING = (lrface.training.source.Pack, "batch", "load")
+LOGGING = (lrface.tracking.sender, "deliver", "log")
+
+
+def dsr_settings(losses: str, bench: Bench) -> TrainDsrSettings:
+    """`pixel`, `real` (the preset) or `full` (the defaults, with VGG19)."""
+    if losses == "full":
+        weights = vgg19_file(bench.folder)
+        given = {"overrides": f"loss.perceptual_network.weights={weights}"}
+    else:
+        given = {"preset": "real", "data": "procedural", "overrides": ""}
+    if losses == "pixel":
+        given["overrides"] += " loss.identity=0 loss.feature=0 loss.contrast=0 loss.tv=0"
+    given["overrides"] += f" loop.batch_size={bench.batch} loop.epochs=2 loop.val_faces=40 loop.patience=0"
+    return settings_for("train_dsr", TrainDsrSettings, given, COMMON)
+
+
+def dsr_training(settings: TrainDsrSettings, bench: Bench, folder: Path, images: int) -> DsrTraining:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = DSR(settings.dsr, settings.network)
+    recipe = DsrRecipe(settings.loop, settings.optim, settings.loss, settings.degradation, settings.augmentation)
+    # A made-up file of VGG19 has another hash than the real one.
+    lrface.losses.perceptual.SHA256_PREFIX = ""
+    return DsrTraining(
+        network,
+        bench.recogniser(),
+        super_resolution_data(bench.pack, images, settings.drawn_share, settings.loop.val_faces),
+        recipe,
+        seed=0,
+        report=bench.reporter(),
+        folder=folder,
+        sheet=lambda rows, titles: contact_sheet(np.concatenate(list(rows)), columns=len(rows[0]), titles=titles),
+        device=bench.device,
+    )
+
+
+def dsr_limit(training: DsrTraining, batch: int, device: torch.device) -> Callable[[], None]:
+    """Forward, every loss term, backward and step, on faces that are augmented and shrunk already."""
+    network = copy.deepcopy(training.dsr).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+    generator = torch.Generator().manual_seed(0)
+    hr = to_float(training.data.pack.batch(np.resize(training.data.groups[0], batch))).to(device)
+    small = degrade(hr, draw_degradation(training.recipe.degradation, batch, generator))
+
+    def step() -> None:
+        terms = training.terms(training.restore(network, small), hr, small.size)
+        terms.total.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def dsr(bench: Bench, losses: str) -> Found:
+    settings = dsr_settings(losses, bench)
+    images = bench.batch * (-(-(bench.steps + 4) // 2))
+    with peak_memory(bench.device) as peak:
+        training = dsr_training(settings, bench, bench.folder / f"dsr_{losses}", images)
+        limit = dsr_limit(training, bench.batch, bench.device)
+        epoch = images // bench.batch
+        meter = Meter(bench.device, limit, bench.chunk, apart=lambda step: (step + 1) % epoch == 0)
+        training.data.validation.small(slice(0, 2), bench.device)
+        place = lrface.training.dsr
+        with meter.timing(
+            LOADING,
+            LOGGING,
+            (place, "draw_augmentation", "augment"),
+            (place, "augment", "augment"),
+            (place, "draw_degradation", "degrade"),
+            (place, "degrade", "degrade"),
+            (DsrTraining, "transfer_batch_to_device", "transfer"),
+            (DsrTraining, "validate", "validation"),
+        ):
+            fit(training, bench.device, meter.tick)
+    return _found(f"dsr {losses}", meter, bench.batch, peak)
+
+
+def finetune_settings(bench: Bench) -> FinetuneSettings:
+    given = {"preset": "real", "data": "procedural", "overrides": "loop.epochs=2 loop.val_faces=40"}
+    del bench
+    return settings_for("finetune", FinetuneSettings, given, COMMON)
+
+
+def _recipe(settings: FinetuneSettings) -> EdgeFaceRecipe:
+    return EdgeFaceRecipe(
+        settings.loop, settings.optim, settings.mix, settings.degradation, settings.augmentation, settings.collapse
+    )
+
+
+def _restorer(bench: Bench) -> DSR:
+    return DSR("base").eval().requires_grad_(False).to(bench.device)
+
+
+def finetune_training(
+    settings: FinetuneSettings, bench: Bench, folder: Path, images: int, resolver: DSR
+) -> EdgeFaceTraining:
+    data = recognition_data(bench.pack, images, settings.loop.val_faces)
+    anchor = bench.recogniser()
+    head = MarginHead(settings.margin, data.classes, torch.Generator().manual_seed(0))
+    return EdgeFaceTraining(
+        copy.deepcopy(anchor).requires_grad_(True),
+        anchor,
+        head,
+        resolver.restore,
+        data,
+        _recipe(settings),
+        seed=0,
+        report=bench.reporter(),
+        folder=folder,
+        device=bench.device,
+    )
+
+
+def finetune_limit(training: EdgeFaceTraining, resolver: DSR, device: torch.device) -> Callable[[], None]:
+    """SR of its share, the anchor's pass, then forward, loss, backward and step, on faces that are mixed already."""
+    recipe, batch = training.recipe, training.recipe.loop.batch_size
+    network, head = copy.deepcopy(training.edgeface).train(), copy.deepcopy(training.head)
+    anchor = training._frozen[0]
+    parameters = [*network.parameters(), *head.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=1e-6, fused=True)
+    generator = torch.Generator().manual_seed(0)
+    rows = np.resize(training.data.rows, batch)
+    hr = to_float(training.data.pack.batch(rows)).to(device)
+    labels = torch.from_numpy(np.resize(training.data.people, batch)).to(device)
+    share = recipe.mix.sr / (recipe.mix.sr + recipe.mix.bicubic + recipe.mix.hr)
+    small = degrade(hr[: round(share * batch)], draw_degradation(recipe.degradation, round(share * batch), generator))
+
+    def step() -> None:
+        with torch.no_grad():
+            resolver.restore(small)
+            wanted = anchor(hr) if anchor is not None and recipe.optim.anchor else None
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.bf16):
+            embeddings = network(hr)
+        loss = head(embeddings, labels)
+        if wanted is not None:
+            loss = loss + (1 - F.cosine_similarity(embeddings, wanted)).mean()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def stage_2(bench: Bench) -> Found:
+    settings = finetune_settings(bench)
+    batch = settings.loop.batch_size
+    images = batch * (-(-(bench.steps + 4) // 2))
+    with peak_memory(bench.device) as peak:
+        resolver = _restorer(bench)
+        training = finetune_training(settings, bench, bench.folder / "stage_2", images, resolver)
+        limit = finetune_limit(training, resolver, bench.device)
+        epoch = images // batch
+        meter = Meter(bench.device, limit, bench.chunk, apart=lambda step: (step + 1) % epoch == 0)
+        place = lrface.training.edgeface
+        with meter.timing(
+            LOADING,
+            LOGGING,
+            (place, "draw_augmentation", "augment"),
+            (place, "augment", "augment"),
+            (place, "draw_degradation", "degrade"),
+            (place, "degrade", "degrade"),
+            (EdgeFaceTraining, "transfer_batch_to_device", "transfer"),
+            (EdgeFaceTraining, "validate", "validation"),
+        ):
+            fit(training, bench.device, meter.tick)
+    return _found("stage 2", meter, batch, peak)
+
+
+def stage_1(bench: Bench) -> Found:
+    """Each face once as it is and once mirrored, then five epochs of the class centres."""
+    settings = finetune_settings(bench)
+    steps = bench.steps // 2 + 3
+    with peak_memory(bench.device) as peak:
+        resolver, network = _restorer(bench), bench.recogniser()
+        data = recognition_data(bench.pack, 0, 40)
+        rows, people = np.resize(data.rows, EMBED_BATCH * steps), np.resize(data.people, EMBED_BATCH * steps)
+        data = type(data)(data.pack, rows, people, 0, data.validation)
+        recipe = _recipe(settings)
+        share = recipe.mix.sr / (recipe.mix.sr + recipe.mix.bicubic + recipe.mix.hr)
+        hr = to_float(data.pack.batch(rows[:EMBED_BATCH])).to(bench.device)
+        small = degrade(
+            hr[: round(share * EMBED_BATCH)],
+            draw_degradation(recipe.degradation, round(share * EMBED_BATCH), torch.Generator().manual_seed(0)),
+        )
+
+        @torch.no_grad()
+        def limit() -> None:
+            resolver.restore(small)
+            network(hr)
+            network(hr)
+
+        meter = Meter(bench.device, limit, 1, apart=lambda step: step == steps - 1)
+        generator = torch.Generator().manual_seed(0)
+        place = lrface.training.edgeface
+        with meter.timing(LOADING, (place, "draw_degradation", "degrade"), (place, "degrade", "degrade")):
+            embeddings, labels = cached_embeddings(
+                network, resolver.restore, data, recipe, generator, bench.device, meter.tick
+            )
+            head = MarginHead(settings.margin, data.classes, generator)
+            ready, batch = _head_limit(head, embeddings, labels, settings), settings.loop.batch_size
+            before = meter.now()
+            train_head(head, embeddings, labels, settings.head, batch, 0)
+            between = meter.now()
+            ready(settings.head.epochs * -(-len(labels) // batch))
+            bound = meter.now() - between
+            epochs = between - before
+    found = _found("stage 1", meter, EMBED_BATCH, peak)
+    parts = found.parts | {f"{settings.head.epochs} epochs of the head": 100 * epochs / sum(meter.real)}
+    each = EMBED_BATCH / found.images_per_s + epochs / steps
+    least = EMBED_BATCH / found.limit_images_per_s + bound / steps
+    return Found(found.loop, EMBED_BATCH / each, EMBED_BATCH / least, found.peak_mb, parts)
+
+
+def _head_limit(
+    head: MarginHead, embeddings: torch.Tensor, labels: torch.Tensor, settings: FinetuneSettings
+) -> Callable[[int], None]:
+    own, batch = copy.deepcopy(head), settings.loop.batch_size
+    optimizer = torch.optim.AdamW(own.parameters(), lr=settings.head.lr, weight_decay=0.0, fused=True)
+    values, people = embeddings[:batch].clone(), labels[:batch].clone()
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            own(values, people).backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    return steps
+
+
+def embed(bench: Bench) -> Found:
+    rows = np.resize(np.arange(len(bench.pack)), EMBED_BATCH * (bench.steps + 3))
+    with peak_memory(bench.device) as peak:
+        network = bench.recogniser()
+        hr = to_float(bench.pack.batch(rows[:EMBED_BATCH])).to(bench.device)
+
+        @torch.inference_mode()
+        def limit() -> None:
+            network(hr)
+
+        meter = Meter(bench.device, limit, bench.chunk)
+
+        def embedder(images: torch.Tensor) -> torch.Tensor:
+            embeddings = network(images)
+            meter.tick()
+            return embeddings
+
+        with meter.timing((lrface.evaluation.run, "to_float", "load")):
+            embed_high(bench.pack.faces, rows, embedder, EMBED_BATCH, bench.device)
+    return _found("embed", meter, EMBED_BATCH, peak)
+
+
+def evaluation(bench: Bench) -> Found:
+    """Bicubic and DSR at five sizes, and HR; what is counted is a probe that all arms have seen at one size."""
+    names = bench.pack.manifest["source"].to_numpy()
+    repeats = -(-EMBED_BATCH * 2 // len(bench.pack))
+    faces = np.concatenate([bench.pack.faces] * repeats)
+    subjects = np.concatenate([bench.pack.subjects(np.arange(len(bench.pack)))] * repeats)
+    rows = np.arange(len(faces))
+    sources = np.array([f"{place}/{names[place % len(names)]}" for place in rows])
+    protocol = draw_protocol(rows, subjects, sources, ProtocolSettings(), bench.pack.digest)
+    sizes = (8, 12, 16, 24, 32)[: max(2, bench.steps // 6)]
+    settings = EvaluationSettings(replicates=1000)
+    with peak_memory(bench.device) as peak:
+        network, resolver = bench.recogniser(), _restorer(bench)
+        batch = min(settings.batch, len(protocol.probe_rows))
+        hr = to_float(faces[:batch]).to(bench.device)
+        small = shrink(hr, 16)
+
+        @torch.inference_mode()
+        def limit() -> None:
+            network(bicubic(small))
+            network(resolver(small))
+
+        per_pass = -(-len(protocol.probe_rows) // batch)
+        # Only whole batches count, and none that the measuring of a condition lies before.
+        meter = Meter(
+            bench.device,
+            limit,
+            1,
+            warm_up=per_pass,
+            apart=lambda step: (step + 1) % per_pass in {0, per_pass - 1} or (step + 2) % per_pass == 0,
+        )
+        arms = [Arm("hr", network), Arm("bicubic", network, bicubic), Arm("dsr", network, resolver, None, 8, 32)]
+        place = lrface.evaluation.run
+        with meter.timing(
+            (place, "to_float", "load"), (place, "psnr", "PSNR and SSIM"), (place, "ssim", "PSNR and SSIM")
+        ):
+            evaluate(faces, protocol, arms, sizes, settings=settings, device=bench.device, progress=meter.tick)
+    found = _found("evaluate", meter, batch, peak)
+    return Found(found.loop, found.images_per_s, found.limit_images_per_s, found.peak_mb, found.parts)
+
+
+LOOPS: dict[str, Callable[[Bench], Found]] = {
+    "embed": embed,
+    "stage 1": stage_1,
+    "stage 2": stage_2,
+    "dsr pixel": lambda bench: dsr(bench, "pixel"),
+    "dsr real": lambda bench: dsr(bench, "real"),
+    "dsr full": lambda bench: dsr(bench, "full"),
+    "evaluate": evaluation,
+}
+
+__all__ = ["LOOPS", "Bench", "Found", "drawn_pack"]
