@@ -51,7 +51,8 @@ def serve(data: Path, buckets: list[str], host: str, port: int, user: str, secre
             "[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\n"
             "[filter:catch_errors]\nuse = egg:swift#catch_errors\n[filter:gatekeeper]\nuse = egg:swift#gatekeeper\n"
             "[filter:cache]\nuse = egg:swift#memcache\nmemcache_servers = 127.0.0.1:9\nlog_level = CRITICAL\n"
-            "[filter:bulk]\nuse = egg:swift#bulk\n[filter:slo]\nuse = egg:swift#slo\n[filter:copy]\nuse = egg:swift#copy\n"
+            "[filter:bulk]\nuse = egg:swift#bulk\n[filter:slo]\nuse = egg:swift#slo\n"
+            "[filter:copy]\nuse = egg:swift#copy\n"
             f"[filter:s3api]\nuse = egg:swift#s3api\nlocation = {region}\n"
             f"[filter:tempauth]\nuse = egg:swift#tempauth\nuser_{user.replace(':', '_')} = {secret} .admin\n"
         )
@@ -95,6 +96,7 @@ def _make_bucket(proxy: object, account: str, bucket: str) -> None:
 
 
 def main() -> None:
+    """Serve what the command line and the environment say."""
     parser = argparse.ArgumentParser(description="Serve S3 from a folder.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("buckets", nargs="*", help="buckets to make where they are not there")
