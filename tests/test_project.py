@@ -94,6 +94,13 @@ def test_the_lock_holds_every_pin_with_hashes_and_no_address():
     assert "://" not in lock
 
 
+def test_the_installed_packages_fit_each_other():
+    """What stands in for an audit where there is no network; docs/server.md has the command for where there is one."""
+    done = _alone(["uv", "pip", "check", "--offline", "--python", sys.executable])
+
+    assert done.returncode == 0, done.stderr
+
+
 def _commands(page):
     for line in (ROOT / page).read_text().splitlines():
         if line.startswith("    ") and line.split()[0] in {"make", "mlflow", "python"}:

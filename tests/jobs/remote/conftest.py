@@ -1,14 +1,15 @@
 """The embedded cycle's project again, on a server."""
 
 import os
+import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import FileInfo, Run
 
 LOGIN = "lrface"
+_DRAWN = re.compile(r"[+%]timestamp[+%]\d+[+%][0-9a-f-]{36}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def artifact_names(client: MlflowClient, run_id: str, folder: str | None = None)
         if item.is_dir:
             found |= artifact_names(client, run_id, item.path)
         else:
-            found.add(item.path.partition("%timestamp%")[0] + Path(item.path).suffix)
+            found.add(_DRAWN.sub("", item.path))
     return found
 
 
