@@ -1,7 +1,7 @@
 """Kills at random moments: of the tracking server during training, of the trainer during registration.
 
     python benchmarks/faults.py                      # 20 of each; takes about half an hour on two cores
-    python benchmarks/faults.py --kills 3 --seed 7
+    python benchmarks/faults.py --server 3 --trainer 0 --seed 7
 
 A server of its own (SQLite and files) serves a copy of the project that has run the cycle of `preset=smoke`. Then
 
@@ -117,7 +117,8 @@ class Job:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="of each kind")
+    parser.add_argument("--server", type=int, default=20, help="kills of the server")
+    parser.add_argument("--trainer", type=int, default=20, help="kills of the trainer")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     dice = random.Random(given.seed)  # noqa: S311
@@ -129,8 +130,8 @@ def main() -> int:
             assert cycle.end() == 0, cycle.text
             os.environ["MLFLOW_TRACKING_URI"] = server.uri
             store = connect(project, TrackingSettings())
-            wrong = server_kills(project, server, store, given.kills, dice)
-            wrong += trainer_kills(project, server, store, given.kills, dice)
+            wrong = server_kills(project, server, store, given.server, dice) if given.server else []
+            wrong += trainer_kills(project, server, store, given.trainer, dice)
         finally:
             server.kill()
     print("nothing lost, nothing half" if not wrong else "\n".join(["WRONG", *wrong]))
@@ -175,7 +176,7 @@ def points(store: Store, run_id: str) -> Points:
 
 
 def server_kills(project: Path, server: Server, store: Store, wanted: int, dice: random.Random) -> list[str]:
-    peaceful = Job(project, server.uri, *training(project, 0, EPOCHS), mark="epoch 1")
+    peaceful = Job(project, server.uri, *training(project, 0, EPOCHS), mark="dsr epoch 1/")
     assert peaceful.end() == 0, peaceful.text
     expected = points(store, latest(store, "train_dsr"))
     total = sum(map(len, expected.values()))
@@ -184,7 +185,7 @@ def server_kills(project: Path, server: Server, store: Store, wanted: int, dice:
     while kills < wanted:
         trainings += 1
         words = training(project, 0, EPOCHS)
-        job = Job(project, server.uri, *words, mark="epoch 1")
+        job = Job(project, server.uri, *words, mark="dsr epoch 1/")
         job.seen.wait()
         while kills < wanted and job.process.poll() is None:
             time.sleep(dice.uniform(0.1, 3))
@@ -199,7 +200,7 @@ def server_kills(project: Path, server: Server, store: Store, wanted: int, dice:
         code = job.end()
         if code != 0:
             again += 1
-            job = Job(project, server.uri, *words, mark="epoch 1")
+            job = Job(project, server.uri, *words, mark="dsr epoch 1/")
             if job.end() != 0:
                 wrong.append(f"training {trainings}: {job.text}")
         run_id = latest(store, "train_dsr")
@@ -255,7 +256,7 @@ def trainer_kills(project: Path, server: Server, store: Store, wanted: int, dice
 
 def commands(project: Path, name: str, number: int) -> tuple[list[str], str]:
     if name == "train_dsr":
-        return training(project, 100 + number, 1), "train_dsr epoch 1"
+        return training(project, 100 + number, 1), "dsr epoch 1/1"
     words = ["promote", "--preset", "smoke", "--data", "pack", "--source", pack_of(project), "--seed", str(number)]
     return [*words, "--edgeface", "models:/edgeface/2", "--dsr", "models:/dsr/2"], "evaluate: 5/5"
 
