@@ -1,9 +1,4 @@
-"""An S3 server for tests: OpenStack Swift with its S3 layer, all of it in one process, on disk, over HTTP.
-
-    python tests/s3_server.py FOLDER
-
-prints the port and serves until it is ended. Buckets are made through S3; names need three letters or more.
-"""
+"""An S3 server for tests: the one of `docker/store.py`. Names of buckets need three letters or more."""
 
 import os
 import subprocess
@@ -18,6 +13,7 @@ import pytest
 
 ACCESS_KEY, SECRET_KEY = "test:tester", "testing"
 REGION = "us-east-1"
+STORE = Path(__file__).resolve().parents[1] / "docker" / "store.py"
 _START_SECONDS = 60
 
 
@@ -80,10 +76,15 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     root = tmp_path_factory.mktemp("s3")
     with (root / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", __file__, str(root)],
+            [sys.executable, "-W", "ignore", str(STORE), str(root / "data")],
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+                "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            },
         )
     try:
         assert process.stdout is not None
@@ -105,59 +106,3 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     return s3_server
-
-
-def serve(root: Path) -> None:
-    """Serves accounts, containers and objects in one process, and S3 in front of them."""
-    import eventlet
-
-    eventlet.monkey_patch()
-    import eventlet.wsgi
-    from swift.common import utils
-
-    (root / "swift.conf").write_text(
-        "[swift-hash]\nswift_hash_path_prefix = a\nswift_hash_path_suffix = b\n"
-        "[storage-policy:0]\nname = single\ndefault = yes\n"
-    )
-    utils.set_swift_dir(str(root))
-    from swift.common.wsgi import loadapp
-
-    (root / "devices" / "disk").mkdir(parents=True)
-    pool = eventlet.GreenPool(200)
-    for name in ("account", "container", "object"):
-        socket = eventlet.listen(("127.0.0.1", 0))
-        _write_ring(root, name, socket.getsockname()[1])
-        (root / f"{name}.conf").write_text(
-            f"[DEFAULT]\nswift_dir = {root}\ndevices = {root}/devices\nmount_check = false\n"
-            "disable_fallocate = true\nlog_level = ERROR\n"
-            f"[pipeline:main]\npipeline = app\n[app:app]\nuse = egg:swift#{name}\n"
-        )
-        pool.spawn(eventlet.wsgi.server, socket, loadapp(str(root / f"{name}.conf")), log_output=False)
-    (root / "proxy.conf").write_text(
-        f"[DEFAULT]\nswift_dir = {root}\nlog_level = ERROR\n"
-        "[pipeline:main]\npipeline = catch_errors gatekeeper cache bulk slo s3api tempauth copy proxy-server\n"
-        "[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\n"
-        "[filter:catch_errors]\nuse = egg:swift#catch_errors\n[filter:gatekeeper]\nuse = egg:swift#gatekeeper\n"
-        "[filter:cache]\nuse = egg:swift#memcache\nmemcache_servers = 127.0.0.1:9\nlog_level = CRITICAL\n"
-        "[filter:bulk]\nuse = egg:swift#bulk\n[filter:slo]\nuse = egg:swift#slo\n[filter:copy]\nuse = egg:swift#copy\n"
-        f"[filter:s3api]\nuse = egg:swift#s3api\nlocation = {REGION}\n"
-        f"[filter:tempauth]\nuse = egg:swift#tempauth\nuser_{ACCESS_KEY.replace(':', '_')} = {SECRET_KEY} .admin\n"
-    )
-    proxy = loadapp(str(root / "proxy.conf"))
-    socket = eventlet.listen(("127.0.0.1", 0))
-    print(socket.getsockname()[1], flush=True)
-    eventlet.wsgi.server(socket, proxy, log_output=False, custom_pool=pool)
-
-
-def _write_ring(root: Path, name: str, port: int) -> None:
-    from swift.common.ring import RingBuilder
-
-    builder = RingBuilder(1, 1, 0)
-    address = {"ip": "127.0.0.1", "port": port, "replication_ip": "127.0.0.1", "replication_port": port}
-    builder.add_dev({"id": 0, "region": 1, "zone": 1, "weight": 1, "device": "disk", "meta": "", **address})
-    builder.rebalance()
-    builder.get_ring().save(str(root / f"{name}.ring.gz"))
-
-
-if __name__ == "__main__":
-    serve(Path(sys.argv[1]))

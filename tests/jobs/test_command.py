@@ -82,6 +82,13 @@ def test_what_cannot_be_used_ends_in_one_line(job, project, sources, command, na
     assert {path.name for path in (project.root / "mlruns" / "packs").iterdir()} == packs
 
 
+def test_credentials_in_a_config_are_refused_and_not_shown(job):
+    line = job("prepare", "--overrides", "tracking.uri=http://ann:s3cret@server:5000").refused()
+
+    assert "MLFLOW_TRACKING_PASSWORD" in line
+    assert "s3cret" not in line
+
+
 def test_before_anything_was_trained_an_alias_is_missing_in_one_line(job, copy_project, tmp_path):
     fresh = copy_project(tmp_path / "fresh")
 

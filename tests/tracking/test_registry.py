@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from lrface.errors import RegistryError, WeightsError
@@ -92,6 +93,24 @@ def test_an_alias_that_fails_stays_where_it_was_and_the_same_call_sets_it(store,
     assert resolve(store, "models:/edgeface@pretrained").version == 1
     assert make_version(seed=2, alias="pretrained").version == 2
     assert resolve(store, "models:/edgeface@pretrained").version == 2
+
+
+def test_a_store_that_is_away_is_waited_for_and_then_told(project, tmp_path, monkeypatch):
+    store = connect(project, QUICK.model_copy(update={"drain_seconds": 0.3}))
+    folder = write_folder(tmp_path / "model", 0)
+    with start_run(store, "a run", job="test", params={}) as run:
+        with monkeypatch.context() as away:
+            away.setattr(MlflowClient, "log_batch", _away)
+            run.log_metrics({"train/loss": 1.0})
+            with pytest.raises(RegistryError, match=r"nothing for 0\.3 s"):
+                register(run, EDGEFACE, folder, signature=edgeface_signature(), alias="pretrained", tags={})
+            assert versions_of(store, EDGEFACE) == []
+        assert run.flush(20)
+        assert register(run, EDGEFACE, folder, signature=edgeface_signature(), alias="pretrained", tags={}).version == 1
+
+
+def _away(*_, **__):
+    raise OSError("connection refused")
 
 
 def _left(store, run):

@@ -1,5 +1,6 @@
 """How every entry point starts and ends: parameters in, one clear line out when something is wrong."""
 
+import errno
 import os
 import sys
 import warnings
@@ -19,6 +20,7 @@ from lrface.models.device import pick_device
 from lrface.tracking.store import Store, connect
 
 Schema = TypeVar("Schema", bound=JobSettings)
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,13 @@ def command(
         if os.environ.get("LRFACE_TRACEBACK"):
             raise
         terminal.error(str(error))
+        return 1
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        terminal.error(
+            f"disk: got {error}; expected room for what the job writes; free some, then start the same command again"
+        )
         return 1
     except torch.OutOfMemoryError as error:
         terminal.error(f"out of memory: got {error}; expected room for a batch; halve batch_size")

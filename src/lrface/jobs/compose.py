@@ -228,7 +228,7 @@ def _problem(schema: type[BaseModel], place: tuple[int | str, ...], kind: str, m
             name, _keys(schema), n=1
         )
         return f"unknown key {dotted}" + (f" (did you mean {near[0]}?)" if near else "")
-    shown = "" if isinstance(value, dict) else f" (got {value!r})"
+    shown = "" if isinstance(value, dict) or kind == "credentials" else f" (got {value!r})"
     return f"{dotted or 'config'}: {message.removeprefix('Value error, ')}{shown}"
 
 

@@ -86,6 +86,7 @@ def register(
     hashes = folder_hashes(folder)
     sha256 = weights_sha256(hashes)
     store = run.store
+    _wait_for_store(run, name)
     version = _existing(store, name, run.run_id, hashes)
     if version is None:
         all_tags = {
@@ -117,6 +118,17 @@ def register(
     if alias is not None:
         point(store, version, alias)
     return resolve(store, version.uri)
+
+
+def _wait_for_store(run: Run, name: str) -> None:
+    """Wait for a server that is away, as long as at the end of a run: what was logged before has to get there first."""
+    if not run.flush():
+        raise RegistryError(
+            f"registration of {name}",
+            got=f"nothing for {run.store.settings.drain_seconds:g} s from {run.store.place}",
+            expected="a tracking store that takes what was logged",
+            remedy="start the same command again when it is up: it goes on from here",
+        )
 
 
 def point(store: Store, version: ModelVersion, alias: str) -> None:

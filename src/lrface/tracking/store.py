@@ -11,7 +11,8 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from lrface.errors import ConfigError
 from lrface.settings import Settings
@@ -63,6 +64,18 @@ class TrackingSettings(Settings):
         gt=0,
         le=3600,
     )
+
+    @field_validator("uri", "artifacts")
+    @classmethod
+    def _no_credentials(cls, uri: str | None) -> str | None:
+        # The message must not hold the URI: it would print what it refuses.
+        if uri is not None and "@" in urlsplit(uri).netloc:
+            raise PydanticCustomError(
+                "credentials",
+                "a URI with credentials in it: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+                "or for a database MLFLOW_TRACKING_URI, in the environment instead",
+            )
+        return uri
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
+from lrface.errors import TrainingError
 from lrface.training.module import Outcome, TrainingModule
 
 LAST = "last.ckpt"
@@ -56,14 +57,29 @@ class WholeFiles(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
-        """Write so that the file is there whole or not at all."""
+        """Write so that the file is there whole or not at all.
+
+        Raises:
+            TrainingError: The disk is full or the folder cannot be written; the checkpoint before stays.
+        """
         del storage_options
         partial = Path(path).with_suffix(".partial")
-        with partial.open("wb") as stream:
-            torch.save(checkpoint, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
+        try:
+            with partial.open("wb") as stream:
+                torch.save(checkpoint, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(path)
+        except (OSError, RuntimeError) as error:
+            # torch hides the system's error behind one of its own.
+            cause = error.__context__ if isinstance(error.__context__, OSError) else error
+            partial.unlink(missing_ok=True)
+            raise TrainingError(
+                f"checkpoint {path}",
+                got=" ".join(str(cause).split())[:200],
+                expected="a folder with room for it",
+                remedy="free some space there, then start the same command again: it goes on after the last whole one",
+            ) from error
 
 
 def fit(module: TrainingModule, device: torch.device, progress: Callable[[int, int], None] | None = None) -> Outcome:
