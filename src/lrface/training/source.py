@@ -43,9 +43,7 @@ class Batch:
         return replace(self, faces=self.faces.to(device), labels=self.labels.to(device), others=others)
 
 
-def augmented(
-    batch: Batch, settings: AugmentationSettings, generator: torch.Generator
-) -> Float[Tensor, "n 3 112 112"]:
+def augmented(batch: Batch, settings: AugmentationSettings, generator: torch.Generator) -> Float[Tensor, "n 3 112 112"]:
     """HR faces of a batch, in [0, 1], augmented by the draw of the whole batch."""
     draw = draw_augmentation(settings, len(batch.rows), generator).take(batch.part)
     return augment(to_float(batch.faces), draw, None if batch.others is None else to_float(batch.others))
