@@ -327,6 +327,20 @@ class AppSettings(OnePairSettings):
     port: int = Field(7860, ge=1, le=65535, description="port to listen on")
 
 
+class HyperSearchSettings(JobSettings):
+    """`search`: trainings that differ in some keys, and the best of them."""
+
+    job: Literal["pretrain", "finetune", "train_dsr"] = Field("train_dsr", description="the training")
+    sampler: Literal["grid", "random", "optuna"] = Field(
+        "grid", description="every combination, or as many as `trials` says, at random or as Optuna's TPE chooses"
+    )
+    trials: int = Field(20, ge=1, le=100_000, description="trials of random and optuna")
+    metric: str = Field(
+        "tar_at_far_1e-2", min_length=1, description="validation figure of the state that a training keeps"
+    )
+    direction: Literal["maximize", "minimize"] = Field("maximize", description="which of its values is better")
+
+
 class MainSettings(JobSettings):
     """`main`: the whole cycle."""
 
@@ -363,4 +377,5 @@ SCHEMAS: dict[str, type[JobSettings]] = {
     "export": ExportSettings,
     "gallery": GallerySettings,
     "app": AppSettings,
+    "search": HyperSearchSettings,
 }

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,13 @@ SCRIPT = Path(__file__).with_name("together.py")
 NAMES = ("dsr", "edgeface", "resumed", "skipped")
 
 
-def torchrun(*arguments, timeout=240):
+def torchrun(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", SCRIPT, *arguments],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=400,
         check=False,
     )
 
@@ -69,13 +70,15 @@ def test_the_leader_alone_has_written_checkpoints(together):
     assert [path.name for path in (together / "dsr").iterdir()] == ["last.ckpt"]
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_process_that_dies_ends_the_others(tiny_pack, tmp_path, rank):
-    done = torchrun(tiny_pack.root, tmp_path, str(rank), timeout=100)
+def test_a_process_that_dies_ends_the_others(tiny_pack, tmp_path):
+    """Soon after its death, which is soon after the first checkpoint, and not when somebody has waited long enough."""
+    done = torchrun(tiny_pack.root, tmp_path, "1")
+    ended, last = time.time(), tmp_path / "dying" / "last.ckpt"
 
     assert done.returncode != 0
+    assert ended - last.stat().st_mtime < 40
     assert not list(tmp_path.glob("*.json"))
-    assert len(torch.load(tmp_path / "dying" / "last.ckpt", weights_only=True)["lrface"]["history"]) == 1
+    assert len(torch.load(last, weights_only=True)["lrface"]["history"]) == 1
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused():

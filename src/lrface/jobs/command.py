@@ -49,6 +49,7 @@ class Context:
         device: Where networks run.
         given: The parameters as they were given, for jobs that start others.
         order: Of a process that only helps to train: to what.
+        names: Whether what a training registers gets the alias of its job; a trial's version gets none.
     """
 
     root: Path
@@ -57,6 +58,7 @@ class Context:
     device: torch.device
     given: dict[str, str]
     order: Order | None = None
+    names: bool = True
 
     @property
     def packs(self) -> Path:

@@ -81,6 +81,7 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
             tags={**terms, VersionTag.JOB: "finetune", **lineage},
             out=settings.out,
             pack=pack,
+            named=context.names,
             figures=figures,
         )
 

@@ -74,6 +74,7 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
             tags={**data_tags(pack), VersionTag.CYCLE: 0, VersionTag.JOB: "pretrain"},
             out=settings.out,
             pack=pack,
+            named=context.names,
             figures=outcome.best,
         )
 

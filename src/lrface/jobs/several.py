@@ -180,7 +180,8 @@ def dismiss() -> None:
 
 def orders() -> Iterator[Order]:
     """The trainings to which the leader calls this process."""
-    while (call := Processes().agreed(None)) is not None:
+    nothing: dict[str, Any] | None = None
+    while (call := Processes().agreed(nothing)) is not None:
         yield Order(**call)
 
 

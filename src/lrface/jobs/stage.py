@@ -164,11 +164,12 @@ def register_network(
     out: str | None,
     pack: Pack | None = None,
     figures: Mapping[str, float] | None = None,
+    named: bool = True,
 ) -> ModelVersion:
     """Register a network as a version of `edgeface` or `dsr`, alias last; copy its folder to `out` where asked for.
 
     Its model card tells how it was made, of which faces (`pack`; none where it was only loaded), and the best
-    `figures` of its training.
+    `figures` of its training. The alias is set only where it is `named` so.
 
     Raises:
         RegistryError: The registry refused; nothing that looks whole is left behind.
@@ -190,7 +191,7 @@ def register_network(
         card = model_card(
             CardInput(
                 model=name,
-                heading=f"{name}, {spec.variant}, as {alias}",
+                heading=f"{name}, {spec.variant}, as {alias if named else 'a trial'}",
                 made={"run": run.run_id, **{str(key): str(value) for key, value in tags.items()}},
                 data=data,
                 licences=ledger_lines(ledger),
@@ -202,7 +203,7 @@ def register_network(
             name,
             folder,
             signature=signature,
-            alias=alias,
+            alias=alias if named else None,
             tags={VersionTag.LICENCE: licence, **tags},
             ledger=ledger,
             card=card,

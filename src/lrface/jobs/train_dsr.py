@@ -82,6 +82,7 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             tags={**data_tags(pack, supervisor.version), VersionTag.JOB: "train_dsr", **lineage},
             out=settings.out,
             pack=pack,
+            named=context.names,
             figures=outcome.best,
         )
 

@@ -225,8 +225,10 @@ class EdgeFaceTraining(TrainingModule):
             wanted = anchor(hr) if anchor is not None and self.recipe.optim.anchor else None
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             embeddings = self.edgeface(images)
-        margin = self.head(embeddings, batch.labels)
-        values = {"loss_arcface": margin, "accuracy": _accuracy(self.head, embeddings, batch.labels)}
+        classes = self.head.sampled(self.processes.gathered(batch.labels), generator)
+        margin = self.head(embeddings, batch.labels, classes)
+        right = self.head.predict(embeddings, classes) == batch.labels
+        values = {"loss_arcface": margin, "accuracy": right.float().mean()}
         loss = self.recipe.optim.margin_weight * margin
         if wanted is not None:
             values["loss_anchor"] = (1 - F.cosine_similarity(embeddings, wanted)).mean()
@@ -331,8 +333,3 @@ def _check(mix: MixSettings, restore: Restorer | None, validation: ValidationSet
             expected="two people or more",
             remedy="give faces of more people",
         )
-
-
-@torch.no_grad()
-def _accuracy(head: MarginHead, embeddings: Tensor, labels: Tensor) -> Tensor:
-    return (head.predict(embeddings) == labels).float().mean()

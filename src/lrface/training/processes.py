@@ -75,7 +75,7 @@ class Processes:
         dist.all_reduce(found)
         return found / self.count
 
-    def gathered(self, values: Float[Tensor, "n d"]) -> Float[Tensor, "m d"]:
+    def gathered(self, values: Tensor) -> Tensor:
         """The rows of all processes in their order, without a gradient."""
         if self.count == 1:
             return values
