@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -29,7 +30,7 @@ from lrface.jobs.compose import (
     given_overrides,
     validated,
 )
-from lrface.jobs.stage import Stage, stage
+from lrface.jobs.stage import Stage, copy_out, stage
 from lrface.jobs.trials import Search, records, table, try_out
 from lrface.tracking.runs import Run
 
@@ -194,7 +195,7 @@ def _sampled(
     for cut_short in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(cut_short.number, state=TrialState.FAIL)
         study.enqueue_trial(cut_short.params)
-    done = len(study.get_trials(states=(TrialState.COMPLETE,)))
+    done = len(study.get_trials(states=(TrialState.COMPLETE,)))  # failed ones are made up for by a later call
     seed = settings.seed + len(study.get_trials(deepcopy=False))
     sampler = optuna.samplers.RandomSampler if settings.sampler == "random" else optuna.samplers.TPESampler
     study.sampler = sampler(seed=seed)
@@ -229,6 +230,10 @@ def _tell(settings: HyperSearchSettings, context: Context, work: Stage, folder: 
     found = records(folder)
     shown = table(found, settings.metric, larger=larger)
     work.run.log_table(shown, "trials.csv")
+    if settings.out is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            shown.to_csv(Path(scratch, "trials.csv"), index=False)
+            copy_out(Path(scratch), settings.out)
     good = [record for record in found if record.value is not None]
     if not good:
         raise TrainingError(

@@ -1,7 +1,7 @@
 """The classification head of recogniser training: angular margins on unit-length class centres."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int64
@@ -101,7 +101,7 @@ class MarginHead(nn.Module):
         if self.settings.sample == 1:
             return None
         classes = self.centres.shape[1] // self._each
-        own = present.cpu().unique()
+        own = torch.unique(present.cpu())
         draw = torch.rand(classes, generator=generator)
         draw[own] = 2.0
         count = max(len(own), round(self.settings.sample * classes))
@@ -119,13 +119,14 @@ class MarginHead(nn.Module):
             if classes is None:
                 loss = self.loss(at_least_single(embeddings), labels)
                 return loss
-            every, self.loss.num_classes = self.loss.num_classes, len(classes)
+            head: Any = self.loss
+            every, head.num_classes = head.num_classes, len(classes)
             try:
                 few = {"W": self.centres[:, self._columns(classes)]}
                 inputs = (at_least_single(embeddings), torch.searchsorted(classes, labels))
-                loss = torch.func.functional_call(self.loss, few, inputs)
+                loss = torch.func.functional_call(head, few, inputs)
             finally:
-                self.loss.num_classes = every
+                head.num_classes = every
         return loss
 
     @torch.no_grad()
