@@ -106,8 +106,9 @@ def test_a_killed_sampler_tries_the_cut_one_again_and_goes_on(tries, tmp_path, s
     sample(tmp_path / "journal", sampler=sampler, trials=8)
 
     assert float(tries.tried[4]["optim.lr"]) == pytest.approx(asked[4])
-    assert len(tries.tried) == 8
-    assert {tried["loss.l1"] for tried in tries.tried} == {"1", "7"}, "some fail, and are not taken for trials to repeat"
+    failed = sum(tried["loss.l1"] == "7" for tried in tries.tried[:4])
+    assert failed
+    assert len(tries.tried) == 8 + failed, "another call makes up for trials that failed"
     assert len({tried["optim.lr"] for tried in tries.tried}) == len(tries.tried)
 
 
