@@ -25,6 +25,7 @@ PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 ENTRIES = PROJECT["entry_points"]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 WITHOUT_CONFIG = {"inspect"}
+FLOATS = {"epochs", "batch_size", "threshold", "seed", "trials"}
 
 
 def _parameters(job):
@@ -57,7 +58,7 @@ def test_an_entry_point_has_the_parameters_of_its_job(job):
     assert sorted(ENTRIES[job]["parameters"]) == sorted(_parameters(job))
     for name, parameter in ENTRIES[job]["parameters"].items():
         assert parameter["default"] in {"auto", ""}, name
-        assert parameter["type"] == ("float" if name in {"epochs", "batch_size", "threshold", "seed"} else "string")
+        assert parameter["type"] == ("float" if name in FLOATS else "string")
 
 
 @pytest.mark.parametrize("job", sorted(set(ENTRIES) - WITHOUT_CONFIG))

@@ -59,6 +59,14 @@ class DataJobSettings(JobSettings):
     data: DataSettings = Field(default_factory=ProceduralData)
 
 
+class TrainerSettings(Settings):
+    """On what a training runs."""
+
+    devices: Literal["all"] | Annotated[int, Field(ge=1, le=1024)] = Field(
+        1, description="processes on this machine that share each batch, a GPU each; all: as many as there are GPUs"
+    )
+
+
 class PrepareSettings(DataJobSettings):
     """`prepare`: any source of faces to a pack."""
 
@@ -88,6 +96,7 @@ class PretrainSettings(DataJobSettings):
     optim: EdgeFaceOptimSettings = EdgeFaceOptimSettings(
         backbone_lr=2e-3, head_lr=1e-2, weight_decay=0.05, clip=5.0, anchor=0.0, hr_tolerance=1.0
     )
+    trainer: TrainerSettings = TrainerSettings()
     mix: MixSettings = MixSettings(sr=0.0, bicubic=0.25, hr=0.75)
     margin: MarginSettings = MarginSettings(scale=16.0, margin=0.1, start="random")
     degradation: DegradationSettings = DegradationSettings(size_min=16)
@@ -104,6 +113,7 @@ class FinetuneSettings(DataJobSettings):
     loop: LoopSettings = LoopSettings(epochs=25, batch_size=32)
     images_per_epoch: int = Field(0, ge=0, description="faces in an epoch, 0 for each face once")
     optim: EdgeFaceOptimSettings = EdgeFaceOptimSettings()
+    trainer: TrainerSettings = TrainerSettings()
     mix: MixSettings = MixSettings()
     margin: MarginSettings = MarginSettings()
     degradation: DegradationSettings = DegradationSettings()
@@ -137,6 +147,7 @@ class TrainDsrSettings(DataJobSettings):
         0.5, ge=0, lt=1, description="share of an epoch that comes from the pack's drawn faces, where it has any"
     )
     optim: DsrOptimSettings = DsrOptimSettings()
+    trainer: TrainerSettings = TrainerSettings()
     loss: DsrLossSettings = DsrLossSettings()
     degradation: DegradationSettings = DegradationSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
@@ -316,9 +327,24 @@ class AppSettings(OnePairSettings):
     port: int = Field(7860, ge=1, le=65535, description="port to listen on")
 
 
+class HyperSearchSettings(JobSettings):
+    """`search`: trainings that differ in some keys, and the best of them."""
+
+    job: Literal["pretrain", "finetune", "train_dsr"] = Field("train_dsr", description="the training")
+    sampler: Literal["grid", "random", "optuna"] = Field(
+        "grid", description="every combination, or as many as `trials` says, at random or as Optuna's TPE chooses"
+    )
+    trials: int = Field(20, ge=1, le=100_000, description="trials of random and optuna")
+    metric: str = Field(
+        "tar_at_far_1e-2", min_length=1, description="validation figure of the state that a training keeps"
+    )
+    direction: Literal["maximize", "minimize"] = Field("maximize", description="which of its values is better")
+
+
 class MainSettings(JobSettings):
     """`main`: the whole cycle."""
 
+    trainer: TrainerSettings = Field(TrainerSettings(), description="as the trainings of the cycle have it")
     cycles: int = Field(1, ge=1, le=5, description="cycles; more than one only with allow_second_cycle")
     allow_second_cycle: bool = Field(False, description="go round more than once")
     edgeface: str = Field("none", description="weights of the first recogniser; none: it is trained on the data")
@@ -351,4 +377,5 @@ SCHEMAS: dict[str, type[JobSettings]] = {
     "export": ExportSettings,
     "gallery": GallerySettings,
     "app": AppSettings,
+    "search": HyperSearchSettings,
 }

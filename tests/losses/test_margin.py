@@ -154,3 +154,47 @@ def test_beyond_the_half_turn_the_loss_still_grows(generator):
 def test_nonsense_is_refused(nonsense):
     with pytest.raises(ValidationError):
         MarginSettings(**nonsense)
+
+
+@pytest.mark.parametrize("kind", ["arcface", "cosface", "subcentre"])
+def test_a_sample_of_every_class_is_the_whole_loss(embeddings, labels, kind):
+    head = head_of(kind=kind)
+    whole = head(embeddings, labels)
+    (wanted,) = torch.autograd.grad(whole, head.centres)
+    every = head(embeddings, labels, torch.arange(CLASSES))
+    (got,) = torch.autograd.grad(every, head.centres)
+    torch.testing.assert_close(every, whole)
+    torch.testing.assert_close(got, wanted)
+    assert torch.equal(head.predict(embeddings, torch.arange(CLASSES)), head.predict(embeddings))
+    assert head.loss.num_classes == CLASSES
+
+
+@pytest.mark.parametrize("kind", ["arcface", "cosface", "subcentre"])
+def test_a_sample_is_the_loss_of_a_head_that_has_those_classes_alone(embeddings, kind):
+    head, labels, classes = head_of(kind=kind), torch.tensor([1, 4] * 6), torch.tensor([1, 2, 4])
+    each = 3 if kind == "subcentre" else 1
+    few = MarginHead(MarginSettings(kind=kind), 3, torch.Generator())
+    with torch.no_grad():
+        few.centres.copy_(torch.cat([head.centres[:, each * c : each * (c + 1)] for c in classes], dim=1))
+    loss = head(embeddings, labels, classes)
+    torch.testing.assert_close(loss, few(embeddings, torch.tensor([0, 2] * 6)))
+    (gradient,) = torch.autograd.grad(loss, head.centres)
+    moved = gradient.abs().sum(0).view(CLASSES, each).sum(1) > 0
+    assert moved[[1, 4]].all()
+    assert not moved[[0, 3]].any()
+    assert set(head.predict(embeddings, classes).tolist()) <= {1, 2, 4}
+
+
+def test_a_sample_holds_the_classes_of_the_batch_and_others_evenly():
+    head = MarginHead(MarginSettings(sample=0.3), 20, torch.Generator().manual_seed(0))
+    generator, counts = torch.Generator().manual_seed(2), torch.zeros(20)
+    for _ in range(400):
+        classes = head.sampled(torch.tensor([7, 3, 7]), generator)
+        assert classes.tolist() == sorted(set(classes.tolist()))
+        assert len(classes) == 6
+        counts[classes] += 1
+    assert counts[[3, 7]].tolist() == [400, 400]
+    others = counts[[c for c in range(20) if c not in (3, 7)]]
+    assert 60 < others.min() <= others.max() < 120
+    assert len(head.sampled(torch.arange(9), generator)) == 9
+    assert head_of().sampled(torch.tensor([0]), generator) is None

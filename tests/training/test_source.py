@@ -1,4 +1,6 @@
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrface.errors import ConfigError
+from lrface.training.processes import Processes
 from lrface.training.source import EpochSource, shared_order
 
 ROWS = np.arange(10, 30)
@@ -91,3 +94,45 @@ def test_rows_without_a_person_are_minus_one(tiny_pack):
 def test_an_epoch_without_faces_is_refused(tiny_pack):
     with pytest.raises(ConfigError, match="no faces"):
         EpochSource(tiny_pack, lambda epoch: np.array([], dtype=np.int64), {}, 2, lambda: 0)
+
+
+def test_each_process_gets_its_slice_of_every_batch(tiny_pack):
+    rows = tiny_pack.rows(superres="train")
+    whole = list(EpochSource(tiny_pack, lambda epoch: rows, {int(rows[5]): 9}, 8, lambda: 0))
+    for mixes in (False, True):
+        parts = []
+        for rank in range(2):
+            processes = Processes()
+            processes.rank, processes.count = rank, 2
+            source = EpochSource(tiny_pack, lambda epoch: rows, {int(rows[5]): 9}, 8, lambda: 0, processes, mixes=mixes)
+            assert len(source) == len(whole)
+            parts.append(list(source))
+        for one, other, both in zip(*parts, whole, strict=True):
+            assert torch.equal(torch.cat([one.faces, other.faces]), both.faces)
+            assert torch.equal(torch.cat([one.labels, other.labels]), both.labels)
+            assert torch.equal(one.rows, both.rows)
+            assert (one.part, other.part) == (slice(0, 4), slice(4, 8))
+            assert torch.equal(one.others, both.faces) if mixes else one.others is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_an_epoch_keeps_nothing_of_a_pack_that_is_larger_than_memory(tiny_pack, tmp_path):
+    """22 GB on paper, a file of holes on disk: of 14 MB that are read, a batch or two stay the process's own."""
+    count = 600_000
+    shape = (count, *tiny_pack.faces.shape[1:])
+    np.lib.format.open_memmap(tmp_path / "faces.npy", mode="w+", dtype=np.uint8, shape=shape)
+    pack = replace(tiny_pack, faces=np.load(tmp_path / "faces.npy", mmap_mode="r"))
+    order = np.random.default_rng(0).integers(0, count, 384)
+    source = EpochSource(pack, lambda epoch: order, {}, 16, lambda: 0)
+    next(iter(source))
+    before = own_memory()
+    most = max(own_memory() for _ in source) - before
+
+    assert most < 8
+    assert (tmp_path / "faces.npy").stat().st_size > 22e9
+
+
+def own_memory():
+    """Megabytes that this process alone holds; pages of a mapped file are the system's to drop."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) / 1024

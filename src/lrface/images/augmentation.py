@@ -53,6 +53,7 @@ class AugmentationDraw:
     affine: Float[Tensor, "n 2 3"]
     moved: Bool[Tensor, " n"]
     partner: Int64[Tensor, " n"]
+    partner_flip: Bool[Tensor, " n"]
     mask: Float[Tensor, "n 1 4 4"]
     bend: Float[Tensor, "n 2 5 5"]
     gamma: Float[Tensor, "n 3"]
@@ -64,6 +65,10 @@ class AugmentationDraw:
     def to(self, device: torch.device) -> "AugmentationDraw":
         """The same draw on another device."""
         return AugmentationDraw(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def take(self, rows: slice) -> "AugmentationDraw":
+        """The draw of some of its faces; their partners are still those of the whole batch."""
+        return AugmentationDraw(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 def draw_augmentation(settings: AugmentationSettings, count: int, generator: torch.Generator) -> AugmentationDraw:
@@ -93,11 +98,15 @@ def draw_augmentation(settings: AugmentationSettings, count: int, generator: tor
     blended = chosen(settings.blend).view(-1, 1, 1, 1)
     mask = torch.sigmoid(normal(1, FIELD_SIZE, FIELD_SIZE) * 2 + normal(1, 1, 1)) * blended
     bent = chosen(settings.bend).view(-1, 1, 1, 1)
+    partner = torch.randperm(count, generator=generator)
+    bend = normal(2, BEND_SIZE, BEND_SIZE) * settings.bend_pixels * bent
+    flip = chosen(settings.flip)
     return AugmentationDraw(
-        partner=torch.randperm(count, generator=generator),
+        partner=partner,
+        partner_flip=flip[partner],
         mask=mask,
-        bend=normal(2, BEND_SIZE, BEND_SIZE) * settings.bend_pixels * bent,
-        flip=chosen(settings.flip),
+        bend=bend,
+        flip=flip,
         affine=affine,
         moved=chosen(settings.geometry),
         gamma=gamma,
@@ -108,11 +117,20 @@ def draw_augmentation(settings: AugmentationSettings, count: int, generator: tor
     )
 
 
-def augment(images: Float[Tensor, "n 3 112 112"], draw: AugmentationDraw) -> Float[Tensor, "n 3 112 112"]:
-    """Apply a draw to HR faces in [0, 1]; the result stays in [0, 1]."""
+def augment(
+    images: Float[Tensor, "n 3 112 112"], draw: AugmentationDraw, batch: Float[Tensor, "m 3 112 112"] | None = None
+) -> Float[Tensor, "n 3 112 112"]:
+    """Apply a draw to HR faces in [0, 1]; the result stays in [0, 1].
+
+    Args:
+        images: The faces.
+        draw: The draw for these.
+        batch: The faces among which the partners of a blend are; none: these themselves.
+    """
     draw = draw.to(images.device)
+    batch = images if batch is None else batch
     images = torch.where(draw.flip.view(-1, 1, 1, 1), images.flip(-1), images)
-    images = _blended(images, draw)
+    images = _blended(images, batch, draw)
     images = _bent(images, draw)
     rows = draw.moved.nonzero().squeeze(1)
     if rows.numel():
@@ -125,13 +143,15 @@ def augment(images: Float[Tensor, "n 3 112 112"], draw: AugmentationDraw) -> Flo
     return lit.lerp_(lit.mean((1, 2, 3), keepdim=True), 1 - draw.contrast.view(-1, 1, 1, 1)).clamp_(0.0, 1.0)
 
 
-def _blended(images: Tensor, draw: AugmentationDraw) -> Tensor:
+def _blended(images: Tensor, batch: Tensor, draw: AugmentationDraw) -> Tensor:
     """Each chosen face takes parts of another."""
     rows = (draw.mask.amax((1, 2, 3)) > 0).nonzero().squeeze(1)
     if not rows.numel():
         return images
     mask = enlarge(draw.mask[rows], images.shape[-1])
-    blended = images[rows] + (images[draw.partner[rows]] - images[rows]) * mask
+    partners = batch[draw.partner[rows]]
+    partners = torch.where(draw.partner_flip[rows].view(-1, 1, 1, 1), partners.flip(-1), partners)
+    blended = images[rows] + (partners - images[rows]) * mask
     return images.index_copy(0, rows, blended)
 
 

@@ -5,18 +5,35 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import torch
 
-from lrface.config import JobSettings
-from lrface.errors import LrfaceError
+from lrface.config import SCHEMAS, JobSettings, TrainerSettings
+from lrface.errors import ConfigError, LrfaceError
 from lrface.jobs.arguments import Parser
 from lrface.jobs.compose import COMMON, Parameter, free_overrides, project_root, settings_for
-from lrface.jobs.terminal import Terminal
-from lrface.models.device import pick_device
+from lrface.jobs.several import (
+    LOST,
+    STOPPED,
+    HelpedError,
+    Order,
+    complain,
+    count_wanted,
+    device_of_process,
+    dismiss,
+    joined,
+    launch,
+    leads,
+    lost,
+    orders,
+    started,
+)
+from lrface.jobs.terminal import SilentTerminal, Terminal
 from lrface.tracking.store import Store, connect
 
 Schema = TypeVar("Schema", bound=JobSettings)
@@ -33,6 +50,8 @@ class Context:
         terminal: Where a person is told what happens.
         device: Where networks run.
         given: The parameters as they were given, for jobs that start others.
+        order: Of a process that only helps to train: to what.
+        names: Whether what a training registers gets the alias of its job; a trial's version gets none.
     """
 
     root: Path
@@ -40,6 +59,8 @@ class Context:
     terminal: Terminal
     device: torch.device
     given: dict[str, str]
+    order: Order | None = None
+    names: bool = True
 
     @property
     def packs(self) -> Path:
@@ -71,16 +92,29 @@ def command(
         and where the error is not one that a user can mend.
     """
     terminal = Terminal()
+    several = started()
     try:
         given = _parse(job, (*COMMON, *parameters), arguments)
         settings = settings_for(job, schema, given, (*COMMON, *parameters), own(given["overrides"]))
-        device = pick_device(settings.device)
         _quieten()
+        if not several and (count := _processes(settings)) > 1:
+            return launch(job, sys.argv[1:] if arguments is None else arguments, count, terminal)
+        device = device_of_process(settings.device)
         root = project_root()
-        body(settings, Context(root, connect(root, settings.tracking), terminal, device, given))
+
+        def context() -> Context:
+            return Context(root, connect(root, settings.tracking), terminal, device, given)
+
+        if several:
+            _together(job, settings, lambda: body(settings, context()), context, device)
+        else:
+            body(settings, context())
     except LrfaceError as error:
         if os.environ.get("LRFACE_TRACEBACK"):
             raise
+        if several and not leads():
+            complain(error, terminal)
+            return 1
         terminal.error(str(error))
         return 1
     except OSError as error:
@@ -93,10 +127,51 @@ def command(
     except torch.OutOfMemoryError as error:
         terminal.error(f"out of memory: got {error}; expected room for a batch; halve batch_size")
         return 1
+    except RuntimeError as error:
+        if several and lost(error):
+            return LOST
+        raise
     except KeyboardInterrupt:
+        if several:
+            return STOPPED
         terminal.error("stopped; the same command goes on where it was")
         return 130
     return 0
+
+
+def _processes(settings: JobSettings) -> int:
+    trainer = getattr(settings, "trainer", None)
+    return count_wanted(trainer.devices, settings.device) if isinstance(trainer, TrainerSettings) else 1
+
+
+def _together(
+    job: str,
+    settings: JobSettings,
+    lead: Callable[[], object],
+    context: Callable[[], Context],
+    device: torch.device,
+) -> None:
+    """Do the job as the leader of several processes, or help the leader wherever it trains."""
+    if not hasattr(settings, "trainer"):
+        raise ConfigError(
+            f"processes for {job}",
+            got=os.environ["WORLD_SIZE"],
+            expected="1, since it does not train",
+            remedy="start it without torchrun",
+        )
+    with joined(device):
+        if leads():
+            lead()
+            dismiss()
+            return
+        here: Context | None = None
+        for order in orders():
+            # Only now: the leader has opened the store, and made it where there was none.
+            here = here or replace(context(), terminal=SilentTerminal())
+            schema = SCHEMAS[order.job]
+            with suppress(HelpedError):
+                train = import_module(f"lrface.jobs.{order.job}").run
+                train(schema.model_validate(order.settings), replace(here, order=order))
 
 
 def leave(code: int) -> NoReturn:

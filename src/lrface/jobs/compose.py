@@ -79,6 +79,17 @@ def settings_for(
     Raises:
         ConfigError: A preset, an override, a key or a value that cannot be used.
     """
+    return validated(job, schema, composed(job, given_overrides(job, schema, given, parameters, overrides)))
+
+
+def given_overrides(
+    job: str,
+    schema: type[JobSettings],
+    given: Mapping[str, str],
+    parameters: Iterable[Parameter],
+    overrides: Sequence[str] | None = None,
+) -> list[str]:
+    """What Hydra is told for an entry point's parameters; the arguments and errors are those of `settings_for`."""
     chosen = {name: value for name, value in given.items() if value not in NOT_GIVEN}
     composing = []
     has_data = "data" in schema.model_fields
@@ -93,7 +104,7 @@ def settings_for(
     }
     composing += [f"++{keys[name]}={_quoted(value)}" for name, value in chosen.items() if name in keys]
     composing += free_overrides(chosen.get("overrides", "")) if overrides is None else overrides
-    return validated(job, schema, composed(job, composing))
+    return composing
 
 
 def free_overrides(text: str) -> list[str]:

@@ -22,7 +22,7 @@ from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, recognition_data
-from lrface.jobs.stage import Stage, data_tags, log_pack, register_network, skipped_batches_logged, stage
+from lrface.jobs.stage import Stage, data_tags, log_pack, register_network, stage, trained
 from lrface.losses.margin import MarginHead
 from lrface.models.edgeface import EdgeFace
 from lrface.tracking.lineage import joined_licences
@@ -30,7 +30,6 @@ from lrface.tracking.names import Alias, VersionTag
 from lrface.tracking.runs import Run
 from lrface.tracking.versions import ModelVersion
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
-from lrface.training.fit import fit
 from lrface.training.head import cached_embeddings, train_head
 
 PARAMETERS = (
@@ -59,7 +58,14 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
         VersionTag.CYCLE: cycle,
     }
     with stage(
-        "finetune", settings, context, name=f"finetune {start.label}", inputs=inputs, parent=parent, tags=lineage
+        "finetune",
+        settings,
+        context,
+        name=f"finetune {start.label}",
+        inputs=inputs,
+        parent=parent,
+        tags=lineage,
+        trains=True,
     ) as work:
         log_pack(work.run, pack, "training", len(data.rows))
         context.terminal.line(f"finetune: {start.origin} on faces of {lineage[VersionTag.SUPER_RESOLVER]}")
@@ -75,6 +81,7 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
             tags={**terms, VersionTag.JOB: "finetune", **lineage},
             out=settings.out,
             pack=pack,
+            named=context.names,
             figures=figures,
         )
 
@@ -159,8 +166,7 @@ def _train(
         head_accuracy=stage_1[-1]["accuracy"] if stage_1 else None,
     )
     training.stage = "finetune"
-    with skipped_batches_logged(work, training), context.terminal.progress("finetune stage 2") as progress:
-        outcome = fit(training, context.device, progress)
+    outcome = trained(training, work, context, "finetune stage 2")
     work.run.log_headline({f"finetune/{name}": value for name, value in outcome.best.items()})
     return outcome.best
 

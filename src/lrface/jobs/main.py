@@ -40,6 +40,7 @@ STAGES: dict[str, tuple[type[JobSettings], tuple[Parameter, ...]]] = {
     "evaluate": (EvaluateSettings, evaluate.PARAMETERS),
     "promote": (PromoteSettings, promote.PARAMETERS),
 }
+TRAININGS = frozenset({"pretrain", "train_dsr", "finetune"})
 FOR_ALL = frozenset({"seed", "device", "tracking"})
 NOT_FOR_STAGES = frozenset({"overrides", "out", "edgeface"})
 
@@ -173,7 +174,7 @@ def _for_stage(name: str, overrides: list[str]) -> list[str]:
         signs = part[: len(part) - len(part.lstrip("+~"))]
         if _first(part) == name:
             taken.append(signs + part[len(signs) :].removeprefix(prefix))
-        elif _first(part) in {*FOR_ALL, "data"}:
+        elif _first(part) in {*FOR_ALL, "data"} or (_first(part) == "trainer" and name in TRAININGS):
             taken.append(part)
     return taken
 

@@ -7,14 +7,13 @@ from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import NONE, load_recogniser
 from lrface.jobs.packs import pack_for, recognition_data
-from lrface.jobs.stage import data_tags, log_pack, register_network, skipped_batches_logged, stage
+from lrface.jobs.stage import data_tags, log_pack, register_network, stage, trained
 from lrface.losses.margin import MarginHead
 from lrface.models.edgeface import EdgeFace
 from lrface.tracking.names import Alias, VersionTag
 from lrface.tracking.runs import Run
 from lrface.tracking.versions import ModelVersion
 from lrface.training.edgeface import EdgeFaceRecipe, EdgeFaceTraining
-from lrface.training.fit import fit
 
 PARAMETERS = (
     *DATA,
@@ -34,7 +33,13 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
     data = recognition_data(pack, settings.images_per_epoch, settings.loop.val_faces)
     variant = settings.edgeface.variant or "xxs"
     with stage(
-        "pretrain", settings, context, name=f"pretrain {variant}", inputs={"pack": pack.digest}, parent=parent
+        "pretrain",
+        settings,
+        context,
+        name=f"pretrain {variant}",
+        inputs={"pack": pack.digest},
+        parent=parent,
+        trains=True,
     ) as work:
         log_pack(work.run, pack, "training", len(data.rows))
         network = EdgeFace(variant, layer_scale=settings.layer_scale, seed=settings.seed)
@@ -59,8 +64,7 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
             device=context.device,
         )
         training.stage = "pretrain"
-        with skipped_batches_logged(work, training), context.terminal.progress("pretrain") as progress:
-            outcome = fit(training, context.device, progress)
+        outcome = trained(training, work, context, "pretrain")
         work.run.log_headline({f"pretrain/{name}": value for name, value in outcome.best.items()})
         return register_network(
             work.run,
@@ -70,6 +74,7 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
             tags={**data_tags(pack), VersionTag.CYCLE: 0, VersionTag.JOB: "pretrain"},
             out=settings.out,
             pack=pack,
+            named=context.names,
             figures=outcome.best,
         )
 

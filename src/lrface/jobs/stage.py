@@ -12,9 +12,11 @@ from torch import nn
 from lrface.config import JobSettings
 from lrface.data.pack import Pack
 from lrface.data.s3 import is_s3, upload_folder
+from lrface.errors import ConfigError
 from lrface.evaluation.card import CardInput, model_card
 from lrface.jobs.command import Context
 from lrface.jobs.reporter import RunReporter
+from lrface.jobs.several import HelpedError, Order, below, summon
 from lrface.models import dsr as networks
 from lrface.models.dsr_folder import dsr_spec
 from lrface.models.edgeface import EdgeFace
@@ -25,14 +27,16 @@ from lrface.tracking.lineage import joined_terms
 from lrface.tracking.names import DSR, EDGEFACE, Alias, VersionTag
 from lrface.tracking.registry import register
 from lrface.tracking.resume import fingerprint, work_folder
-from lrface.tracking.runs import Run
+from lrface.tracking.runs import OthersRun, Run
 from lrface.tracking.signatures import dsr_signature, edgeface_signature
 from lrface.tracking.starting import start_run
 from lrface.tracking.versions import ModelVersion
-from lrface.training.module import TrainingModule
+from lrface.training.fit import fit
+from lrface.training.module import Outcome, TrainingModule
+from lrface.training.processes import Processes
 
 NOT_PARAMS = frozenset({"tracking", "out"})
-NOT_WORK = frozenset({"tracking", "out", "device"})
+NOT_WORK = frozenset({"tracking", "out", "device", "trainer"})
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def stage(
     inputs: Mapping[str, str],
     parent: Run | None = None,
     tags: Mapping[str, object] | None = None,
+    trains: bool = False,
 ) -> Iterator[Stage]:
     """Start the run of a job, or go on with the one of the same job that was killed.
 
@@ -71,10 +76,18 @@ def stage(
         inputs: Digests of what the job reads.
         parent: The cycle that this is a stage of.
         tags: Tags of the run.
+        trains: Whether other processes, where there are some, are to help.
+
+    Raises:
+        ConfigError: Another process is about to do other work than this one.
     """
     config = settings.model_dump(mode="json", exclude=set(NOT_WORK))
     params = settings.model_dump(mode="json", exclude=set(NOT_PARAMS))
-    key = fingerprint(job, config, {**inputs, "parent": parent.run_id if parent else ""})
+    above = context.order.parent if context.order else parent.run_id if parent else ""
+    key = fingerprint(job, config, {**inputs, "parent": above})
+    if context.order is not None:
+        yield _helping(context.order, key, context)
+        return
     with (
         work_folder(context.store, key) as work,
         start_run(
@@ -84,18 +97,41 @@ def stage(
         if work.run_id is not None:
             context.terminal.line(f"{job}: going on with run {run.run_id}")
         work.begin(run)
+        if trains and Processes().count > 1:
+            settled = settings.model_dump(mode="json", exclude={"tracking", "out"})
+            summon(Order(job, settled, str(work.path), key, run.run_id, above))
         yield Stage(run, work.path, RunReporter(run, context.terminal))
         work.finish()
 
 
-@contextmanager
-def skipped_batches_logged(work: Stage, training: TrainingModule) -> Iterator[None]:
-    """Log the batches that a training left out as `skipped.json`, also where it then stops for them."""
+def _helping(order: Order, key: str, context: Context) -> Stage:
+    if key != order.key:
+        raise ConfigError(
+            f"work of {order.job}",
+            got="other settings, faces or weights than process 0 has",
+            expected="the same on every machine",
+            remedy="give each the same command, project and files",
+        )
+    run = OthersRun(context.store, order.run_id, order.job)
+    return Stage(run, below(order.folder), RunReporter(run, context.terminal))
+
+
+def trained(training: TrainingModule, work: Stage, context: Context, what: str) -> Outcome:
+    """Train; the batches that were left out are logged as `skipped.json`, also where it then stops for them.
+
+    Raises:
+        TrainingError: As `fit`.
+        HelpedError: This process has only helped, and is done.
+    """
     try:
-        yield
+        with context.terminal.progress(what) as progress:
+            outcome = fit(training, context.device, progress)
     finally:
         if training.skipped_batches:
             work.run.log_json(list(training.skipped_batches), "skipped.json")
+    if context.order is not None:
+        raise HelpedError
+    return outcome
 
 
 def log_pack(run: Run, pack: Pack, context: str, rows: int) -> None:
@@ -128,11 +164,12 @@ def register_network(
     out: str | None,
     pack: Pack | None = None,
     figures: Mapping[str, float] | None = None,
+    named: bool = True,
 ) -> ModelVersion:
     """Register a network as a version of `edgeface` or `dsr`, alias last; copy its folder to `out` where asked for.
 
     Its model card tells how it was made, of which faces (`pack`; none where it was only loaded), and the best
-    `figures` of its training.
+    `figures` of its training. The alias is set only where it is `named` so.
 
     Raises:
         RegistryError: The registry refused; nothing that looks whole is left behind.
@@ -154,7 +191,7 @@ def register_network(
         card = model_card(
             CardInput(
                 model=name,
-                heading=f"{name}, {spec.variant}, as {alias}",
+                heading=f"{name}, {spec.variant}, as {alias if named else 'a trial'}",
                 made={"run": run.run_id, **{str(key): str(value) for key, value in tags.items()}},
                 data=data,
                 licences=ledger_lines(ledger),
@@ -166,7 +203,7 @@ def register_network(
             name,
             folder,
             signature=signature,
-            alias=alias,
+            alias=alias if named else None,
             tags={VersionTag.LICENCE: licence, **tags},
             ledger=ledger,
             card=card,

@@ -69,3 +69,15 @@ class Terminal:
                 self.line(f"{what}: {done}/{total}, {done / passed:.0f}/s{left}")
 
         return tick
+
+
+class SilentTerminal(Terminal):
+    """Of a process that another one speaks for: errors alone are shown."""
+
+    def line(self, text: str) -> None:
+        """Say nothing."""
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Tick]:  # noqa: ARG002
+        """Show nothing."""
+        yield lambda _done, _total: None

@@ -12,14 +12,13 @@ from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import NONE, Recogniser, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, super_resolution_data
-from lrface.jobs.stage import data_tags, log_pack, register_network, skipped_batches_logged, stage
+from lrface.jobs.stage import data_tags, log_pack, register_network, stage, trained
 from lrface.models.dsr import DSR
 from lrface.tracking.lineage import joined_licences
 from lrface.tracking.names import Alias, VersionTag
 from lrface.tracking.runs import Run
 from lrface.tracking.versions import ModelVersion
 from lrface.training.dsr import DsrRecipe, DsrTraining
-from lrface.training.fit import fit
 
 PARAMETERS = (
     *DATA,
@@ -44,7 +43,14 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
         **_ancestors(supervisor),
     }
     with stage(
-        "train_dsr", settings, context, name=f"train_dsr {alias}", inputs=inputs, parent=parent, tags=lineage
+        "train_dsr",
+        settings,
+        context,
+        name=f"train_dsr {alias}",
+        inputs=inputs,
+        parent=parent,
+        tags=lineage,
+        trains=True,
     ) as work:
         log_pack(work.run, pack, "training", sum(len(rows) for rows in data.groups))
         context.terminal.line(f"train_dsr: {settings.dsr}, supervised by {supervisor.origin}")
@@ -65,18 +71,18 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             ),
             device=context.device,
         )
-        with skipped_batches_logged(work, training), context.terminal.progress("train_dsr") as progress:
-            outcome = fit(training, context.device, progress)
-        trained = training.trained()
+        outcome = trained(training, work, context, "train_dsr")
+        restorer = training.trained()
         work.run.log_headline({f"dsr_{alias}/{name}": value for name, value in outcome.best.items()})
         return register_network(
             work.run,
-            trained,
+            restorer,
             alias=alias,
             licence=joined_licences([supervisor.licence, pack.info.licence or "unknown"]),
             tags={**data_tags(pack, supervisor.version), VersionTag.JOB: "train_dsr", **lineage},
             out=settings.out,
             pack=pack,
+            named=context.names,
             figures=outcome.best,
         )
 

@@ -1,7 +1,7 @@
 """The classification head of recogniser training: angular margins on unit-length class centres."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int64
@@ -27,6 +27,9 @@ class MarginSettings(Settings):
     sub_centres: int = Field(3, ge=1, le=16, description="centres of each class, for subcentre")
     start: Literal["centres", "random"] = Field(
         "centres", description="class centres start at the mean embedding of their images, or at random"
+    )
+    sample: float = Field(
+        1.0, gt=0, le=1, description="share of the classes that a step compares with; the batch's own are always among"
     )
 
 
@@ -74,7 +77,7 @@ class MarginHead(nn.Module):
 
         A class without an embedding keeps its random start.
         """
-        each = self.settings.sub_centres if self.settings.kind == "subcentre" else 1
+        each = self._each
         classes = self.centres.shape[1] // each
         sums = torch.zeros(classes, EMBEDDING_SIZE).index_add_(0, labels.cpu(), embeddings.float().cpu())
         seen = sums.norm(dim=1) > 0
@@ -85,15 +88,61 @@ class MarginHead(nn.Module):
         start = torch.where(seen.repeat_interleave(each).unsqueeze(1), means, self.centres.detach().cpu().T)
         self.centres.copy_(start.T)
 
-    def forward(self, embeddings: Float[Tensor, "n d"], labels: Int64[Tensor, " n"]) -> Float[Tensor, ""]:
-        """Mean loss of a batch of unit-length embeddings."""
+    def sampled(self, present: Int64[Tensor, " m"], generator: torch.Generator) -> Int64[Tensor, " k"] | None:
+        """The classes that a step compares with, in ascending order; none for all of them.
+
+        The classes of the batch, and others drawn evenly up to the share of `sample`: PartialFC, An et al., CVPR 2022,
+        section 3.2.
+
+        Args:
+            present: Labels of the whole batch.
+            generator: For the draw, on the CPU.
+        """
+        if self.settings.sample == 1:
+            return None
+        classes = self.centres.shape[1] // self._each
+        own = torch.unique(present.cpu())
+        draw = torch.rand(classes, generator=generator)
+        draw[own] = 2.0
+        count = max(len(own), round(self.settings.sample * classes))
+        return draw.topk(count).indices.sort().values.to(self.centres.device)
+
+    def forward(
+        self,
+        embeddings: Float[Tensor, "n d"],
+        labels: Int64[Tensor, " n"],
+        classes: Int64[Tensor, " k"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Mean loss of a batch of unit-length embeddings; `classes`, in ascending order, are all that are compared."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            loss: Tensor = self.loss(at_least_single(embeddings), labels)
+            loss: Tensor
+            if classes is None:
+                loss = self.loss(at_least_single(embeddings), labels)
+                return loss
+            head: Any = self.loss
+            every, head.num_classes = head.num_classes, len(classes)
+            try:
+                few = {"W": self.centres[:, self._columns(classes)]}
+                inputs = (at_least_single(embeddings), torch.searchsorted(classes, labels))
+                loss = torch.func.functional_call(head, few, inputs)
+            finally:
+                head.num_classes = every
         return loss
 
     @torch.no_grad()
-    def predict(self, embeddings: Float[Tensor, "n d"]) -> Int64[Tensor, " n"]:
-        """The class whose centre is nearest in angle."""
-        cosine = F.normalize(embeddings.to(self.centres.dtype), dim=1) @ F.normalize(self.centres, dim=0)
-        each = self.settings.sub_centres if self.settings.kind == "subcentre" else 1
-        return cosine.argmax(dim=1) // each
+    def predict(
+        self, embeddings: Float[Tensor, "n d"], classes: Int64[Tensor, " k"] | None = None
+    ) -> Int64[Tensor, " n"]:
+        """The class whose centre is nearest in angle, among `classes` or all."""
+        centres = self.centres if classes is None else self.centres[:, self._columns(classes)]
+        cosine = F.normalize(embeddings.to(centres.dtype), dim=1) @ F.normalize(centres, dim=0)
+        nearest = cosine.argmax(dim=1) // self._each
+        return nearest if classes is None else classes[nearest]
+
+    @property
+    def _each(self) -> int:
+        return self.settings.sub_centres if self.settings.kind == "subcentre" else 1
+
+    def _columns(self, classes: Int64[Tensor, " k"]) -> Int64[Tensor, " c"]:
+        each = torch.arange(self._each, device=classes.device)
+        return (classes.unsqueeze(1) * self._each + each).flatten()

@@ -34,6 +34,8 @@ def contrast_loss(
     share: Float[Tensor, " n"] | None = None,
     temperature: float = 0.1,
     same_above: float = 0.4,
+    batch: Float[Tensor, "m d"] | None = None,
+    first: int = 0,
 ) -> Float[Tensor, ""]:
     """Recognise each SR face among the HR faces of the batch.
 
@@ -41,12 +43,16 @@ def contrast_loss(
     van den Oord et al., 2018, eq. 4. The identity term alone can be served by moving every face towards the average
     face, which raises the cosine to everybody; this one cannot. Faces whose HR embeddings are nearer than
     `same_above` may show one person and are no negatives to each other.
+
+    Where several processes share a batch, `batch` is the HR embeddings of all of it, of which `target` is the part
+    that begins at `first`; the mean over the processes is then the loss of the whole batch.
     """
-    cosine = F.normalize(restored, dim=1) @ F.normalize(target, dim=1).T
+    everyone = F.normalize(target if batch is None else batch, dim=1)
+    cosine = F.normalize(restored, dim=1) @ everyone.T
+    own = torch.arange(first, first + len(cosine), device=cosine.device)
     with torch.no_grad():
-        alike = F.normalize(target, dim=1) @ F.normalize(target, dim=1).T > same_above
-        alike.fill_diagonal_(fill_value=False)
-    own = torch.arange(len(cosine), device=cosine.device)
+        alike = F.normalize(target, dim=1) @ everyone.T > same_above
+        alike[torch.arange(len(cosine), device=cosine.device), own] = False
     each = F.cross_entropy(cosine.masked_fill(alike, -torch.inf) / temperature, own, reduction="none")
     return _mean(each, share)
 

@@ -1,6 +1,6 @@
 """The named, weighted sum of loss terms."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -72,14 +72,18 @@ class LossTerms:
         return {"loss": self.total.detach(), **named}
 
 
-def gradient_shares(terms: LossTerms, image: Float[Tensor, "n 3 h w"]) -> dict[str, float]:
+def gradient_shares(
+    terms: LossTerms, image: Float[Tensor, "n 3 h w"], mean: Callable[[Tensor], Tensor] = lambda values: values
+) -> dict[str, float]:
     """How much each weighted term pulls at the SR image: norm of its gradient over the sum of these norms.
 
-    Costs one backward pass a term, so it is for a batch now and then. The graph is kept.
+    Costs one backward pass a term, so it is for a batch now and then. The graph is kept. `mean` averages over the
+    processes that share a batch.
     """
-    norms = {}
+    squares = []
     for name, value in terms.values.items():
         (gradient,) = torch.autograd.grad(terms.weights[name] * value, image, retain_graph=True)
-        norms[name] = float(gradient.norm())
+        squares.append(gradient.square().sum())
+    norms: dict[str, float] = dict(zip(terms.values, mean(torch.stack(squares)).sqrt().tolist(), strict=True))
     whole = sum(norms.values())
     return {name: norm / whole if whole > 0 else 0.0 for name, norm in norms.items()}

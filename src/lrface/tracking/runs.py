@@ -229,6 +229,44 @@ class Run:
             self.set_tags({RunTag.NONFINITE: text})
 
 
+class OthersRun(Run):
+    """A run that another process writes: it can be a parent, and what is logged here goes nowhere.
+
+    Args:
+        store: The tracking store.
+        run_id: The run's id there.
+        name: Its readable name.
+    """
+
+    def __init__(self, store: Store, run_id: str, name: str) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.name = name
+        self.parent = None
+        self.resumed = False
+        self._shadows = True
+
+    def log_metrics(self, metrics: Mapping[str, SupportsFloat], step: int = 0) -> None:
+        """Leave it to the other process."""
+
+    def log_artifact(self, path: Path, folder: str | None = None) -> None:
+        """Leave it to the other process."""
+
+    def log_artifacts(self, source: Path, folder: str | None = None) -> None:
+        """Leave it to the other process."""
+
+    def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002
+        """Nothing waits here."""
+        return True
+
+    def finish(self, status: Status) -> bool:  # noqa: ARG002
+        """Leave it to the other process."""
+        return True
+
+    def _append(self, record: Record) -> None:
+        pass
+
+
 def _now() -> int:
     return time.time_ns() // 1_000_000
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from lrface.data.pack import Pack
-from lrface.images.augmentation import AugmentationSettings, augment, draw_augmentation
+from lrface.images.augmentation import AugmentationSettings
 from lrface.images.degradation import DegradationSettings, SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float, to_uint8
 from lrface.losses.perceptual import PerceptualLoss
@@ -25,8 +25,9 @@ from lrface.models.dsr import DSR
 from lrface.settings import Settings
 from lrface.training.findings import Finding, epoch_findings, share_findings
 from lrface.training.module import Reporter, TrainingModule
+from lrface.training.processes import Processes
 from lrface.training.settings import LoopSettings
-from lrface.training.source import Batch, EpochSource, shared_order
+from lrface.training.source import Batch, EpochSource, augmented, shared_order
 from lrface.training.validation import ValidationSet, recognition_metrics
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -107,7 +108,7 @@ class DsrTraining(TrainingModule):
         self.data = data
         self.dsr = dsr.to(device).to(memory_format=torch.channels_last)
         ema = recipe.optim.ema
-        self.mean = AveragedModel(self.dsr, multi_avg_fn=_warm_mean(ema)) if ema else None
+        self.mean = AveragedModel(self.dsr, multi_avg_fn=_warm_mean(ema)).requires_grad_(False) if ema else None
         self.bf16 = pick_bf16(recipe.loop.precision, device)
         weights = recipe.loss.weights()
         perceptual = PerceptualLoss(recipe.loss.perceptual_network).to(device) if weights["perceptual"] > 0 else None
@@ -123,6 +124,8 @@ class DsrTraining(TrainingModule):
             {},
             recipe.loop.batch_size,
             lambda: self.current_epoch,
+            self.processes,
+            mixes=recipe.augmentation.blend > 0,
         )
 
     def trained(self) -> nn.Module:
@@ -142,13 +145,12 @@ class DsrTraining(TrainingModule):
 
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Augment, degrade, restore, compare."""
-        hr = to_float(batch.faces)
-        hr = augment(hr, draw_augmentation(self.recipe.augmentation, len(hr), generator))
-        small = degrade(hr, draw_degradation(self.recipe.degradation, len(hr), generator))
+        hr = augmented(batch, self.recipe.augmentation, generator)
+        small = degrade(hr, draw_degradation(self.recipe.degradation, len(batch.rows), generator).take(batch.part))
         restored = self.restore(self.dsr, small)
-        terms = self.terms(restored, hr, small.size)
+        terms = self.terms(restored, hr, small.size, self.processes)
         if batch.step == 0:
-            shares = gradient_shares(terms, restored)
+            shares = gradient_shares(terms, restored, self.processes.mean)
             self.report.metrics({f"train/share_{name}": share for name, share in shares.items()}, self.current_epoch)
             self._tell(share_findings(shares))
         detached = terms.detached()
@@ -161,9 +163,13 @@ class DsrTraining(TrainingModule):
         return restored.float()
 
     def terms(
-        self, restored: Float[Tensor, "n 3 112 112"], hr: Float[Tensor, "n 3 112 112"], size: Int64[Tensor, " n"]
+        self,
+        restored: Float[Tensor, "n 3 112 112"],
+        hr: Float[Tensor, "n 3 112 112"],
+        size: Int64[Tensor, " n"],
+        sharing: Processes | None = None,
     ) -> LossTerms:
-        """Every term whose weight is not 0."""
+        """Every term whose weight is not 0; of the own part of a batch where processes are sharing it."""
         supervisor, perceptual = self._judges
         values: dict[str, Tensor] = {"l1": pixel_loss(restored, hr)}
         if {"identity", "feature", "contrast"} & set(self._weights):
@@ -172,7 +178,8 @@ class DsrTraining(TrainingModule):
             embedding, features = supervisor.embed_with_features(restored)
             share = self.recipe.loss.share(size)
             values["identity"] = identity_loss(embedding, wanted, share)
-            values["contrast"] = contrast_loss(embedding, wanted, share)
+            batch, first = (sharing.gathered(wanted), sharing.rank * len(wanted)) if sharing else (wanted, 0)
+            values["contrast"] = contrast_loss(embedding, wanted, share, batch=batch, first=first)
             values["feature"] = feature_matching_loss(features, wanted_features, share)
         values["tv"] = total_variation_loss(restored)
         if perceptual is not None:
@@ -224,7 +231,8 @@ class DsrTraining(TrainingModule):
         """As in every training, and a sheet of faces now and then."""
         super().on_train_epoch_end()
         every = max(1, self.loop.epochs // 10)
-        if self.current_epoch % every == 0 or self.current_epoch + 1 == self.loop.epochs:
+        shows = self.current_epoch % every == 0 or self.current_epoch + 1 == self.loop.epochs
+        if shows and self.processes.leads:
             self.report.image("validation_faces", self.picture(), self.current_epoch)
 
     @torch.no_grad()

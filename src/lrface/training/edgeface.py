@@ -14,9 +14,8 @@ from torch.nn import functional as F
 
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError, DataError
-from lrface.images.augmentation import AugmentationSettings, augment, draw_augmentation
+from lrface.images.augmentation import AugmentationSettings
 from lrface.images.degradation import DegradationSettings, SmallFaces, degrade, draw_degradation
-from lrface.images.ranges import to_float
 from lrface.losses.margin import MarginHead
 from lrface.metrics.fidelity import psnr
 from lrface.models.adapters import TrainableSettings, choose_trainable, merge_adapters, merged_copy
@@ -33,7 +32,7 @@ from lrface.training.findings import (
 )
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.settings import LoopSettings
-from lrface.training.source import Batch, EpochSource, shared_order
+from lrface.training.source import Batch, EpochSource, augmented, shared_order
 from lrface.training.validation import ValidationSet, embed_all, recognition_metrics
 
 Restorer = Callable[[SmallFaces], Float[Tensor, "n 3 112 112"]]
@@ -166,12 +165,14 @@ class EdgeFaceTraining(TrainingModule):
             dict(zip(data.rows.tolist(), data.people.tolist(), strict=True)),
             recipe.loop.batch_size,
             lambda: self.current_epoch,
+            self.processes,
+            mixes=recipe.augmentation.blend > 0,
         )
 
     def on_fit_start(self) -> None:
         """As in every training; before it, a look at what the training will see."""
         super().on_fit_start()
-        if not self.history and self._frozen[0] is not None:
+        if not self.history and self._frozen[0] is not None and self.processes.leads:
             self._tell(first_findings(self.look()))
 
     @torch.no_grad()
@@ -219,14 +220,15 @@ class EdgeFaceTraining(TrainingModule):
         """Margin loss of the mix, and the distance from the anchor."""
         anchor = self._frozen[0]
         with torch.no_grad():
-            hr = to_float(batch.faces)
-            hr = augment(hr, draw_augmentation(self.recipe.augmentation, len(hr), generator))
-            images = mixed(hr, self.recipe, self._frozen[1], generator)
+            hr = augmented(batch, self.recipe.augmentation, generator)
+            images = mixed(hr, self.recipe, self._frozen[1], generator, len(batch.rows), batch.part)
             wanted = anchor(hr) if anchor is not None and self.recipe.optim.anchor else None
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             embeddings = self.edgeface(images)
-        margin = self.head(embeddings, batch.labels)
-        values = {"loss_arcface": margin, "accuracy": _accuracy(self.head, embeddings, batch.labels)}
+        classes = self.head.sampled(self.processes.gathered(batch.labels), generator)
+        margin = self.head(embeddings, batch.labels, classes)
+        right = self.head.predict(embeddings, classes) == batch.labels
+        values = {"loss_arcface": margin, "accuracy": right.float().mean()}
         loss = self.recipe.optim.margin_weight * margin
         if wanted is not None:
             values["loss_anchor"] = (1 - F.cosine_similarity(embeddings, wanted)).mean()
@@ -289,15 +291,22 @@ class EdgeFaceTraining(TrainingModule):
 
 
 def mixed(
-    hr: Float[Tensor, "n 3 112 112"], recipe: EdgeFaceRecipe, restore: Restorer | None, generator: torch.Generator
+    hr: Float[Tensor, "n 3 112 112"],
+    recipe: EdgeFaceRecipe,
+    restore: Restorer | None,
+    generator: torch.Generator,
+    batch: int | None = None,
+    part: slice = slice(None),
 ) -> Float[Tensor, "n 3 112 112"]:
     """Turn each HR face into SR, bicubic or itself, by the shares of the mix.
 
-    Without a super-resolver the others have its share.
+    Without a super-resolver the others have its share. Draws are for a whole batch, of which `hr` is a part; without
+    `batch` it is all of it.
     """
+    count = len(hr) if batch is None else batch
     shares = torch.tensor([recipe.mix.sr if restore is not None else 0.0, recipe.mix.bicubic, recipe.mix.hr])
-    kind = torch.multinomial(shares, len(hr), replacement=True, generator=generator)
-    draw = draw_degradation(recipe.degradation, len(hr), generator)
+    kind = torch.multinomial(shares, count, replacement=True, generator=generator)[part]
+    draw = draw_degradation(recipe.degradation, count, generator).take(part)
     images = hr.clone()
     for number in (0, 1):
         rows = (kind == number).nonzero().squeeze(1)
@@ -324,8 +333,3 @@ def _check(mix: MixSettings, restore: Restorer | None, validation: ValidationSet
             expected="two people or more",
             remedy="give faces of more people",
         )
-
-
-@torch.no_grad()
-def _accuracy(head: MarginHead, embeddings: Tensor, labels: Tensor) -> Tensor:
-    return (head.predict(embeddings) == labels).float().mean()

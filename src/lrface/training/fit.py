@@ -14,8 +14,10 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.strategies import DDPStrategy
 
 from lrface.errors import TrainingError
 from lrface.training.module import Outcome, TrainingModule
@@ -96,7 +98,7 @@ def fit(module: TrainingModule, device: torch.device, progress: Callable[[int, i
     """
     started = time.monotonic()
     last = module.folder / LAST
-    checkpoint = _read(last, module)
+    checkpoint = _agreed(_read(last, module) if module.processes.leads else None, last, module)
     try:
         if checkpoint is not None and _ended(checkpoint["lrface"], module):
             module.load_state_dict(checkpoint["state_dict"])
@@ -113,14 +115,14 @@ def _train(
     module: TrainingModule, device: torch.device, resume: Path | None, progress: Callable[[int, int], None] | None
 ) -> None:
     callbacks: list[Callback] = [LastCheckpoint(module.folder / LAST)]
-    if progress is not None:
+    if progress is not None and module.processes.leads:
         callbacks.append(StepProgress(progress))
     with _as_before(), warnings.catch_warnings():
         # Lightning advises on its own data loaders, which are not used here.
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         trainer = pl.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=[device.index or 0] if device.type == "cuda" else 1,
+            **_where(device, module.processes.count),
             max_epochs=module.loop.epochs,
             logger=False,
             callbacks=callbacks,
@@ -139,6 +141,15 @@ def _train(
             if isinstance(left.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from left
             raise
+
+
+def _where(device: torch.device, processes: int) -> dict[str, Any]:
+    """Lightning's words for one device, or for the processes that `torchrun` or this project has started."""
+    if processes == 1:
+        return {"devices": [device.index or 0] if device.type == "cuda" else 1}
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    strategy = DDPStrategy(cluster_environment=TorchElasticEnvironment(), broadcast_buffers=False)
+    return {"devices": here, "num_nodes": processes // here, "strategy": strategy}
 
 
 @contextmanager
@@ -168,6 +179,21 @@ def _read(last: Path, module: TrainingModule) -> dict[str, Any] | None:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         module.report.line(f"{module.stage}: {last} cannot be read ({reason}); the training starts over")
         return None
+    return checkpoint
+
+
+def _agreed(checkpoint: dict[str, Any] | None, last: Path, module: TrainingModule) -> dict[str, Any] | None:
+    """The checkpoint that all go on with, if the leader does."""
+    goes_on = module.processes.agreed(checkpoint is not None)
+    if goes_on and checkpoint is None:
+        checkpoint = _read(last, module)
+    if goes_on and checkpoint is None:
+        raise TrainingError(
+            f"process {module.processes.rank} of {module.processes.count}",
+            got=f"no checkpoint {last}, where process 0 has one",
+            expected="one folder that all processes see",
+            remedy="put the project on a disk that all machines share",
+        )
     return checkpoint
 
 

@@ -71,13 +71,15 @@ def train_head(
     for epoch in range(settings.epochs):
         order = torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(len(labels)))
         total, right = torch.zeros(()), torch.zeros((), dtype=torch.int64)
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         for part in torch.split(order, batch_size):
-            loss = head(embeddings[part], labels[part])
+            classes = head.sampled(labels[part], generator)
+            loss = head(embeddings[part], labels[part], classes)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(head.parameters(), settings.clip)
             optimizer.step()
             total += loss.detach() * len(part)
-            right += (head.predict(embeddings[part]) == labels[part]).sum()
+            right += (head.predict(embeddings[part], classes) == labels[part]).sum()
         history.append({"loss_arcface": float(total) / len(labels), "accuracy": int(right) / len(labels)})
     return history

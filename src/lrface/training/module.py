@@ -20,6 +20,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from lrface.errors import EvaluationError, NonFiniteError, TrainingError
 from lrface.training.findings import Finding
+from lrface.training.processes import Processes
 from lrface.training.settings import LoopSettings
 from lrface.training.source import Batch, EpochSource
 
@@ -81,6 +82,7 @@ class TrainingModule(pl.LightningModule):
         self.seed = seed
         self.report = report
         self.folder = folder
+        self.processes = Processes()
         self.history: list[dict[str, float]] = []
         self.start_metrics: dict[str, float] = {}
         self.best_score: list[float] = []
@@ -150,7 +152,7 @@ class TrainingModule(pl.LightningModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
         """Move the tensors of a batch."""
-        return Batch(batch.faces.to(device), batch.rows, batch.labels.to(device), batch.step)
+        return batch.to(device)
 
     def on_fit_start(self) -> None:
         """Take the state before the first step as the first candidate, so that training can only improve on it."""
@@ -162,17 +164,19 @@ class TrainingModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Reseed what draws from the global generator (stochastic depth), so that resuming is exact."""
-        torch.manual_seed(int(self.generator(self.current_epoch, 1 << 20).initial_seed()))
+        apart = () if self.processes.leads else (self.processes.rank,)
+        torch.manual_seed(int(self.generator(self.current_epoch, 1 << 20, *apart).initial_seed()))
         self._sums, self._counts, self._skipped_here = {}, {}, 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """One step; a batch whose loss is not finite is left out and counted."""
         values = self.losses(batch, self.generator(self.current_epoch, batch_idx))
         loss = values["loss"]
-        if not bool(torch.isfinite(loss)):
+        if not self.processes.all(true=bool(torch.isfinite(loss)), device=loss.device):
             self._batch = None
-            self._skip(batch, loss, {})
-            return None
+            self._skip(batch, self.processes.mean(loss), {})
+            # Together, a step without gradients is no step that the others could wait for.
+            return None if self.processes.count == 1 else self._no_gradient()
         self._batch, self._loss = batch, loss.detach()
         for name, value in values.items():
             self._add(name, value.detach().float())
@@ -186,10 +190,11 @@ class TrainingModule(pl.LightningModule):
     ) -> None:
         """Clip each group apart; a step whose gradient is not finite is left out and counted."""
         if self._batch is None:
+            optimizer.zero_grad(set_to_none=True)
             return
         norms = {str(group["name"]): _clipped(group["params"], group["clip"]) for group in optimizer.param_groups}
         if not all(bool(torch.isfinite(norm)) for norm in norms.values()):
-            self._skip(self._batch, self._loss, norms)
+            self._skip(self._batch, self.processes.mean(self._loss), norms)
             optimizer.zero_grad(set_to_none=True)
             return
         for name, norm in norms.items():
@@ -199,7 +204,8 @@ class TrainingModule(pl.LightningModule):
         """Average, validate, keep the best, tell."""
         epoch = self.current_epoch
         self._check_finite(epoch)
-        train = {f"train/{name}": float(total) / self._counts[name] for name, total in self._sums.items()}
+        means = {name: self.processes.mean(total) for name, total in self._sums.items()}
+        train = {f"train/{name}": float(total) / self._counts[name] for name, total in means.items()}
         train["train/skipped"] = float(self._skipped_here)
         for group in self._optimizer().param_groups:
             train[f"train/lr_{group['name']}"] = float(group["lr"])
@@ -308,17 +314,24 @@ class TrainingModule(pl.LightningModule):
         )
 
     def _validated(self, when: str) -> dict[str, float]:
-        """Validation metrics; a network whose output is not finite has none."""
+        """Validation metrics, which the leader finds for all; a network whose output is not finite has none."""
+        metrics, got = self.processes.agreed(self._judged() if self.processes.leads else ({}, ""))
+        if got:
+            raise self._not_finite(when, f"{got} in validation", "finite embeddings and images")
+        return metrics
+
+    def _judged(self) -> tuple[dict[str, float], str]:
         try:
             metrics = self.validate()
         except EvaluationError as error:
-            got = error.got
-        else:
-            broken = [name for name in ("loss", "psnr", "similarity") if not math.isfinite(metrics.get(name, 0.0))]
-            if not broken:
-                return metrics
-            got = f"{', '.join(broken)} not finite"
-        raise self._not_finite(when, f"{got} in validation", "finite embeddings and images")
+            return {}, error.got
+        broken = [name for name in ("loss", "psnr", "similarity") if not math.isfinite(metrics.get(name, 0.0))]
+        return metrics, f"{', '.join(broken)} not finite" if broken else ""
+
+    def _no_gradient(self) -> Tensor:
+        """A loss that reaches every weight and moves none."""
+        reached = [parameter.sum() for parameter in self.parameters() if parameter.requires_grad]
+        return torch.stack(reached).sum() * 0
 
     def _not_finite(self, when: str, got: str, expected: str) -> NonFiniteError:
         return NonFiniteError(

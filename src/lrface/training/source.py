@@ -1,34 +1,52 @@
 """Batches of an epoch: which faces, in which order, as slices of the pack."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from lrface.data.loaders import batches, epoch_order
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError
+from lrface.images.augmentation import AugmentationSettings, augment, draw_augmentation
+from lrface.images.ranges import to_float
 from lrface.images.stored import Locality
+from lrface.training.processes import Processes
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Faces of one step.
+    """Faces of one step, or of several processes the part that this one works on.
 
     Attributes:
         faces: Stored faces.
-        rows: Their rows in the pack.
+        rows: Rows in the pack of the whole batch.
         labels: Their people, numbered within the training; -1 where people do not matter.
         step: Number of the batch in its epoch, from 0.
+        part: Which places of the batch `faces` and `labels` are.
+        others: Stored faces of the whole batch, where some of it are needed elsewhere than in their own process.
     """
 
     faces: UInt8[Tensor, "n 112 112 3"]
-    rows: Int64[Tensor, " n"]
+    rows: Int64[Tensor, " m"]
     labels: Int64[Tensor, " n"]
     step: int
+    part: slice
+    others: UInt8[Tensor, "m 112 112 3"] | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        others = None if self.others is None else self.others.to(device)
+        return replace(self, faces=self.faces.to(device), labels=self.labels.to(device), others=others)
+
+
+def augmented(batch: Batch, settings: AugmentationSettings, generator: torch.Generator) -> Float[Tensor, "n 3 112 112"]:
+    """HR faces of a batch, in [0, 1], augmented by the draw of the whole batch."""
+    draw = draw_augmentation(settings, len(batch.rows), generator).take(batch.part)
+    return augment(to_float(batch.faces), draw, None if batch.others is None else to_float(batch.others))
 
 
 def shared_order(
@@ -92,9 +110,11 @@ class EpochSource:
         labels: Person by row.
         batch_size: Faces in a batch; a last batch with fewer is left out unless it is the only one.
         epoch: Tells the number of the current epoch.
+        processes: Those that share each batch.
+        mixes: Whether faces of a batch are mixed with each other, so that each process needs all of them.
 
     Raises:
-        ConfigError: An epoch has no faces.
+        ConfigError: An epoch has no faces, or a batch cannot be shared out evenly.
     """
 
     def __init__(
@@ -104,6 +124,9 @@ class EpochSource:
         labels: Mapping[int, int],
         batch_size: int,
         epoch: Callable[[], int],
+        processes: Processes | None = None,
+        *,
+        mixes: bool = False,
     ) -> None:
         self._pack = pack
         self._order = order
@@ -116,6 +139,8 @@ class EpochSource:
                 "faces of an epoch", got="no faces", expected="one or more", remedy="raise images_per_epoch"
             )
         self._steps = count // self._size
+        self._part = (processes or Processes()).part(self._size)
+        self._whole = mixes and self._part != slice(0, self._size)
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
@@ -124,10 +149,15 @@ class EpochSource:
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the current epoch."""
         order = self._order(self._epoch())
-        for step, (rows, faces) in enumerate(batches(self._pack, order, self._size, drop_last=True)):
+        drawn = order[: self._steps * self._size].reshape(self._steps, self._size)
+        read = drawn if self._whole else drawn[:, self._part]
+        for step, (_, faces) in enumerate(batches(self._pack, read.reshape(-1), read.shape[1], drop_last=True)):
+            rows = drawn[step]
             yield Batch(
-                faces=faces,
+                faces=faces[self._part] if self._whole else faces,
                 rows=torch.from_numpy(rows),
-                labels=torch.tensor([self._labels.get(int(row), -1) for row in rows]),
+                labels=torch.tensor([self._labels.get(int(row), -1) for row in rows[self._part]]),
                 step=step,
+                part=self._part,
+                others=faces if self._whole else None,
             )
