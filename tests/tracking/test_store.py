@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -89,3 +91,12 @@ def test_a_launched_run_is_claimed_once(store, monkeypatch):
     assert store.holds_launched
     assert store.claim_launched() == "abc"
     assert store.claim_launched() is None
+
+
+def test_two_processes_at_once_in_a_fresh_project_both_find_a_store(tmp_path):
+    line = f"from pathlib import Path; from lrface.tracking.store import connect; connect(Path({str(tmp_path)!r}))"
+    both = [subprocess.Popen([sys.executable, "-W", "ignore", "-c", line], stderr=subprocess.PIPE) for _ in range(2)]
+
+    ended = [process.communicate()[1] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], ended

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from lrface.errors import ConfigError
+from lrface.locks import locked
 from lrface.settings import Settings
 from lrface.tracking import launch as launching
 from lrface.tracking.failures import http_status, refusal
@@ -32,6 +33,7 @@ from lrface.tracking.quiet import quieten
 
 _log = logging.getLogger(__name__)
 _DEFAULT_EXPERIMENT_ID = "0"
+_WAIT_SECONDS = 120.0
 
 
 class TrackingSettings(Settings):
@@ -179,9 +181,16 @@ def connect(root: Path, settings: TrackingSettings | None = None) -> Store:
     uri = _choose(launch, settings, own)
     _refuse_files(uri)
     embedded = sqlite_path(uri) is not None and sqlite_uri(sqlite_path(uri) or Path()) == own
+    if not embedded:
+        return _open(root, uri, settings, launch, embedded=False)
+    refuse_file_store(root)
+    # Two jobs at once in a fresh project would both make the tables of the database, and one of them fail.
+    with locked(root / "mlruns" / "store.lock", f"tracking store of {root}", _WAIT_SECONDS):
+        return _open(root, uri, settings, launch, embedded=True)
+
+
+def _open(root: Path, uri: str, settings: TrackingSettings, launch: Launch, *, embedded: bool) -> Store:
     if embedded:
-        refuse_file_store(root)
-        database_of(root).parent.mkdir(parents=True, exist_ok=True)
         moved = follow_move(root, settings.artifacts)
         if moved:
             _log.info("the project has moved: %d artifact locations now point into %s", moved, artifacts_of(root))
