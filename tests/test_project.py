@@ -18,6 +18,7 @@ import yaml
 
 from lrface.config import SCHEMAS
 from lrface.jobs import main as cycle
+from lrface.jobs import search as searching
 from lrface.jobs.compose import COMMON, DATA, settings_for
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +26,7 @@ PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 ENTRIES = PROJECT["entry_points"]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 WITHOUT_CONFIG = {"inspect"}
+OWN = {"main": cycle.own_overrides, "search": searching.own_overrides}
 FLOATS = {"epochs", "batch_size", "threshold", "seed", "trials"}
 
 
@@ -145,10 +147,13 @@ def test_a_command_that_is_shown_composes(words):
         SCHEMAS[job],
         given,
         (*COMMON, *own),
-        cycle.own_overrides(given["overrides"]) if job == "main" else None,
+        OWN[job](given["overrides"]) if job in OWN else None,
     )
 
     assert isinstance(found, SCHEMAS[job])
+    if job == "search":
+        fixed, sweeps, launching = searching._overrides(found, SimpleNamespace(given=given))
+        searching._refuse(found, fixed, sweeps, launching)
     if job == "main":
         assert set(cycle.stage_configs(found, SimpleNamespace(given=given)).by_stage) == set(cycle.STAGES)
 

@@ -55,7 +55,7 @@ def test_a_killed_grid_goes_on_with_the_trials_that_are_left(job, project, monke
         (("--overrides", "loss.l1=1"), "no key with several values"),
         (("--overrides", "loss.l1=interval(1,2)"), "a grid over the interval of loss.l1"),
         (("--sampler", "optuna", "--overrides", "loss.l1=1,2 hydra/launcher=joblib"), "hydra/launcher=joblib"),
-        (("--overrides", "loss.l1=1,2 loss.ll=3"), "did you mean"),
+        (("--overrides", "loss.l1=1,2 loss.ll=3"), "unknown key loss.ll"),
         (("--overrides", "loss.l1=1,2 trainer.devices=2"), "several in a search"),
         (("--job", "evaluate", "--overrides", "seed=1,2"), "'pretrain', 'finetune' or 'train_dsr'"),
     ],
