@@ -123,6 +123,13 @@ class FinetuneSettings(DataJobSettings):
         "stop", description="when an epoch is not finite: stop, or try again with gentler settings"
     )
     retries: int = Field(3, ge=1, le=10, description="most tries again")
+    tuned_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of the fine-tuned weights in what is registered, the rest being those of the start; 0.5 "
+        "keeps more of what the start could do on other kinds of faces",
+    )
     shown_sizes: tuple[int, ...] = Field(
         (12, 16), min_length=1, description="sides of the probes in the report before and after, in pixels"
     )

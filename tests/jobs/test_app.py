@@ -64,6 +64,8 @@ def test_gradio_serves_it_with_nothing_from_elsewhere_until_it_is_interrupted(pr
             env=person(TMPDIR=str(tmp_path)),
             stdout=log,
             stderr=subprocess.STDOUT,
+            # a shell starts what it sends to the background with Ctrl-C switched off, and children inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         try:
             config = _wait_for(f"http://127.0.0.1:{port}/config", process, tmp_path / "log").json()
@@ -73,7 +75,10 @@ def test_gradio_serves_it_with_nothing_from_elsewhere_until_it_is_interrupted(pr
             )
         finally:
             process.send_signal(signal.SIGINT)
-            code = process.wait(timeout=60)
+            try:
+                code = process.wait(timeout=60)
+            finally:
+                process.kill()
     assert code == 0, (tmp_path / "log").read_text()
     assert config["analytics_enabled"] is False
     assert {item["api_visibility"] for item in config["dependencies"]} == {"private"}

@@ -1,5 +1,6 @@
 """`finetune`: what it starts from, what it is fed with, and the second cycle that is refused."""
 
+import itertools
 import json
 import math
 
@@ -102,3 +103,16 @@ def test_before_and_after_are_shown_side_by_side(job, project):
     assert ended.code == 0, ended.err
     shown = project.artifacts(project.runs("tags.`lrface.job` = 'finetune'")[-1], "before_and_after")
     assert {"embeddings.png", "report.html", "scores_before_and_after.png"} <= shown
+
+
+def test_part_of_the_way_back_to_the_start_is_another_version(job, project, monkeypatch):
+    better = itertools.count()  # each epoch is the best so far, so that the tuned network is what is kept
+    monkeypatch.setattr(EdgeFaceTraining, "score", lambda self, metrics: [float(next(better))])
+    whole = job("finetune", *SMALL, "--seed", "7", "--overrides", "optim.backbone_lr=1e-3")
+    first = project.version("edgeface", "finetuned")
+    half = job("finetune", *SMALL, "--seed", "7", "--overrides", "optim.backbone_lr=1e-3 tuned_share=0.5")
+    second = project.version("edgeface", "finetuned")
+
+    assert (whole.code, half.code) == (0, 0), whole.err + half.err
+    assert first.version != second.version
+    assert first.tags["weights_sha256"] != second.tags["weights_sha256"]

@@ -24,6 +24,7 @@ from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recognise
 from lrface.jobs.packs import pack_for, recognition_data
 from lrface.jobs.stage import Stage, data_tags, log_pack, register_network, stage, trained
 from lrface.losses.margin import MarginHead
+from lrface.models.average import interpolated
 from lrface.models.edgeface import EdgeFace
 from lrface.tracking.lineage import joined_licences
 from lrface.tracking.names import Alias, VersionTag
@@ -70,6 +71,9 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
         log_pack(work.run, pack, "training", len(data.rows))
         context.terminal.line(f"finetune: {start.origin} on faces of {lineage[VersionTag.SUPER_RESOLVER]}")
         network, figures = _tune(settings, context, work, start, resolver, data)
+        if settings.tuned_share < 1:
+            # the figures are of the network at the end of training, which this one is not
+            network, figures = interpolated(start.network, network, settings.tuned_share), {}
         _show(settings, context, work, pack, start, network, resolver)
         licences = [start.licence, resolver.licence if resolver else "", pack.info.licence or "unknown"]
         terms = data_tags(pack, start.version, resolver.version if resolver else None)
