@@ -4,6 +4,8 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +43,7 @@ from lrface.training.dsr import DsrRecipe, DsrTraining
 from lrface.training.edgeface import EdgeFaceRecipe, EdgeFaceTraining
 from lrface.training.fit import fit
 from lrface.training.head import cached_embeddings, train_head
-from lrface.training.module import Reporter
+from lrface.training.module import Reporter, TrainingModule
 
 EMBED_BATCH = 64
 
@@ -188,6 +190,17 @@ def dsr_limit(training: DsrTraining, batch: int, device: torch.device) -> Callab
     return step
 
 
+def _parts(module: ModuleType, training: type[TrainingModule]) -> list[tuple[Any, str, str]]:
+    """What a step of a training does beside the networks, and the name that its time goes under."""
+    return [
+        (module, "augmented", "augment"),
+        (module, "draw_degradation", "degrade"),
+        (module, "degrade", "degrade"),
+        (training, "transfer_batch_to_device", "transfer"),
+        (training, "validate", "validation"),
+    ]
+
+
 def dsr(bench: Bench, losses: str) -> Found:
     settings = dsr_settings(losses, bench)
     images = bench.batch * (-(-(bench.steps + 4) // 2))
@@ -197,24 +210,13 @@ def dsr(bench: Bench, losses: str) -> Found:
         epoch = images // bench.batch
         meter = Meter(bench.device, limit, bench.chunk, apart=lambda step: (step + 1) % epoch == 0)
         training.data.validation.small(slice(0, 2), bench.device)
-        place = lrface.training.dsr
-        with meter.timing(
-            LOADING,
-            LOGGING,
-            (place, "draw_augmentation", "augment"),
-            (place, "augment", "augment"),
-            (place, "draw_degradation", "degrade"),
-            (place, "degrade", "degrade"),
-            (DsrTraining, "transfer_batch_to_device", "transfer"),
-            (DsrTraining, "validate", "validation"),
-        ):
+        with meter.timing(LOADING, LOGGING, *_parts(lrface.training.dsr, DsrTraining)):
             fit(training, bench.device, meter.tick)
     return _found(f"dsr {losses}", meter, bench.batch, peak)
 
 
-def finetune_settings(bench: Bench) -> FinetuneSettings:
+def finetune_settings() -> FinetuneSettings:
     given = {"preset": "real", "data": "procedural", "overrides": "loop.epochs=2 loop.val_faces=40"}
-    del bench
     return settings_for("finetune", FinetuneSettings, given, COMMON)
 
 
@@ -280,7 +282,7 @@ def finetune_limit(training: EdgeFaceTraining, resolver: DSR, device: torch.devi
 
 
 def stage_2(bench: Bench) -> Found:
-    settings = finetune_settings(bench)
+    settings = finetune_settings()
     batch = settings.loop.batch_size
     images = batch * (-(-(bench.steps + 4) // 2))
     with peak_memory(bench.device) as peak:
@@ -289,24 +291,14 @@ def stage_2(bench: Bench) -> Found:
         limit = finetune_limit(training, resolver, bench.device)
         epoch = images // batch
         meter = Meter(bench.device, limit, bench.chunk, apart=lambda step: (step + 1) % epoch == 0)
-        place = lrface.training.edgeface
-        with meter.timing(
-            LOADING,
-            LOGGING,
-            (place, "draw_augmentation", "augment"),
-            (place, "augment", "augment"),
-            (place, "draw_degradation", "degrade"),
-            (place, "degrade", "degrade"),
-            (EdgeFaceTraining, "transfer_batch_to_device", "transfer"),
-            (EdgeFaceTraining, "validate", "validation"),
-        ):
+        with meter.timing(LOADING, LOGGING, *_parts(lrface.training.edgeface, EdgeFaceTraining)):
             fit(training, bench.device, meter.tick)
     return _found("stage 2", meter, batch, peak)
 
 
 def stage_1(bench: Bench) -> Found:
     """Each face once as it is and once mirrored, then five epochs of the class centres."""
-    settings = finetune_settings(bench)
+    settings = finetune_settings()
     steps = bench.steps // 2 + 3
     with peak_memory(bench.device) as peak:
         resolver, network = _restorer(bench), bench.recogniser()
