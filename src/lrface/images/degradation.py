@@ -48,6 +48,9 @@ class DegradationSettings(Settings):
     jpeg_quality_min: int = Field(30, ge=1, le=100, description="lowest JPEG quality")
     brightness: float = Field(0.3, ge=0, le=1, description="probability of another exposure")
     brightness_range: float = Field(0.3, ge=0, lt=1, description="largest relative change of exposure")
+    real: float = Field(
+        0.5, ge=0, le=1, description="share of faces trained on with their real VLR image, where the pack has them"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

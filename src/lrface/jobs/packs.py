@@ -98,7 +98,7 @@ def super_resolution_data(pack: Pack, images_per_epoch: int, drawn_share: float,
         groups=(train[~drawn], train[drawn]),
         shares=(1 - drawn_share, drawn_share),
         images_per_epoch=images_per_epoch,
-        validation=validation_set(pack.faces, val, people, val_faces),
+        validation=validation_set(pack.faces, val, people, val_faces, vlr=pack.vlr),
     )
 
 
@@ -125,5 +125,7 @@ def recognition_data(pack: Pack, images_per_epoch: int, val_faces: int) -> EdgeF
         rows=train,
         people=labels,
         images_per_epoch=images_per_epoch,
-        validation=validation_set(pack.faces, val, people, val_faces, gallery=(train[enrolled], labels[enrolled])),
+        validation=validation_set(
+            pack.faces, val, people, val_faces, gallery=(train[enrolled], labels[enrolled]), vlr=pack.vlr
+        ),
     )

@@ -26,6 +26,7 @@ from lrface.settings import Settings
 from lrface.training.findings import Finding, epoch_findings, share_findings
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.processes import Processes
+from lrface.training.real import draw_real
 from lrface.training.settings import LoopSettings
 from lrface.training.source import Batch, EpochSource, augmented, shared_order
 from lrface.training.validation import ValidationSet, recognition_metrics
@@ -145,8 +146,10 @@ class DsrTraining(TrainingModule):
 
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Augment, degrade, restore, compare."""
-        hr = augmented(batch, self.recipe.augmentation, generator)
-        small = degrade(hr, draw_degradation(self.recipe.degradation, len(batch.rows), generator).take(batch.part))
+        real = draw_real(batch, self.recipe.degradation.real, generator)
+        hr = real.put_hr(augmented(batch, self.recipe.augmentation, generator))
+        draw = draw_degradation(self.recipe.degradation, len(batch.rows), generator)
+        small = real.put_small(degrade(hr, draw.take(batch.part)))
         restored = self.restore(self.dsr, small)
         terms = self.terms(restored, hr, small.size, self.processes)
         if batch.step == 0:
@@ -241,12 +244,14 @@ class DsrTraining(TrainingModule):
         validation, supervisor = self.data.validation, self._judges[0]
         count = min(8, len(validation.owner))
         places = np.linspace(0, len(validation.owner) - 1, count).round().astype(np.int64)
-        chosen = type(validation)(validation.hr, validation.people, validation.owner[places], validation.size[places])
+        chosen = validation.take(places)
         small, hr = chosen.small(slice(0, count), self.device)
         bicubic = small.enlarged.clamp(0.0, 1.0)
         restored = self.restore(self.trained().eval(), small).clamp(0.0, 1.0)
         wanted = supervisor.embed_with_features(hr)[0]
-        titles = [f"{size} px" for size in chosen.size]
+        titles = [
+            f"{size} px, real" if real else f"{size} px" for size, real in zip(chosen.size, chosen.real, strict=True)
+        ]
         for images in (bicubic, restored):
             cosine = (supervisor.embed_with_features(images)[0] * wanted).sum(1)
             titles += [f"cos {float(c):.2f} {float(p):.1f} dB" for c, p in zip(cosine, psnr(images, hr), strict=True)]

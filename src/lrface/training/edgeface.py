@@ -31,6 +31,7 @@ from lrface.training.findings import (
     no_progress,
 )
 from lrface.training.module import Reporter, TrainingModule
+from lrface.training.real import RealSmall, draw_real
 from lrface.training.settings import LoopSettings
 from lrface.training.source import Batch, EpochSource, augmented, shared_order
 from lrface.training.validation import ValidationSet, embed_all, recognition_metrics
@@ -220,8 +221,9 @@ class EdgeFaceTraining(TrainingModule):
         """Margin loss of the mix, and the distance from the anchor."""
         anchor = self._frozen[0]
         with torch.no_grad():
-            hr = augmented(batch, self.recipe.augmentation, generator)
-            images = mixed(hr, self.recipe, self._frozen[1], generator, len(batch.rows), batch.part)
+            real = draw_real(batch, self.recipe.degradation.real, generator)
+            hr = real.put_hr(augmented(batch, self.recipe.augmentation, generator))
+            images = mixed(hr, self.recipe, self._frozen[1], generator, len(batch.rows), batch.part, real)
             wanted = anchor(hr) if anchor is not None and self.recipe.optim.anchor else None
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             embeddings = self.edgeface(images)
@@ -297,11 +299,12 @@ def mixed(
     generator: torch.Generator,
     batch: int | None = None,
     part: slice = slice(None),
+    real: RealSmall | None = None,
 ) -> Float[Tensor, "n 3 112 112"]:
     """Turn each HR face into SR, bicubic or itself, by the shares of the mix.
 
     Without a super-resolver the others have its share. Draws are for a whole batch, of which `hr` is a part; without
-    `batch` it is all of it.
+    `batch` it is all of it. Those of `real` are shrunk by nobody: their VLR images are taken.
     """
     count = len(hr) if batch is None else batch
     shares = torch.tensor([recipe.mix.sr if restore is not None else 0.0, recipe.mix.bicubic, recipe.mix.hr])
@@ -312,6 +315,8 @@ def mixed(
         rows = (kind == number).nonzero().squeeze(1)
         if rows.numel():
             small = degrade(hr[rows.to(hr.device)], draw.take(rows))
+            if real is not None:
+                small = real.take(rows.to(hr.device)).put_small(small)
             shown = restore(small) if number == 0 and restore is not None else small.enlarged
             images[rows.to(hr.device)] = shown.clamp(0.0, 1.0)
     return images

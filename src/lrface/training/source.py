@@ -28,6 +28,7 @@ class Batch:
         step: Number of the batch in its epoch, from 0.
         part: Which places of the batch `faces` and `labels` are.
         others: Stored faces of the whole batch, where some of it are needed elsewhere than in their own process.
+        vlr: Real VLR images of the same faces, where the pack has them.
     """
 
     faces: UInt8[Tensor, "n 112 112 3"]
@@ -36,11 +37,12 @@ class Batch:
     step: int
     part: slice
     others: UInt8[Tensor, "m 112 112 3"] | None = None
+    vlr: UInt8[Tensor, "n s s 3"] | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
-        others = None if self.others is None else self.others.to(device)
-        return replace(self, faces=self.faces.to(device), labels=self.labels.to(device), others=others)
+        others, vlr = (None if images is None else images.to(device) for images in (self.others, self.vlr))
+        return replace(self, faces=self.faces.to(device), labels=self.labels.to(device), others=others, vlr=vlr)
 
 
 def augmented(batch: Batch, settings: AugmentationSettings, generator: torch.Generator) -> Float[Tensor, "n 3 112 112"]:
@@ -153,6 +155,7 @@ class EpochSource:
         read = drawn if self._whole else drawn[:, self._part]
         for step, (_, faces) in enumerate(batches(self._pack, read.reshape(-1), read.shape[1], drop_last=True)):
             rows = drawn[step]
+            vlr = None if self._pack.vlr is None else torch.from_numpy(self._pack.vlr_batch(rows[self._part]))
             yield Batch(
                 faces=faces[self._part] if self._whole else faces,
                 rows=torch.from_numpy(rows),
@@ -160,4 +163,5 @@ class EpochSource:
                 step=step,
                 part=self._part,
                 others=faces if self._whole else None,
+                vlr=vlr,
             )

@@ -1,20 +1,22 @@
 """The fixed set of very small faces that a training is judged on while it runs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from lrface.images.degradation import SmallFaces, degrade, fixed_draw
+from lrface.images.degradation import SmallFaces, degrade, fixed_draw, small_faces
 from lrface.images.ranges import to_float
 from lrface.images.stored import StoredFaces
 from lrface.metrics.diversity import effective_rank
 from lrface.metrics.verification import dprime, tar_at_far
 
 SIZES = (8, 12, 16, 24, 32)
+_REAL = 0
 FARS = {"1e-1": 1e-1, "1e-2": 1e-2, "1e-3": 1e-3}
 
 Embedder = Callable[[Float[Tensor, "n 3 112 112"]], Float[Tensor, "n 512"]]
@@ -29,12 +31,20 @@ class ValidationSet:
         people: Person of each distinct face.
         owner: For each small face, which distinct face it is of.
         size: For each small face, its side in pixels.
+        real: For each small face, whether it is the real VLR image.
+        vlr: Real VLR images of those distinct faces that have small versions, where the pack has them.
     """
 
     hr: UInt8[np.ndarray, "m 112 112 3"]
     people: Int64[np.ndarray, " m"]
     owner: Int64[np.ndarray, " n"]
     size: Int64[np.ndarray, " n"]
+    real: Bool[np.ndarray, " n"]
+    vlr: UInt8[np.ndarray, "k s s 3"] | None = None
+
+    def take(self, places: Int64[np.ndarray, " k"]) -> Self:
+        """The same with some of its small faces."""
+        return replace(self, owner=self.owner[places], size=self.size[places], real=self.real[places])
 
     def batches(self, batch_size: int) -> list[slice]:
         """Slices over the small faces."""
@@ -45,7 +55,12 @@ class ValidationSet:
         hr = to_float(self.hr[self.owner[part]]).to(device)
         draw = fixed_draw(SIZES[0], len(hr))
         draw = type(draw)(**{**vars(draw), "size": torch.from_numpy(self.size[part])})
-        return degrade(hr, draw), hr
+        small = degrade(hr, draw)
+        if self.vlr is not None and self.real[part].any():
+            places = torch.from_numpy(self.real[part].nonzero()[0]).to(device)
+            given = small_faces(to_float(self.vlr[self.owner[part][self.real[part]]]).to(device))
+            small = SmallFaces(small.enlarged.index_copy(0, places, given.enlarged), small.size)
+        return small, hr
 
 
 def validation_set(
@@ -55,8 +70,11 @@ def validation_set(
     most: int,
     sizes: Sequence[int] = SIZES,
     gallery: tuple[Int64[np.ndarray, " g"], Int64[np.ndarray, " g"]] | None = None,
+    vlr: StoredFaces | None = None,
 ) -> ValidationSet:
     """Choose at most `most` small faces: evenly spaced faces, each at every size where there is room for it.
+
+    A real VLR image counts as one more size.
 
     Args:
         faces: All faces of a pack.
@@ -65,7 +83,9 @@ def validation_set(
         most: Most small faces.
         sizes: Their sides, in pixels.
         gallery: Rows and people of faces that are only searched among.
+        vlr: Real VLR images of all faces of the pack, where it has them.
     """
+    sizes = sizes if vlr is None else (*sizes, _REAL)
     distinct = max(2, min(len(rows), max(most // len(sizes), min(len(rows), most) // 2)))
     places = np.unique(np.linspace(0, len(rows) - 1, distinct).round().astype(np.int64))
     each = max(1, min(len(sizes), most // len(places)))
@@ -74,7 +94,12 @@ def validation_set(
     chosen, named = rows[places], people[places]
     if gallery is not None:
         chosen, named = np.concatenate([chosen, gallery[0]]), np.concatenate([named, gallery[1]])
-    return ValidationSet(hr=faces[chosen], people=named, owner=owner, size=size)
+    real = size == _REAL
+    given = None
+    if vlr is not None:
+        given = vlr[rows[places]]
+        size[real] = given.shape[1]
+    return ValidationSet(hr=faces[chosen], people=named, owner=owner, size=size, real=real, vlr=given)
 
 
 def recognition_metrics(
