@@ -136,3 +136,14 @@ def test_an_unknown_variant_is_refused():
 def test_a_network_that_cannot_be_built_is_refused_by_its_settings(nonsense):
     with pytest.raises(ValidationError):
         DsrSettings(**nonsense)
+
+
+def test_one_harsh_step_does_not_silence_the_finishing_layer(generator):
+    network = stirred(DSR("base", DsrSettings(channels=(8, 12), blocks=(1, 1), attention_heads=2, finish=4))).train()
+    with torch.no_grad():
+        network.finish[0].bias.fill_(-50)
+        network.finish[3].bias.fill_(-50)
+    small = degrade(torch.rand(2, 3, 112, 112, generator=generator), fixed_draw(12, 2))
+    (network.restore(small) - small.enlarged).square().mean().backward()
+    assert network.finish[0].weight.grad.abs().max() > 1e-6
+    assert network.head.weight.grad.abs().max() > 1e-6

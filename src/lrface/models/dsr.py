@@ -181,12 +181,14 @@ class DSR(nn.Module):
     def _tail(channels: int, finish: int) -> tuple[nn.Module, nn.Conv2d]:
         if not finish:
             return nn.Identity(), nn.Conv2d(channels, 3 * FOLD**2, 3, padding=1)
+        # Leaky, since what comes in is not normalised: under SiLU one harsh step can leave every channel negative, its
+        # gradient gone, and the network bicubic for good.
         middle = nn.Sequential(
             nn.Conv2d(channels, 4 * finish, 3, padding=1),
             nn.PixelShuffle(2),
-            nn.SiLU(),
+            nn.LeakyReLU(0.1),
             nn.Conv2d(finish, finish, 3, padding=1),
-            nn.SiLU(),
+            nn.LeakyReLU(0.1),
         )
         return middle, nn.Conv2d(finish, 12, 3, padding=1)
 
