@@ -54,6 +54,18 @@ VARIANTS: dict[DsrVariant, DsrSettings] = {
 }
 
 
+class LeakySiLU(nn.Module):
+    """SiLU with a slope of 0.1 left where it is flat.
+
+    What comes to the finishing layer is not normalised: under SiLU one harsh step can leave every channel negative, its
+    gradient gone, and the network bicubic for good.
+    """
+
+    def forward(self, values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Of every element."""
+        return F.silu(values) + 0.1 * values
+
+
 class SizeEmbedding(nn.Module):
     """The side of a VLR face in pixels, as a vector that steers the blocks."""
 
@@ -181,14 +193,12 @@ class DSR(nn.Module):
     def _tail(channels: int, finish: int) -> tuple[nn.Module, nn.Conv2d]:
         if not finish:
             return nn.Identity(), nn.Conv2d(channels, 3 * FOLD**2, 3, padding=1)
-        # Leaky, since what comes in is not normalised: under SiLU one harsh step can leave every channel negative, its
-        # gradient gone, and the network bicubic for good.
         middle = nn.Sequential(
             nn.Conv2d(channels, 4 * finish, 3, padding=1),
             nn.PixelShuffle(2),
-            nn.LeakyReLU(0.1),
+            LeakySiLU(),
             nn.Conv2d(finish, finish, 3, padding=1),
-            nn.LeakyReLU(0.1),
+            LeakySiLU(),
         )
         return middle, nn.Conv2d(finish, 12, 3, padding=1)
 
