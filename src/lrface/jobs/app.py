@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from lrface.config import AppSettings
-from lrface.data.aligner import Aligner, AlignSettings
+from lrface.data.aligner import Aligner
+from lrface.data.settings import AlignSettings
 from lrface.errors import ConfigError
 from lrface.evaluation.arms import bicubic
 from lrface.images.procedural import draw_identity, draw_nuisance, render

@@ -9,7 +9,7 @@ from lrface.evaluation.arms import Arm, bicubic
 from lrface.evaluation.compare import Comparison, compare
 from lrface.evaluation.decision import decide
 from lrface.evaluation.results import Cell
-from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN
+from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.assessment import log_results, measure, report_of, test_protocol
 from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter

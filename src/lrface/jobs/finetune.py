@@ -12,12 +12,12 @@ from lrface.data.pack import Pack
 from lrface.errors import EvaluationError, NonFiniteError
 from lrface.evaluation.arms import Arm, bicubic
 from lrface.evaluation.figures import png, score_histograms
-from lrface.evaluation.protocol import ProtocolSettings, draw_protocol
+from lrface.evaluation.protocol import draw_protocol
 from lrface.evaluation.report import ReportInput, make_report
 from lrface.evaluation.results import Cell
 from lrface.evaluation.run import embed_arms, evaluate
-from lrface.evaluation.settings import EvaluationSettings
-from lrface.images.ranges import VLR_MAX, VLR_MIN
+from lrface.evaluation.settings import EvaluationSettings, ProtocolSettings
+from lrface.images.sizes import VLR_MAX, VLR_MIN
 from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver

@@ -20,8 +20,9 @@ from lrface.jobs.stage import NOT_PARAMS
 from lrface.jobs.terminal import Terminal
 from lrface.models.device import pick_device
 from lrface.tracking.runs import OthersRun
+from lrface.tracking.settings import TrackingSettings
 from lrface.tracking.spool import write_atomically
-from lrface.tracking.store import TrackingSettings, connect
+from lrface.tracking.store import connect
 
 NOT_FIGURES = frozenset({"train", "val", "start", "stage1", "system"})
 

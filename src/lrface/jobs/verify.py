@@ -21,7 +21,7 @@ from lrface.evaluation.public.records import PublicRecord, table_of, with_publis
 from lrface.evaluation.public.report import make_public_report, summary_lines
 from lrface.evaluation.public.search import evaluate_search
 from lrface.evaluation.public.sets import PairSet, SearchSet
-from lrface.images.ranges import FACE_SIZE
+from lrface.images.sizes import FACE_SIZE
 from lrface.jobs.assessment import arms_of, load_networks
 from lrface.jobs.command import Context, command, leave
 from lrface.jobs.compose import Parameter
