@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from lrface.config import SCHEMAS
 from lrface.errors import LrfaceError
+from lrface.jobs.keys import keys_of
 from lrface.training import findings
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +34,8 @@ def _set_keys(value, prefix=""):
 
 
 @pytest.mark.parametrize("job", SCHEMAS)
-def test_every_key_stands_in_the_reference_with_words(reference, job):
-    rows = {key.partition(" ")[0]: text for key, _, _, text in reference.keys(SCHEMAS[job])}
+def test_every_key_stands_in_the_reference_with_words(job):
+    rows = {key.name: key.text for key in keys_of(SCHEMAS[job])}
     groups = [field.get_default(call_default_factory=True) for field in SCHEMAS[job].model_fields.values()]
     for name, group in zip(SCHEMAS[job].model_fields, groups, strict=True):
         wanted = set(_set_keys(group, f"{name}.")) if isinstance(group, BaseModel) else set()
@@ -43,8 +44,8 @@ def test_every_key_stands_in_the_reference_with_words(reference, job):
     assert not [key for key, text in rows.items() if not text and not key.endswith(".kind")]
 
 
-def test_defaults_are_those_of_the_job_and_not_of_the_group(reference):
-    rows = {key: default for key, _, default, _ in reference.keys(SCHEMAS["train_dsr"])}
+def test_defaults_are_those_of_the_job_and_not_of_the_group():
+    rows = {key.name: key.default for key in keys_of(SCHEMAS["train_dsr"])}
     assert rows["loop.epochs"] == "100"
     assert rows["loop.batch_size"] == "16"
 

@@ -11,14 +11,12 @@ import zipfile
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from lrface.config import SCHEMAS
-from lrface.jobs import main as cycle
-from lrface.jobs import search as searching
+from lrface.jobs import cycle, space
 from lrface.jobs.compose import COMMON, DATA, settings_for
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +24,7 @@ PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 ENTRIES = PROJECT["entry_points"]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 WITHOUT_CONFIG = {"inspect"}
-OWN = {"main": cycle.own_overrides, "search": searching.own_overrides}
+OWN = {"main": cycle.own_overrides, "search": space.own_overrides}
 FLOATS = {"epochs", "batch_size", "threshold", "seed", "trials"}
 
 
@@ -152,10 +150,9 @@ def test_a_command_that_is_shown_composes(words):
 
     assert isinstance(found, SCHEMAS[job])
     if job == "search":
-        fixed, sweeps, launching = searching._overrides(found, SimpleNamespace(given=given))
-        searching._refuse(found, fixed, sweeps, launching)
+        assert space.space_of(found, given).sweeps
     if job == "main":
-        assert set(cycle.stage_configs(found, SimpleNamespace(given=given)).by_stage) == set(cycle.STAGES)
+        assert set(cycle.stage_configs(found, given).by_stage) == set(cycle.STAGES)
 
 
 def test_the_readme_explains_every_parameter():

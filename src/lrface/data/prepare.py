@@ -61,7 +61,7 @@ class Summary:
         }
 
     def lines(self) -> list[str]:
-        """Gives the summary as lines of text."""
+        """Gives the summary as lines of text; the findings speak for themselves."""
         lines = self.splits.lines()
         aligned = ", ".join(f"{count} {name}" for name, count in sorted(self.report.alignment.items()))
         lines.append(f"alignment: {aligned}")
@@ -71,7 +71,6 @@ class Summary:
             by_subject = self.report.skipped_by_subject()
             lines.extend(f"  {subject}: {count} skipped" for subject, count in by_subject.items())
         lines.extend(self.report.notes)
-        lines.extend(f"{finding.severity}: {finding.message}" for finding in self.findings)
         return lines
 
 
