@@ -13,6 +13,7 @@ from lrface.jobs.keys import keys_of
 from lrface.training import findings
 
 ROOT = Path(__file__).parents[1]
+FILES = {".onnx", ".txt", ".csv", ".json"}
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +69,18 @@ def test_every_finding_is_explained():
     assert named >= {"identity_stuck", "psnr_falling", "no_progress"}
     assert {name for name in named if f"`{name}`" not in page and f"`stop_{name}`" not in page} == set()
     assert findings.__doc__
+
+
+def test_every_key_that_the_documentation_names_exists():
+    """A word in backticks with dots in it that starts as a key of some job does, is one, or a group of them."""
+    keys = {key.name for schema in SCHEMAS.values() for key in keys_of(schema)}
+    keys |= {".".join(key.split(".")[:depth]) for key in keys for depth in range(2, key.count(".") + 1)}
+    first = {key.partition(".")[0] for key in keys if "." in key}
+    strange = {
+        (page.name, word)
+        for page in sorted((ROOT / "docs").glob("*.md"))
+        for word in re.findall(r"`([a-z_]+(?:\.[a-z_0-9]+)+)(?:=[^`]*)?`", page.read_text())
+        if word.partition(".")[0] in first and word not in keys and Path(word).suffix not in FILES
+    }
+
+    assert strange == set()
