@@ -53,9 +53,9 @@ def test_unknown_keys_and_endless_numbers_are_refused(schema):
 @pytest.mark.parametrize("job", SCHEMAS)
 def test_a_job_has_one_name_everywhere(job):
     assert (Path(__file__).parents[1] / "conf" / f"{job}.yaml").is_file()
-    module = importlib.import_module(f"lrface.jobs.{job}")
-    assert callable(module.run)
-    assert f'command("{job}"' in Path(module.__file__).read_text()
+    entry = importlib.import_module(f"lrface.jobs.{job}")
+    assert f'command("{job}"' in Path(entry.__file__).read_text()
+    assert callable(importlib.import_module(f"lrface.jobs.pipelines.{job}").run)
 
 
 def test_the_defaults_that_the_users_documents_fix():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lrface.tracking.store import TrackingSettings
+from lrface.tracking.settings import TrackingSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE = ROOT / "docker" / "compose.yaml"

@@ -9,9 +9,11 @@ from pydantic import BaseModel
 
 from lrface.config import SCHEMAS
 from lrface.errors import LrfaceError
+from lrface.jobs.keys import keys_of
 from lrface.training import findings
 
 ROOT = Path(__file__).parents[1]
+FILES = {".onnx", ".txt", ".csv", ".json"}
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,8 @@ def _set_keys(value, prefix=""):
 
 
 @pytest.mark.parametrize("job", SCHEMAS)
-def test_every_key_stands_in_the_reference_with_words(reference, job):
-    rows = {key.partition(" ")[0]: text for key, _, _, text in reference.keys(SCHEMAS[job])}
+def test_every_key_stands_in_the_reference_with_words(job):
+    rows = {key.name: key.text for key in keys_of(SCHEMAS[job])}
     groups = [field.get_default(call_default_factory=True) for field in SCHEMAS[job].model_fields.values()]
     for name, group in zip(SCHEMAS[job].model_fields, groups, strict=True):
         wanted = set(_set_keys(group, f"{name}.")) if isinstance(group, BaseModel) else set()
@@ -43,8 +45,8 @@ def test_every_key_stands_in_the_reference_with_words(reference, job):
     assert not [key for key, text in rows.items() if not text and not key.endswith(".kind")]
 
 
-def test_defaults_are_those_of_the_job_and_not_of_the_group(reference):
-    rows = {key: default for key, _, default, _ in reference.keys(SCHEMAS["train_dsr"])}
+def test_defaults_are_those_of_the_job_and_not_of_the_group():
+    rows = {key.name: key.default for key in keys_of(SCHEMAS["train_dsr"])}
     assert rows["loop.epochs"] == "100"
     assert rows["loop.batch_size"] == "16"
 
@@ -67,3 +69,18 @@ def test_every_finding_is_explained():
     assert named >= {"identity_stuck", "psnr_falling", "no_progress"}
     assert {name for name in named if f"`{name}`" not in page and f"`stop_{name}`" not in page} == set()
     assert findings.__doc__
+
+
+def test_every_key_that_the_documentation_names_exists():
+    """A word in backticks with dots in it that starts as a key of some job does, is one, or a group of them."""
+    keys = {key.name for schema in SCHEMAS.values() for key in keys_of(schema)}
+    keys |= {".".join(key.split(".")[:depth]) for key in keys for depth in range(2, key.count(".") + 1)}
+    first = {key.partition(".")[0] for key in keys if "." in key}
+    strange = {
+        (page.name, word)
+        for page in sorted((ROOT / "docs").glob("*.md"))
+        for word in re.findall(r"`([a-z_]+(?:\.[a-z_0-9]+)+)(?:=[^`]*)?`", page.read_text())
+        if word.partition(".")[0] in first and word not in keys and Path(word).suffix not in FILES
+    }
+
+    assert strange == set()

@@ -11,14 +11,12 @@ import zipfile
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from lrface.config import SCHEMAS
-from lrface.jobs import main as cycle
-from lrface.jobs import search as searching
+from lrface.jobs import cycle, space
 from lrface.jobs.compose import COMMON, DATA, settings_for
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +24,7 @@ PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 ENTRIES = PROJECT["entry_points"]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 WITHOUT_CONFIG = {"inspect"}
-OWN = {"main": cycle.own_overrides, "search": searching.own_overrides}
+OWN = {"main": cycle.own_overrides, "search": space.own_overrides}
 FLOATS = {"epochs", "batch_size", "threshold", "seed", "trials"}
 
 
@@ -111,13 +109,21 @@ def _commands(page):
 
 
 README = [words for words in _commands("README.md") if words[:2] == ["mlflow", "run"]]
+COMMANDS = "docs/commands.md"
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
 SHOWN = [words for page in ("README.md", *PAGES) for words in _commands(page) if words[:2] == ["mlflow", "run"]]
 
 
 def test_the_readme_shows_how_to_run_it():
-    assert len(README) >= 8
-    assert {"main", "evaluate", "promote", "sweep", "inspect"} <= {_entry(words) for words in README}
+    assert {"main", "evaluate", "promote", "curve"} <= {_entry(words) for words in README}
+
+
+def test_every_entry_point_is_explained_and_shown():
+    table = (ROOT / COMMANDS).read_text().partition("## Examples")[0]
+    explained = {name for row in re.findall(r"^\| (`.*?`) \|", table, flags=re.MULTILINE) for name in row.split("`")}
+
+    assert set(ENTRIES) <= explained
+    assert set(ENTRIES) - {_entry(words) for words in SHOWN} <= {"app"}  # which `make app` starts
 
 
 def _entry(words):
@@ -152,29 +158,28 @@ def test_a_command_that_is_shown_composes(words):
 
     assert isinstance(found, SCHEMAS[job])
     if job == "search":
-        fixed, sweeps, launching = searching._overrides(found, SimpleNamespace(given=given))
-        searching._refuse(found, fixed, sweeps, launching)
+        assert space.space_of(found, given).sweeps
     if job == "main":
-        assert set(cycle.stage_configs(found, SimpleNamespace(given=given)).by_stage) == set(cycle.STAGES)
+        assert set(cycle.stage_configs(found, given).by_stage) == set(cycle.STAGES)
 
 
-def test_the_readme_explains_every_parameter():
-    table = (ROOT / "README.md").read_text().partition("## Parameters")[2].partition("## Where")[0]
+def test_the_documentation_explains_every_parameter():
+    table = (ROOT / COMMANDS).read_text().partition("## Parameters")[2].partition("## Scripts")[0]
     explained = {name for row in re.findall(r"^\| (`.*?`) \|", table, flags=re.MULTILINE) for name in row.split("`")}
 
-    common = {"preset", "data", "source", "edgeface", "dsr", "epochs", "batch_size", "threshold", "device", "seed"}
-    assert common | {"out", "overrides", "pair", "action", "person", "gallery"} <= explained
+    told_of_elsewhere = {"edgeface_a", "dsr_a", "edgeface_b", "dsr_b", "path", "variant", "rollback"}
+    assert set(chain(*(entry["parameters"] for entry in ENTRIES.values()))) - told_of_elsewhere <= explained
 
 
-def test_the_readme_names_every_preset():
-    row = next(line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `preset`"))
+def test_the_documentation_names_every_preset():
+    row = next(line for line in (ROOT / COMMANDS).read_text().splitlines() if line.startswith("| `preset`"))
 
     assert {path.stem for path in (ROOT / "conf" / "preset").glob("*/*.yaml")} <= set(row.split("`"))
 
 
-def test_every_file_that_the_readme_names_exists():
+def test_every_file_and_folder_that_the_documentation_names_first_exists():
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text())
-    folders = re.findall(r"^\| `([a-z/]+/)`", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    folders = re.findall(r"^\| `([a-z/]+/)`", (ROOT / "docs" / "architecture.md").read_text(), flags=re.MULTILINE)
 
     assert links
     assert folders

@@ -7,30 +7,24 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lrface.data.aligner import AlignSettings
-from lrface.data.detector import DetectorSettings
-from lrface.data.files import ReadSettings
-from lrface.data.settings import DataSettings, ProceduralData
-from lrface.evaluation.curve import SIZES
-from lrface.evaluation.decision import DecisionSettings
-from lrface.evaluation.protocol import ProtocolSettings
-from lrface.evaluation.public.opening import Kind
-from lrface.evaluation.public.pairs import PairSettings as PublicPairSettings
-from lrface.evaluation.public.search import SearchSettings
-from lrface.evaluation.settings import EvaluationSettings
-from lrface.images.augmentation import AugmentationSettings
-from lrface.images.degradation import DegradationSettings
-from lrface.images.ranges import VLR_MAX, VLR_MIN
-from lrface.losses.margin import MarginSettings
-from lrface.losses.weighted import DsrLossSettings
-from lrface.models.dsr import DsrSettings, DsrVariant
+from lrface.data.settings import AlignSettings, DataSettings, DetectorSettings, ProceduralData, ReadSettings
+from lrface.evaluation.public.settings import Kind, SearchSettings
+from lrface.evaluation.public.settings import PairSettings as PublicPairSettings
+from lrface.evaluation.settings import CURVE_SIZES, DecisionSettings, EvaluationSettings, ProtocolSettings
+from lrface.images.settings import AugmentationSettings, DegradationSettings
+from lrface.images.sizes import VLR_MAX, VLR_MIN
+from lrface.losses.settings import DsrLossSettings, MarginSettings
+from lrface.models.settings import DsrSettings, DsrVariant
 from lrface.settings import Settings
-from lrface.tracking.store import TrackingSettings
-from lrface.training.dsr import DsrOptimSettings
-from lrface.training.edgeface import EdgeFaceOptimSettings, MixSettings
-from lrface.training.findings import CollapseSettings
-from lrface.training.head import HeadSettings
-from lrface.training.settings import LoopSettings
+from lrface.tracking.settings import TrackingSettings
+from lrface.training.settings import (
+    CollapseSettings,
+    DsrOptimSettings,
+    EdgeFaceOptimSettings,
+    HeadSettings,
+    LoopSettings,
+    MixSettings,
+)
 
 PRETRAINED = "models:/edgeface@pretrained"
 FINETUNED = "models:/edgeface@finetuned"
@@ -194,7 +188,7 @@ class EvaluateSettings(ArmJobSettings, DataJobSettings):
 class CurveSettings(EvaluateSettings):
     """`curve`: every arm from 8 to 112 pixels under every condition."""
 
-    sizes: tuple[Side, ...] = Field(SIZES, min_length=1, description="sides of the probes, in pixels")
+    sizes: tuple[Side, ...] = Field(CURVE_SIZES, min_length=1, description="sides of the probes, in pixels")
     degradations: tuple[str, ...] = Field(
         ("clean", "blur", "noise", "jpeg", "all"), min_length=1, description="conditions of the probes"
     )

@@ -17,16 +17,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrface.data.aligner import AlignSettings
-from lrface.data.checks import CheckSettings
-from lrface.data.files import ReadSettings
 from lrface.data.flat import FlatSource
 from lrface.data.folder import FolderSource
 from lrface.data.layouts import PairsSource, SplitsSource
 from lrface.data.listed import ListSource
 from lrface.data.prepare import prepare
 from lrface.data.recordio import RecordSource
-from lrface.data.splits import SplitSettings
+from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, SplitSettings
 from lrface.errors import ConfigError, DataError
 
 FRONTAL = AlignSettings(mode="landmarks", max_yaw=30)

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrface.data.checks import Checked, CheckSettings, check_faces, check_splits, stop_on_errors
+from lrface.data.checks import Checked, check_faces, check_splits, stop_on_errors
 from lrface.data.measure import measure
+from lrface.data.settings import CheckSettings
 from lrface.data.source import Problem, Report
 from lrface.data.splits import Splits
 from lrface.errors import DataError

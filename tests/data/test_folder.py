@@ -2,10 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lrface.data.aligner import AlignSettings
-from lrface.data.files import ReadSettings
 from lrface.data.folder import FolderSource
 from lrface.data.reading import BadImageError
+from lrface.data.settings import AlignSettings, ReadSettings
 from lrface.data.source import Report
 from lrface.errors import DataError
 

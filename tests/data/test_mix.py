@@ -1,13 +1,11 @@
 import pytest
 
-from lrface.data.checks import CheckSettings
-from lrface.data.files import ReadSettings
 from lrface.data.folder import FolderSource
 from lrface.data.mix import MixSource, Part
 from lrface.data.prepare import prepare
 from lrface.data.procedural import ProceduralSource
+from lrface.data.settings import CheckSettings, ReadSettings, SplitSettings
 from lrface.data.source import Report
-from lrface.data.splits import SplitSettings
 from lrface.errors import ConfigError
 from lrface.images.procedural import ProceduralSettings
 

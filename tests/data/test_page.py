@@ -4,12 +4,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lrface.data.checks import CheckSettings, Finding
-from lrface.data.files import ReadSettings
+from lrface.data.checks import Finding
 from lrface.data.folder import FolderSource
 from lrface.data.page import histograms, pack_page, pack_sheet, sample_rows
 from lrface.data.prepare import prepare
-from lrface.data.splits import SplitSettings
+from lrface.data.settings import CheckSettings, ReadSettings, SplitSettings
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrface.data.files import ReadSettings
 from lrface.data.pictures import read_pictures
+from lrface.data.settings import ReadSettings
 from lrface.errors import DataError
 
 

@@ -8,14 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from lrface.data.aligner import AlignSettings
-from lrface.data.checks import CheckSettings
-from lrface.data.detector import DetectorSettings
-from lrface.data.files import ReadSettings
 from lrface.data.folder import FolderSource
 from lrface.data.pack import open_pack
 from lrface.data.prepare import prepare
-from lrface.data.splits import SplitSettings
+from lrface.data.settings import AlignSettings, CheckSettings, DetectorSettings, ReadSettings, SplitSettings
 from lrface.errors import ConfigError, DataError
 
 SPLITS = SplitSettings(test_subjects=1, val_subjects=1)

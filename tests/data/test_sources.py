@@ -8,16 +8,13 @@ import pandas as pd
 import pytest
 from torchvision.datasets import CelebA, LFWPeople
 
-from lrface.data.aligner import AlignSettings
-from lrface.data.checks import CheckSettings
-from lrface.data.files import ReadSettings
 from lrface.data.flat import FlatSource
 from lrface.data.layouts import PairsSource, SplitsSource
 from lrface.data.listed import ListSource
 from lrface.data.prepare import prepare
 from lrface.data.recordio import RecordSource
+from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, SplitSettings
 from lrface.data.source import Report
-from lrface.data.splits import SplitSettings
 from lrface.data.torchvision_sets import CelebaSource, LfwSource
 from lrface.errors import ConfigError, DataError
 from lrface.images.alignment import TEMPLATE

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrface.data.splits import Row, SplitSettings, make_splits, split_superres, summarize
+from lrface.data.settings import SplitSettings
+from lrface.data.splits import Row, make_splits, split_superres, summarize
 from lrface.errors import ConfigError, DataError
 
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from lrface.evaluation.arms import Arm, bicubic
-from lrface.evaluation.protocol import ProtocolSettings, draw_protocol
-from lrface.evaluation.settings import EvaluationSettings
+from lrface.evaluation.protocol import draw_protocol
+from lrface.evaluation.settings import EvaluationSettings, ProtocolSettings
 
 
 def coarse(images):

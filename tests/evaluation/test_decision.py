@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from lrface.errors import EvaluationError
 from lrface.evaluation.compare import Comparison, Difference
-from lrface.evaluation.decision import Decision, DecisionSettings, decide, rule_on_gain
+from lrface.evaluation.decision import Decision, decide, rule_on_gain
 from lrface.evaluation.results import Cell
+from lrface.evaluation.settings import DecisionSettings
 from lrface.metrics.statistics import Interval, McNemar
 
 

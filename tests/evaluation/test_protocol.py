@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrface.errors import EvaluationError
-from lrface.evaluation.protocol import Part, ProtocolSettings, draw_protocol, load_protocol, natural_key
+from lrface.evaluation.protocol import Part, draw_protocol, load_protocol, natural_key
+from lrface.evaluation.settings import ProtocolSettings
 
 
 def people(subjects, images):

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lrface.images.augmentation import AugmentationSettings, augment, draw_augmentation
+from lrface.images.augmentation import augment, draw_augmentation
+from lrface.images.settings import AugmentationSettings
 
 OFF = AugmentationSettings(flip=0, geometry=0, blend=0, bend=0, colour=0)
 FULL = AugmentationSettings(

@@ -8,9 +8,10 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 from lrface.errors import ConfigError
-from lrface.images.degradation import DegradationSettings, degrade, draw_degradation, fixed_draw, small_faces
-from lrface.images.ranges import VLR_MAX, VLR_MIN
-from lrface.images.resample import KERNELS, enlarge_unclamped, shrink
+from lrface.images.degradation import degrade, draw_degradation, fixed_draw, small_faces
+from lrface.images.resample import enlarge_unclamped, shrink
+from lrface.images.settings import KERNELS, DegradationSettings
+from lrface.images.sizes import VLR_MAX, VLR_MIN
 
 EVERYTHING = DegradationSettings(clean=0.0, blur=1.0, motion=1.0, noise=1.0, jpeg=1.0, brightness=1.0)
 EFFECTS = {"blur": 0.0, "motion": 0.0, "noise": 0.0, "jpeg": 0.0, "brightness": 0.0}

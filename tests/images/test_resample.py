@@ -5,9 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from lrface.errors import ConfigError
-from lrface.images.ranges import VLR_MAX, VLR_MIN
 from lrface.images.resample import (
-    KERNELS,
     check_size,
     enlarge,
     enlarge_matrices,
@@ -16,6 +14,8 @@ from lrface.images.resample import (
     shrink,
     shrink_matrices,
 )
+from lrface.images.settings import KERNELS
+from lrface.images.sizes import VLR_MAX, VLR_MIN
 
 SIZES = range(VLR_MIN, VLR_MAX + 1)
 

@@ -8,7 +8,7 @@ import time
 import pytest
 import requests
 
-from lrface.jobs import app as module
+from lrface.jobs.pipelines import app as module
 from lrface.page import view
 from lrface.page.trial import MOST_BYTES
 

@@ -5,7 +5,7 @@ import json
 import math
 
 from lrface.config import FinetuneSettings
-from lrface.jobs.finetune import GENTLE_CLIP, GENTLE_HEAD_LR, gentler
+from lrface.jobs.pipelines.finetune import GENTLE_CLIP, GENTLE_HEAD_LR, gentler
 from lrface.training.edgeface import EdgeFaceTraining
 
 SMALL = ("--preset", "smoke", "--epochs", "1")

@@ -39,21 +39,23 @@ def test_one_that_does_not_load_leaves_with_1_and_one_line(job, tmp_path):
     assert "other.safetensors" in ended.refused()
 
 
-@pytest.mark.parametrize("order", [("--json", "PATH"), ("PATH", "--json"), ("PATH", "--json=true")])
-def test_json_is_the_whole_report(job, weights, order):
-    ended = job("inspect", *(str(weights) if word == "PATH" else word for word in order))
+def test_json_is_the_whole_report(job, weights):
+    ended = job("inspect", "--log", "json", str(weights))
 
     report = json.loads(ended.out)
+    assert report["event"] == "report"
     assert report["loadable"] is True
     assert report["variant"] == "xxs"
     assert report["parameters"] == 1_244_744
 
 
 def test_json_of_what_does_not_load_is_json_too(job, tmp_path):
-    ended = job("inspect", "--json", str(tmp_path / "nothing.pt"))
+    ended = job("inspect", "--log=json", str(tmp_path / "nothing.pt"))
 
-    assert json.loads(ended.out)["kind"] == "missing"
-    assert "no file at this path" in ended.refused()
+    report, error = [json.loads(line) for line in ended.out.splitlines()]
+    assert report["kind"] == "missing"
+    assert (error["event"], error["got"]) == ("error", "no file at this path")
+    assert (ended.code, ended.err) == (1, "")
 
 
 def test_another_size_is_held_against_the_file(job, weights):

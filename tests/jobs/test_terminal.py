@@ -1,8 +1,13 @@
 import io
+import json
+import math
 import re
 import sys
 
-from lrface.jobs.terminal import Terminal
+import pytest
+
+from lrface.errors import ConfigError
+from lrface.jobs.terminal import Terminal, terminal_of
 
 
 class Screen(io.StringIO):
@@ -47,3 +52,56 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away(monkeypatch, capsys):
         tick(2, 2)
     assert capsys.readouterr().out == ""
     assert "embed [1]" in screen.getvalue()
+
+
+def _whole_job(terminal):
+    terminal.line("train_dsr: base")
+    terminal.metrics("train_dsr baseline", 0, {"val/psnr": 25.5, "val/loss": math.nan})
+    with terminal.progress("embed") as tick:
+        tick(1, 1)
+    terminal.finding("warning", "identity_stuck", "0.3 after 5 epochs", "raise loss.identity")
+    terminal.finding("error", "constant", "2 faces")
+    terminal.result("bicubic 8 px: rank1 0.6")
+    terminal.ended("evaluate", "c0ffee", ["models:/dsr/2"])
+    terminal.error(ConfigError("preset", got="quick", expected="smoke", remedy="choose one of these"))
+
+
+def test_quiet_is_results_errors_and_findings_that_stop(capsys):
+    _whole_job(terminal_of("quiet"))
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        "error: constant: 2 faces",
+        "bicubic 8 px: rank1 0.6",
+        "evaluate: done, run c0ffee, registered models:/dsr/2",
+    ]
+    assert told.err == "error: preset: got quick; expected smoke; choose one of these\n"
+
+
+def test_json_is_an_object_a_line(capsys):
+    _whole_job(terminal_of("json"))
+    told = capsys.readouterr()
+    events = [json.loads(line) for line in told.out.splitlines()]
+    assert told.err == ""
+    assert [event["event"] for event in events] == [
+        *("news", "metrics", "finding", "finding", "summary", "result", "error"),
+    ]
+    _, metrics, finding, _, _, result, error = events
+    assert (metrics["stage"], metrics["epoch"]) == ("train_dsr baseline", 0)
+    assert metrics["metrics"] == {"val/psnr": 25.5, "val/loss": None}
+    assert (finding["severity"], finding["name"]) == ("warning", "identity_stuck")
+    assert result == {"event": "result", "job": "evaluate", "run_id": "c0ffee", "versions": ["models:/dsr/2"]}
+    assert (error["what"], error["got"], error["expected"]) == ("preset", "quick", "smoke")
+
+
+@pytest.mark.parametrize("log", ["quiet", "json"])
+def test_no_bar_is_drawn_for_scripts(log, monkeypatch):
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with terminal_of(log).progress("embed") as tick:
+        tick(1, 2)
+    assert screen.getvalue() == ""
+
+
+def test_another_log_is_refused():
+    with pytest.raises(ConfigError, match="got loud; expected plain, quiet, json"):
+        terminal_of("loud")

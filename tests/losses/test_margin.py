@@ -6,7 +6,8 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
-from lrface.losses.margin import MarginHead, MarginSettings
+from lrface.losses.margin import MarginHead
+from lrface.losses.settings import MarginSettings
 
 CLASSES = 5
 

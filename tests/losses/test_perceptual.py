@@ -8,7 +8,8 @@ from torch import nn
 
 from lrface.errors import WeightsError
 from lrface.losses import perceptual
-from lrface.losses.perceptual import LAYERS, PerceptualLoss, PerceptualSettings
+from lrface.losses.perceptual import PerceptualLoss
+from lrface.losses.settings import LAYERS, PerceptualSettings
 
 WIDTHS = (2, 2, "M", 3, 3, "M", 4, 4, 4, 4, "M", 5, 5, 5, 5, "M", 5, 5, 5, 5, "M")
 

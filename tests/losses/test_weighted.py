@@ -2,8 +2,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from lrface.losses.perceptual import PerceptualSettings
-from lrface.losses.weighted import DsrLossSettings, LossTerms, gradient_shares
+from lrface.losses.settings import DsrLossSettings, PerceptualSettings
+from lrface.losses.weighted import LossTerms, gradient_shares, share_of_size
 
 
 @pytest.fixture
@@ -65,6 +65,6 @@ def test_a_loss_without_any_term_is_refused():
 
 
 def test_identity_fades_above_the_size_where_bicubic_has_lost_little():
-    share = DsrLossSettings(fade_from=16).share(torch.tensor([8, 16, 24, 32]))
+    share = share_of_size(DsrLossSettings(fade_from=16), torch.tensor([8, 16, 24, 32]))
     torch.testing.assert_close(share, torch.tensor([1.0, 1.0, (16 / 24) ** 2, 0.25]))
-    assert DsrLossSettings(fade_from=32).share(torch.arange(8, 33)).eq(1).all()
+    assert share_of_size(DsrLossSettings(fade_from=32), torch.arange(8, 33)).eq(1).all()

@@ -6,7 +6,6 @@ from torch import nn
 from lrface.errors import ConfigError
 from lrface.models.adapters import (
     AdaptedLinear,
-    TrainableSettings,
     adapter_parameters,
     add_adapters,
     choose_trainable,
@@ -14,6 +13,7 @@ from lrface.models.adapters import (
     merged_copy,
 )
 from lrface.models.edgeface import EdgeFace
+from lrface.models.settings import TrainableSettings
 
 
 @pytest.fixture

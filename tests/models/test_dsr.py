@@ -6,8 +6,9 @@ from torch.nn import functional as F
 from lrface.errors import ConfigError
 from lrface.images.degradation import SmallFaces, degrade, fixed_draw, small_faces
 from lrface.images.resample import enlarge
-from lrface.models.dsr import DSR, VARIANTS, DsrSettings
+from lrface.models.dsr import DSR, VARIANTS
 from lrface.models.export import export_onnx
+from lrface.models.settings import DsrSettings
 from lrface.models.size import count_mflops, count_parameters
 
 SIZES = range(8, 33)

@@ -2,10 +2,11 @@ import pytest
 import torch
 
 from lrface.errors import WeightsError
-from lrface.models.dsr import DSR, DsrSettings
+from lrface.models.dsr import DSR
 from lrface.models.dsr_folder import build_dsr, dsr_spec, load_dsr
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
+from lrface.models.settings import DsrSettings
 from lrface.models.store import CONFIG_NAME, WEIGHTS_NAME, write_model
 
 TINY = DsrSettings(channels=(8,), blocks=(1,), attention_heads=2, finish=0)

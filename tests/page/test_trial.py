@@ -3,7 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from lrface.data.aligner import Aligner, AlignSettings
+from lrface.data.aligner import Aligner
+from lrface.data.settings import AlignSettings
 from lrface.errors import ConfigError, DataError
 from lrface.evaluation.arms import bicubic
 from lrface.gallery.file import FileGallery

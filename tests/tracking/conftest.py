@@ -16,9 +16,10 @@ from lrface.tracking.names import EDGEFACE
 from lrface.tracking.quiet import _OWN_WARNINGS, quieten
 from lrface.tracking.registry import register
 from lrface.tracking.runs import Run
+from lrface.tracking.settings import TrackingSettings
 from lrface.tracking.signatures import edgeface_signature
 from lrface.tracking.starting import start_run
-from lrface.tracking.store import Store, TrackingSettings, connect
+from lrface.tracking.store import Store, connect
 from lrface.tracking.versions import ModelVersion
 
 QUICK = TrackingSettings(flush_seconds=0.05, drain_seconds=20, backoff_seconds=0.2, retries=0)

@@ -9,10 +9,9 @@ from lrface.errors import NonFiniteError
 from lrface.images.degradation import degrade, fixed_draw
 from lrface.images.ranges import to_float
 from lrface.images.resample import enlarge
-from lrface.losses.perceptual import PerceptualSettings
-from lrface.losses.weighted import DsrLossSettings
-from lrface.training.dsr import DsrOptimSettings
+from lrface.losses.settings import DsrLossSettings, PerceptualSettings
 from lrface.training.fit import fit
+from lrface.training.settings import DsrOptimSettings
 
 NO_VGG = PerceptualSettings(weights="none")
 

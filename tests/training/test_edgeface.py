@@ -8,11 +8,12 @@ from torch.nn import functional as F
 
 from lrface.errors import ConfigError, DataError, TrainingError
 from lrface.images.ranges import to_float
-from lrface.models.adapters import AdaptedLinear, TrainableSettings
+from lrface.models.adapters import AdaptedLinear
 from lrface.models.edgeface import EdgeFace
-from lrface.training.edgeface import EdgeFaceOptimSettings, MixSettings, mixed
-from lrface.training.findings import CollapseSettings
+from lrface.models.settings import TrainableSettings
+from lrface.training.edgeface import mixed
 from lrface.training.fit import fit
+from lrface.training.settings import CollapseSettings, EdgeFaceOptimSettings, MixSettings
 
 
 def optim_of(**settings):

@@ -3,15 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from lrface.training.findings import (
-    CollapseSettings,
-    FirstLook,
-    collapse,
-    epoch_findings,
-    first_findings,
-    no_progress,
-    share_findings,
-)
+from lrface.training.findings import FirstLook, collapse, epoch_findings, first_findings, no_progress, share_findings
+from lrface.training.settings import CollapseSettings
 
 HEALTHY = {
     "loss": 0.1, "train_loss": 0.1, "loss_identity": 0.1, "psnr": 29.0, "similarity": 0.9,

@@ -3,9 +3,10 @@ import torch
 from torch.nn import functional as F
 
 from lrface.images.ranges import to_float
-from lrface.losses.margin import MarginHead, MarginSettings
-from lrface.training.edgeface import MixSettings
-from lrface.training.head import HeadSettings, cached_embeddings, train_head
+from lrface.losses.margin import MarginHead
+from lrface.losses.settings import MarginSettings
+from lrface.training.head import cached_embeddings, train_head
+from lrface.training.settings import HeadSettings, MixSettings
 
 
 @pytest.fixture

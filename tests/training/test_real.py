@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from lrface.errors import ConfigError
-from lrface.images.augmentation import AugmentationSettings
 from lrface.images.degradation import SmallFaces, degrade, fixed_draw, small_faces
 from lrface.images.ranges import to_float
-from lrface.training.edgeface import MixSettings, mixed
+from lrface.images.settings import AugmentationSettings
+from lrface.training.edgeface import mixed
 from lrface.training.real import draw_real
+from lrface.training.settings import MixSettings
 from lrface.training.source import Batch, EpochSource, augmented
 from lrface.training.validation import validation_set
 

@@ -16,18 +16,22 @@ from torch import nn
 from torch.nn import functional as F
 
 from lrface.data.pack import open_pack
-from lrface.images.augmentation import AugmentationSettings
-from lrface.images.degradation import DegradationSettings
-from lrface.losses.margin import MarginHead, MarginSettings
-from lrface.losses.perceptual import PerceptualSettings
-from lrface.losses.weighted import DsrLossSettings
-from lrface.models.dsr import DSR, DsrSettings
+from lrface.images.settings import AugmentationSettings, DegradationSettings
+from lrface.losses.margin import MarginHead
+from lrface.losses.settings import DsrLossSettings, MarginSettings, PerceptualSettings
+from lrface.models.dsr import DSR
 from lrface.models.edgeface import EdgeFace
-from lrface.training.dsr import DsrData, DsrOptimSettings, DsrRecipe, DsrTraining
-from lrface.training.edgeface import EdgeFaceData, EdgeFaceOptimSettings, EdgeFaceRecipe, EdgeFaceTraining, MixSettings
-from lrface.training.findings import CollapseSettings
+from lrface.models.settings import DsrSettings
+from lrface.training.dsr import DsrData, DsrRecipe, DsrTraining
+from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
 from lrface.training.fit import fit
-from lrface.training.settings import LoopSettings
+from lrface.training.settings import (
+    CollapseSettings,
+    DsrOptimSettings,
+    EdgeFaceOptimSettings,
+    LoopSettings,
+    MixSettings,
+)
 from lrface.training.validation import validation_set
 
 CPU = torch.device("cpu")

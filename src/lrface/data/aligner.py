@@ -1,40 +1,17 @@
 """Brings a decoded image to the aligned 112x112 face, in the way that the settings name."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from pydantic import Field
 
-from lrface.data.detector import Detector, DetectorSettings
+from lrface.data.detector import Detector
 from lrface.data.reading import BadImageError
+from lrface.data.settings import AlignSettings
 from lrface.images import alignment
 from lrface.images.alignment import FACE_SIZE
-from lrface.settings import Settings
 
 _SQUARE_WITHIN = 0.02
-
-
-class AlignSettings(Settings):
-    """How an image becomes an aligned face."""
-
-    mode: Literal["auto", "none", "yunet", "landmarks", "centre"] = Field(
-        "auto",
-        description="auto: 112x112 as it is, others by landmarks, else YuNet, else centre;"
-        " none: aligned already, only resized; yunet; landmarks: from a file; centre: the middle square.",
-    )
-    detector: DetectorSettings = Field(DetectorSettings(), description="How YuNet looks for faces.")
-    robust: bool = Field(
-        True, description="Fit by least median of squares: a misplaced landmark does not turn the face."
-    )
-    on_no_face: Literal["skip", "raise", "centre"] = Field(
-        "skip",
-        description="Where YuNet finds no face: skip and count the file, stop, or take the middle square.",
-    )
-    max_yaw: float | None = Field(
-        None, description="Leave out faces turned further than this, degrees; needs landmarks.", gt=0, le=90
-    )
 
 
 @dataclass(frozen=True, eq=False)

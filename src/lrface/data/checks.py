@@ -8,70 +8,18 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 from jaxtyping import Int64, UInt8
-from pydantic import Field
 
 from lrface.data.duplicates import groups_of, near_pairs, same_pixels
 from lrface.data.measure import Measured
+from lrface.data.settings import CheckSettings, FindingKind
 from lrface.data.source import Report
 from lrface.data.splits import Splits
 from lrface.errors import DataError
-from lrface.settings import Settings
 
-Kind = Literal[
-    "skipped",
-    "subject_lost",
-    "small",
-    "huge",
-    "constant",
-    "grey_among_colour",
-    "all_grey",
-    "bgr_suspected",
-    "single_image",
-    "imbalance",
-    "duplicate",
-    "duplicate_subject",
-    "duplicate_split",
-    "near_duplicate",
-    "near_duplicate_subject",
-    "near_duplicate_split",
-]
 Severity = Literal["error", "warning", "note"]
 
-_NOTES: tuple[Kind, ...] = ("all_grey", "duplicate", "near_duplicate")
+_NOTES: tuple[FindingKind, ...] = ("all_grey", "duplicate", "near_duplicate")
 _EXAMPLES = 20
-
-
-class CheckSettings(Settings):
-    """What is checked, and what stops ``prepare``."""
-
-    errors: tuple[Kind, ...] = Field(
-        (
-            "constant",
-            "duplicate_subject",
-            "duplicate_split",
-            "near_duplicate_subject",
-            "near_duplicate_split",
-        ),
-        description="Findings that stop prepare; the others are reported.",
-    )
-    ignore: tuple[Kind, ...] = Field((), description="Findings that are not even looked for.")
-    near_distance: int = Field(
-        4, description="Most bits in which the 64-bit perceptual hashes of near duplicates differ.", ge=0, le=12
-    )
-    near_correlation: float = Field(
-        0.985, description="Least correlation of the thumbnails of near duplicates.", gt=0, le=1
-    )
-    small_side: int = Field(24, description="Files with a shorter side are reported as small, pixels.", ge=1)
-    huge_pixels: int = Field(20_000_000, description="Files with more are reported as huge, pixels.", ge=1)
-    constant_contrast: float = Field(
-        2.0, description="Faces whose grey levels have a smaller standard deviation are constant, 0 to 255.", ge=0
-    )
-    imbalance: float = Field(
-        10.0, description="Reported where the largest subject has this many times the median's images.", gt=1
-    )
-    bgr_warmth: float = Field(
-        6.0, description="Faces whose skin has this much more blue than red are counted as BGR, 0 to 255.", ge=0
-    )
 
 
 @dataclass(frozen=True)
@@ -86,7 +34,7 @@ class Finding:
         examples: The first of them: files, or pairs of files.
     """
 
-    kind: Kind
+    kind: FindingKind
     severity: Severity
     count: int
     message: str
@@ -176,7 +124,11 @@ def check_splits(checked: Checked, splits: Splits, settings: CheckSettings) -> l
     collect = _Collector(settings)
     same = [(group[0], row) for group in checked.same() for row in group[1:]]
     _check_pairs(checked, splits, same, ("duplicate", "duplicate_subject", "duplicate_split"), collect)
-    near: tuple[Kind, Kind, Kind] = ("near_duplicate", "near_duplicate_subject", "near_duplicate_split")
+    near: tuple[FindingKind, FindingKind, FindingKind] = (
+        "near_duplicate",
+        "near_duplicate_subject",
+        "near_duplicate_split",
+    )
     if not set(near) <= set(settings.ignore):
         pairs = [(int(one), int(other)) for one, other in checked.near(settings)]
         _check_pairs(checked, splits, pairs, near, collect)
@@ -214,7 +166,7 @@ class _Collector:
         self._settings = settings
         self._findings: list[Finding] = []
 
-    def add(self, kind: Kind, count: int, message: str, examples: Sequence[str]) -> None:
+    def add(self, kind: FindingKind, count: int, message: str, examples: Sequence[str]) -> None:
         if not count or kind in self._settings.ignore:
             return
         severity: Severity = "warning"
@@ -295,7 +247,7 @@ def _check_pairs(
     checked: Checked,
     splits: Splits,
     pairs: Sequence[tuple[int, int]],
-    kinds: tuple[Kind, Kind, Kind],
+    kinds: tuple[FindingKind, FindingKind, FindingKind],
     collect: _Collector,
 ) -> None:
     names, subjects = list(checked.table["source"]), list(checked.table["subject"])

@@ -13,10 +13,9 @@ from urllib.error import URLError
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
-from pydantic import Field
 
+from lrface.data.settings import DetectorSettings
 from lrface.errors import ConfigError, DataError
-from lrface.settings import Settings
 
 YUNET_URL = (
     "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx"
@@ -26,40 +25,6 @@ DOWNLOAD = "download"
 _LOG_LEVEL = threading.Lock()
 _DOWNLOAD_SECONDS = 60
 _DOWNLOAD_LIMIT = 16 << 20
-
-
-class DetectorSettings(Settings):
-    """How faces are looked for."""
-
-    weights: str = Field(
-        "",
-        description="Path of the YuNet weights (.onnx); download: those of OpenCV's zoo, fetched once and checked by "
-        "their hash; empty where there is no detector.",
-    )
-    sha256: str = Field("", description="What the weights must hash to; not checked where empty.")
-    score: float = Field(0.6, description="Least score of a face.", gt=0, lt=1)
-    overlap: float = Field(0.3, description="Overlap (IoU) from which on two boxes are one face.", gt=0, lt=1)
-    enlarge_below: int = Field(
-        40,
-        description="Images whose shorter side is below this are enlarged by a whole factor, pixels.",
-        ge=1,
-    )
-    sides: tuple[int, ...] = Field(
-        (960, 320),
-        description="Larger images are searched once for each of these, shrunk to this longer side, pixels: the"
-        " network misses faces of many hundred pixels.",
-        min_length=1,
-    )
-    margin: int = Field(
-        60,
-        description="Border repeated around the image, as a face that fills it is hard to find, pixels.",
-        ge=0,
-    )
-    choose: str = Field(
-        "largest",
-        description="Which of several faces: largest, central or score.",
-        pattern="^(largest|central|score)$",
-    )
 
 
 @dataclass(frozen=True)

@@ -5,38 +5,20 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
-from lrface.data.aligner import Aligner, AlignSettings
+from lrface.data.aligner import Aligner
 from lrface.data.measure import measure
 from lrface.data.parallel import ordered_map
 from lrface.data.reading import BadImageError, decode_image, image_pixels, read_image
+from lrface.data.settings import ReadSettings
 from lrface.data.source import Problem, Report, SourceFace
 from lrface.errors import DataError
-from lrface.settings import Settings
 
 _PIXELS_IN_FLIGHT = 48_000_000
 _SMALL_FILE = 1 << 15
-
-
-class ReadSettings(Settings):
-    """How files are read and aligned."""
-
-    on_bad_image: Literal["skip", "raise"] = Field(
-        "raise",
-        description="A broken, empty, too large or otherwise unusable file: skip and count it, or stop.",
-    )
-    max_pixels: int = Field(
-        50_000_000,
-        description="Largest image that is decoded, pixels; guards against decompression bombs.",
-        ge=1,
-    )
-    min_side: int = Field(8, description="Smallest side of an image that is taken, pixels.", ge=1)
-    workers: int = Field(0, description="Threads that decode; 0 takes one per core.", ge=0)
-    align: AlignSettings = Field(AlignSettings(), description="How an image becomes an aligned face.")
 
 
 @dataclass(frozen=True, eq=False)

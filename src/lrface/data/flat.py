@@ -14,12 +14,11 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from lrface.data.files import FileReader, ImageFile, ReadSettings, check_root
+from lrface.data.files import FileReader, ImageFile, check_root
 from lrface.data.folder import check_spelling, image_files
+from lrface.data.settings import MULTI_PIE, ReadSettings
 from lrface.data.source import Problem, Report, SourceFace
 from lrface.errors import ConfigError, DataError
-
-MULTI_PIE = r"(?P<subject>\d{3})_\d{2}_\d{2}_\d{3}_\d{2}"
 
 
 class FlatSource:

@@ -24,11 +24,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lrface.data.files import FileReader, ImageFile, ReadSettings, check_root
-from lrface.data.flat import MULTI_PIE, compile_pattern, pairs_by_name, subject_of
+from lrface.data.files import FileReader, ImageFile, check_root
+from lrface.data.flat import compile_pattern, pairs_by_name, subject_of
 from lrface.data.folder import Listing, check_spelling, image_files, list_subjects, visible
 from lrface.data.manifest import SUPERRES_SPLITS
 from lrface.data.naming import natural_key
+from lrface.data.settings import MULTI_PIE, ReadSettings
 from lrface.data.source import Problem, Report, SourceFace
 from lrface.errors import DataError
 

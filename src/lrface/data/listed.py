@@ -20,8 +20,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from lrface.data.files import FileReader, ImageFile, ReadSettings, check_root
+from lrface.data.files import FileReader, ImageFile, check_root
 from lrface.data.folder import check_spelling
+from lrface.data.settings import ReadSettings
 from lrface.data.source import Report, SourceFace
 from lrface.errors import DataError
 

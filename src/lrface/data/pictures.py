@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from lrface.data.aligner import Aligner
-from lrface.data.files import ReadSettings
 from lrface.data.naming import natural_key
 from lrface.data.reading import IMAGE_SUFFIXES, BadImageError, read_image
+from lrface.data.settings import ReadSettings
 from lrface.errors import DataError
-from lrface.images.ranges import VLR_MAX, VLR_MIN
+from lrface.images.sizes import VLR_MAX, VLR_MIN
 
 
 @dataclass(frozen=True, eq=False)

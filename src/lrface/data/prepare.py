@@ -11,20 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrface.data.checks import (
-    Checked,
-    CheckSettings,
-    Finding,
-    by_severity,
-    check_faces,
-    check_splits,
-    stop_on_errors,
-)
+from lrface.data.checks import Checked, Finding, by_severity, check_faces, check_splits, stop_on_errors
 from lrface.data.measure import Measured, measure
 from lrface.data.pack import Pack
 from lrface.data.pack_writer import PackWriter
+from lrface.data.settings import CheckSettings, SplitSettings
 from lrface.data.source import Report, Source
-from lrface.data.splits import Row, SplitSettings, SplitSummary, make_splits, summarize
+from lrface.data.splits import Row, SplitSummary, make_splits, summarize
 from lrface.errors import ConfigError, DataError
 
 _NAMED_IN_PACK = 100
@@ -68,7 +61,7 @@ class Summary:
         }
 
     def lines(self) -> list[str]:
-        """Gives the summary as lines of text."""
+        """Gives the summary as lines of text; the findings speak for themselves."""
         lines = self.splits.lines()
         aligned = ", ".join(f"{count} {name}" for name, count in sorted(self.report.alignment.items()))
         lines.append(f"alignment: {aligned}")
@@ -78,7 +71,6 @@ class Summary:
             by_subject = self.report.skipped_by_subject()
             lines.extend(f"  {subject}: {count} skipped" for subject, count in by_subject.items())
         lines.extend(self.report.notes)
-        lines.extend(f"{finding.severity}: {finding.message}" for finding in self.findings)
         return lines
 
 

@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from lrface.data.files import FileReader, ImageFile, ReadSettings
+from lrface.data.files import FileReader, ImageFile
+from lrface.data.settings import ReadSettings
 from lrface.data.source import Report, SourceFace
 from lrface.errors import DataError
 

@@ -1,15 +1,154 @@
-"""The kinds of source a job can be given."""
+"""The kinds of source a job can be given, and how their files become faces, are split and are checked."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lrface.data.checks import CheckSettings
-from lrface.data.files import ReadSettings
-from lrface.data.flat import MULTI_PIE
-from lrface.data.splits import SplitSettings
-from lrface.images.procedural import ProceduralSettings
+from lrface.images.settings import ProceduralSettings
 from lrface.settings import Settings
+
+MULTI_PIE = r"(?P<subject>\d{3})_\d{2}_\d{2}_\d{3}_\d{2}"
+
+
+class DetectorSettings(Settings):
+    """How faces are looked for."""
+
+    weights: str = Field(
+        "",
+        description="Path of the YuNet weights (.onnx); download: those of OpenCV's zoo, fetched once and checked by "
+        "their hash; empty where there is no detector.",
+    )
+    sha256: str = Field("", description="What the weights must hash to; not checked where empty.")
+    score: float = Field(0.6, description="Least score of a face.", gt=0, lt=1)
+    overlap: float = Field(0.3, description="Overlap (IoU) from which on two boxes are one face.", gt=0, lt=1)
+    enlarge_below: int = Field(
+        40,
+        description="Images whose shorter side is below this are enlarged by a whole factor, pixels.",
+        ge=1,
+    )
+    sides: tuple[int, ...] = Field(
+        (960, 320),
+        description="Larger images are searched once for each of these, shrunk to this longer side, pixels: the"
+        " network misses faces of many hundred pixels.",
+        min_length=1,
+    )
+    margin: int = Field(
+        60,
+        description="Border repeated around the image, as a face that fills it is hard to find, pixels.",
+        ge=0,
+    )
+    choose: str = Field(
+        "largest",
+        description="Which of several faces: largest, central or score.",
+        pattern="^(largest|central|score)$",
+    )
+
+
+class AlignSettings(Settings):
+    """How an image becomes an aligned face."""
+
+    mode: Literal["auto", "none", "yunet", "landmarks", "centre"] = Field(
+        "auto",
+        description="auto: 112x112 as it is, others by landmarks, else YuNet, else centre;"
+        " none: aligned already, only resized; yunet; landmarks: from a file; centre: the middle square.",
+    )
+    detector: DetectorSettings = Field(DetectorSettings(), description="How YuNet looks for faces.")
+    robust: bool = Field(
+        True, description="Fit by least median of squares: a misplaced landmark does not turn the face."
+    )
+    on_no_face: Literal["skip", "raise", "centre"] = Field(
+        "skip",
+        description="Where YuNet finds no face: skip and count the file, stop, or take the middle square.",
+    )
+    max_yaw: float | None = Field(
+        None, description="Leave out faces turned further than this, degrees; needs landmarks.", gt=0, le=90
+    )
+
+
+class ReadSettings(Settings):
+    """How files are read and aligned."""
+
+    on_bad_image: Literal["skip", "raise"] = Field(
+        "raise",
+        description="A broken, empty, too large or otherwise unusable file: skip and count it, or stop.",
+    )
+    max_pixels: int = Field(
+        50_000_000,
+        description="Largest image that is decoded, pixels; guards against decompression bombs.",
+        ge=1,
+    )
+    min_side: int = Field(8, description="Smallest side of an image that is taken, pixels.", ge=1)
+    workers: int = Field(0, description="Threads that decode; 0 takes one per core.", ge=0)
+    align: AlignSettings = Field(AlignSettings(), description="How an image becomes an aligned face.")
+
+
+FindingKind = Literal[
+    "skipped",
+    "subject_lost",
+    "small",
+    "huge",
+    "constant",
+    "grey_among_colour",
+    "all_grey",
+    "bgr_suspected",
+    "single_image",
+    "imbalance",
+    "duplicate",
+    "duplicate_subject",
+    "duplicate_split",
+    "near_duplicate",
+    "near_duplicate_subject",
+    "near_duplicate_split",
+]
+
+
+class CheckSettings(Settings):
+    """What is checked, and what stops ``prepare``."""
+
+    errors: tuple[FindingKind, ...] = Field(
+        (
+            "constant",
+            "duplicate_subject",
+            "duplicate_split",
+            "near_duplicate_subject",
+            "near_duplicate_split",
+        ),
+        description="Findings that stop prepare; the others are reported.",
+    )
+    ignore: tuple[FindingKind, ...] = Field((), description="Findings that are not even looked for.")
+    near_distance: int = Field(
+        4, description="Most bits in which the 64-bit perceptual hashes of near duplicates differ.", ge=0, le=12
+    )
+    near_correlation: float = Field(
+        0.985, description="Least correlation of the thumbnails of near duplicates.", gt=0, le=1
+    )
+    small_side: int = Field(24, description="Files with a shorter side are reported as small, pixels.", ge=1)
+    huge_pixels: int = Field(20_000_000, description="Files with more are reported as huge, pixels.", ge=1)
+    constant_contrast: float = Field(
+        2.0, description="Faces whose grey levels have a smaller standard deviation are constant, 0 to 255.", ge=0
+    )
+    imbalance: float = Field(
+        10.0, description="Reported where the largest subject has this many times the median's images.", gt=1
+    )
+    bgr_warmth: float = Field(
+        6.0, description="Faces whose skin has this much more blue than red are counted as BGR, 0 to 255.", ge=0
+    )
+
+
+class SplitSettings(Settings):
+    """How subjects and images are dealt out. Counts of subjects go before fractions."""
+
+    seed: int = Field(0, description="Seed of both splits.", ge=0)
+    all_test: bool = Field(False, description="Every subject is a test subject, as for a source that is only judged.")
+    keep_given: bool = Field(True, description="Keep splits that the source prescribes, if they are sound.")
+    val_fraction: float = Field(0.15, description="Share of the subjects for validation.", ge=0, lt=1)
+    test_fraction: float = Field(0.15, description="Share of the subjects for the test.", ge=0, lt=1)
+    val_subjects: int | None = Field(None, description="Number of validation subjects, in place of the share.", ge=0)
+    test_subjects: int | None = Field(None, description="Number of test subjects, in place of the share.", ge=0)
+    recognition_val_fraction: float = Field(
+        0.2, description="Share of each subject's images for validation.", gt=0, lt=1
+    )
+    recognition_min_images: int = Field(5, description="Subjects with fewer images are left out of recognition.", ge=2)
 
 
 class SourceSettings(Settings):

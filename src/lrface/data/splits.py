@@ -14,30 +14,12 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import Field
-
 from lrface.data.manifest import RECOGNITION_SPLITS, SUPERRES_SPLITS
 from lrface.data.naming import natural_key
+from lrface.data.settings import SplitSettings
 from lrface.errors import ConfigError, DataError
-from lrface.settings import Settings
 
 _SUBJECTS_TOLD, _FILES_TOLD = 5, 5
-
-
-class SplitSettings(Settings):
-    """How subjects and images are dealt out. Counts of subjects go before fractions."""
-
-    seed: int = Field(0, description="Seed of both splits.", ge=0)
-    all_test: bool = Field(False, description="Every subject is a test subject, as for a source that is only judged.")
-    keep_given: bool = Field(True, description="Keep splits that the source prescribes, if they are sound.")
-    val_fraction: float = Field(0.15, description="Share of the subjects for validation.", ge=0, lt=1)
-    test_fraction: float = Field(0.15, description="Share of the subjects for the test.", ge=0, lt=1)
-    val_subjects: int | None = Field(None, description="Number of validation subjects, in place of the share.", ge=0)
-    test_subjects: int | None = Field(None, description="Number of test subjects, in place of the share.", ge=0)
-    recognition_val_fraction: float = Field(
-        0.2, description="Share of each subject's images for validation.", gt=0, lt=1
-    )
-    recognition_min_images: int = Field(5, description="Subjects with fewer images are left out of recognition.", ge=2)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from torchvision.datasets import CelebA, LFWPeople
 
-from lrface.data.files import FileReader, ImageFile, ReadSettings, check_root
+from lrface.data.files import FileReader, ImageFile, check_root
+from lrface.data.settings import ReadSettings
 from lrface.data.source import Report, SourceFace
 from lrface.errors import DataError
 

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lrface.errors import EvaluationError
-from lrface.images.ranges import FACE_SIZE
 from lrface.images.resample import enlarge
+from lrface.images.sizes import FACE_SIZE
 
 Embedder = Callable[[Tensor], Tensor]
 """n x 3 x 112 x 112 in [0, 1] to n x 512, unit length."""

@@ -13,7 +13,7 @@ import pandas as pd
 from lrface.errors import EvaluationError
 from lrface.evaluation.decision import Verdict
 from lrface.evaluation.results import Record, Results
-from lrface.images.ranges import FACE_SIZE
+from lrface.images.sizes import FACE_SIZE
 
 SHOWN: Final = ("rank1", "tar_at_far_1e-2", "tar_at_far_1e-3", "correct", "wrong", "unknown", "false_alarm")
 POOR: Final = 0.15

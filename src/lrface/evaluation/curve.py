@@ -11,10 +11,8 @@ from lrface.evaluation.conditions import CLEAN, Degrade, conditions
 from lrface.evaluation.protocol import Protocol
 from lrface.evaluation.results import Results
 from lrface.evaluation.run import evaluate
-from lrface.evaluation.settings import EvaluationSettings
+from lrface.evaluation.settings import CURVE_SIZES, EvaluationSettings
 from lrface.images.stored import StoredFaces
-
-SIZES = (8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 112)
 
 
 def evaluate_curve(
@@ -22,7 +20,7 @@ def evaluate_curve(
     protocol: Protocol,
     arms: Sequence[Arm],
     *,
-    sizes: Sequence[int] = SIZES,
+    sizes: Sequence[int] = CURVE_SIZES,
     degradations: Mapping[str, Degrade] | None = None,
     settings: EvaluationSettings | None = None,
     device: torch.device | str = "cpu",

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pydantic import Field
-
 from lrface.errors import EvaluationError
 from lrface.evaluation.compare import Comparison, Difference, title
-from lrface.settings import Settings
+from lrface.evaluation.settings import DecisionSettings
 
 SLACK = 1e-9  # 25 of 500 is 0.05 exactly, and not a hair more because floats say so
 
@@ -21,20 +19,6 @@ class Decision(StrEnum):
     TUNE = "tune"
     KEEP = "keep"
     REVERT = "revert"
-
-
-class DecisionSettings(Settings):
-    """The bounds of the rule and of the gates; shares, 0.05 is five points."""
-
-    metric: str = Field(default="rank1", description="metric that the gain is measured in")
-    promote_over: float = Field(default=0.05, ge=0.0, le=1.0, description="promote with a gain over this")
-    tune_from: float = Field(default=0.02, ge=0.0, le=1.0, description="tune with a gain from this")
-    unknown_slack: float = Field(default=0.02, ge=0.0, le=1.0, description="most that the unknown rate may rise")
-    poor_slack: float = Field(default=0.05, ge=0.0, le=1.0, description="most that the share of poor subjects may rise")
-    worst_slack: float = Field(
-        default=0.05, ge=0.0, le=1.0, description="most that the accuracy of the worst tenth of subjects may fall"
-    )
-    hr_slack: float = Field(default=0.0, ge=0.0, le=1.0, description="most that HR accuracy may fall")
 
 
 @dataclass(frozen=True)

@@ -13,36 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from lrface.errors import EvaluationError
-from lrface.settings import Settings
+from lrface.evaluation.settings import ProtocolSettings
 
 FORMAT = 1
-
-
-class ProtocolSettings(Settings):
-    """How a protocol is drawn."""
-
-    seed: int = Field(default=0, ge=0, description="seed of the draw")
-    gallery_images: int = Field(default=1, ge=1, description="HR images enrolled per subject, in natural order")
-    split_from: int = Field(
-        default=100, ge=2, description="with fewer subjects nobody is set aside: all are enrolled and all are reported"
-    )
-    calibration_fraction: float = Field(
-        default=0.2, ge=0.0, lt=1.0, description="share of the subjects that only choose the threshold"
-    )
-    non_mated_fraction: float = Field(
-        default=0.2, ge=0.0, lt=1.0, description="share of the other subjects that are searched for but not enrolled"
-    )
-    pair_faces: int = Field(
-        default=2000,
-        ge=2,
-        description="most faces compared in all pairs for verification; subjects stay whole",
-    )
-    calibration_faces: int = Field(
-        default=2000, ge=2, description="most calibration probes taken from another split; subjects stay whole"
-    )
 
 
 @dataclass(frozen=True)

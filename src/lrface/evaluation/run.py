@@ -16,7 +16,8 @@ from lrface.evaluation.measure import Embedded, Ruler
 from lrface.evaluation.protocol import Protocol
 from lrface.evaluation.results import NAME_SAFE, Cell, Kept, Record, Results
 from lrface.evaluation.settings import EvaluationSettings
-from lrface.images.ranges import FACE_SIZE, to_float
+from lrface.images.ranges import to_float
+from lrface.images.sizes import FACE_SIZE
 from lrface.images.stored import StoredFaces
 from lrface.metrics.fidelity import psnr, ssim
 

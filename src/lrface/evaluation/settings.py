@@ -4,6 +4,9 @@ from pydantic import Field
 
 from lrface.settings import Settings
 
+CURVE_SIZES = (8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 112)
+"""Sides at which a resolution curve is drawn, in pixels."""
+
 
 class EvaluationSettings(Settings):
     """What is measured, and how finely."""
@@ -21,3 +24,41 @@ class EvaluationSettings(Settings):
     level: float = Field(default=0.95, gt=0.0, lt=1.0, description="confidence of the intervals")
     seed: int = Field(default=0, ge=0, description="seed of the bootstrap")
     batch: int = Field(default=64, ge=1, description="faces per batch")
+
+
+class ProtocolSettings(Settings):
+    """How a protocol is drawn."""
+
+    seed: int = Field(default=0, ge=0, description="seed of the draw")
+    gallery_images: int = Field(default=1, ge=1, description="HR images enrolled per subject, in natural order")
+    split_from: int = Field(
+        default=100, ge=2, description="with fewer subjects nobody is set aside: all are enrolled and all are reported"
+    )
+    calibration_fraction: float = Field(
+        default=0.2, ge=0.0, lt=1.0, description="share of the subjects that only choose the threshold"
+    )
+    non_mated_fraction: float = Field(
+        default=0.2, ge=0.0, lt=1.0, description="share of the other subjects that are searched for but not enrolled"
+    )
+    pair_faces: int = Field(
+        default=2000,
+        ge=2,
+        description="most faces compared in all pairs for verification; subjects stay whole",
+    )
+    calibration_faces: int = Field(
+        default=2000, ge=2, description="most calibration probes taken from another split; subjects stay whole"
+    )
+
+
+class DecisionSettings(Settings):
+    """The bounds of the rule and of the gates; shares, 0.05 is five points."""
+
+    metric: str = Field(default="rank1", description="metric that the gain is measured in")
+    promote_over: float = Field(default=0.05, ge=0.0, le=1.0, description="promote with a gain over this")
+    tune_from: float = Field(default=0.02, ge=0.0, le=1.0, description="tune with a gain from this")
+    unknown_slack: float = Field(default=0.02, ge=0.0, le=1.0, description="most that the unknown rate may rise")
+    poor_slack: float = Field(default=0.05, ge=0.0, le=1.0, description="most that the share of poor subjects may rise")
+    worst_slack: float = Field(
+        default=0.05, ge=0.0, le=1.0, description="most that the accuracy of the worst tenth of subjects may fall"
+    )
+    hr_slack: float = Field(default=0.0, ge=0.0, le=1.0, description="most that HR accuracy may fall")

@@ -14,10 +14,10 @@ from pydantic import Field
 from scipy.stats import norm
 
 from lrface.evaluation.compare import compare
-from lrface.evaluation.decision import Decision, DecisionSettings, Verdict, decide
-from lrface.evaluation.protocol import Part, Protocol, ProtocolSettings
+from lrface.evaluation.decision import Decision, Verdict, decide
+from lrface.evaluation.protocol import Part, Protocol
 from lrface.evaluation.results import Cell, Kept, Results
-from lrface.evaluation.settings import EvaluationSettings
+from lrface.evaluation.settings import DecisionSettings, EvaluationSettings, ProtocolSettings
 from lrface.metrics.identification import Identification
 from lrface.metrics.pairs import PairBootstrap, PairScores
 from lrface.metrics.statistics import draw_weights, mean_interval, paired_interval, proportion_interval

@@ -12,37 +12,17 @@ from dataclasses import dataclass, fields
 import torch
 from jaxtyping import Bool, Float, Int64
 from kornia.geometry.transform import warp_affine
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from lrface.images.resample import enlarge, enlarge_unclamped
-from lrface.settings import Settings
+from lrface.images.settings import AugmentationSettings
 
 FIELD_SIZE = 4
 """Cells along a side of a field of light, and of the mask of a blend."""
 
 BEND_SIZE = 5
 """Cells along a side of the field that bends a face."""
-
-
-class AugmentationSettings(Settings):
-    """How far a training face may move away from the stored one; 0 switches an effect off."""
-
-    flip: float = Field(0.5, ge=0, le=1, description="probability of a mirror image")
-    rotation: float = Field(6.0, ge=0, le=45, description="largest rotation, degrees")
-    scale: float = Field(0.08, ge=0, lt=0.5, description="largest relative change of size")
-    shift: float = Field(4.0, ge=0, le=28, description="largest shift, pixels of the 112-pixel face")
-    geometry: float = Field(0.7, ge=0, le=1, description="probability of another geometry")
-    blend: float = Field(0.0, ge=0, le=1, description="probability of a blend with another face of the batch")
-    bend: float = Field(0.0, ge=0, le=1, description="probability of a bent shape")
-    bend_pixels: float = Field(2.0, ge=0, le=12, description="spread (sigma) of the bend, pixels of the 112-pixel face")
-    colour: float = Field(0.6, ge=0, le=1, description="probability of another colour")
-    tone: float = Field(0.3, ge=0, le=1, description="spread (sigma) of the log gamma of each channel")
-    cast: float = Field(0.1, ge=0, le=1, description="spread (sigma) of the log gain of each channel")
-    field: float = Field(0.1, ge=0, le=1, description="spread (sigma) of the log gain of a field of light")
-    saturation: float = Field(0.4, ge=0, le=1, description="largest relative change of saturation")
-    contrast: float = Field(0.25, ge=0, lt=1, description="largest relative change of contrast")
 
 
 @dataclass(frozen=True)

@@ -7,56 +7,21 @@ noise, JPEG, 8-bit storage.
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Self
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from kornia.enhance import jpeg_codec_differentiable
 from kornia.filters import filter2d, gaussian_blur2d, get_motion_kernel2d
-from pydantic import Field, model_validator
 from torch import Tensor
 
 from lrface.errors import ConfigError
-from lrface.images.ranges import VLR_MAX, VLR_MIN, round_to_8_bit
-from lrface.images.resample import KERNELS, Kernel, enlarge_matrices, shrink_matrices
-from lrface.settings import Settings
+from lrface.images.ranges import round_to_8_bit
+from lrface.images.resample import enlarge_matrices, shrink_matrices
+from lrface.images.settings import KERNELS, DegradationSettings, Kernel
+from lrface.images.sizes import VLR_MAX, VLR_MIN
 
 OPTICS_WINDOW = 15
 """Side of the defocus and motion kernels, in HR pixels."""
-
-
-class DegradationSettings(Settings):
-    """What may happen to a face on its way to VLR, with probabilities and bounds."""
-
-    size_min: int = Field(8, ge=VLR_MIN, le=VLR_MAX, description="smallest side, in pixels")
-    size_max: int = Field(32, ge=VLR_MIN, le=VLR_MAX, description="largest side, in pixels")
-    small_bias: float = Field(
-        0.7, ge=0, le=2, description="0 draws sizes evenly, 1 evenly in log size, more prefers small ones"
-    )
-    kernels: tuple[Kernel, ...] = Field(
-        ("bicubic", "bicubic", "bicubic", "area", "bilinear", "bicubic_aliased", "bilinear_aliased"),
-        min_length=1,
-        description="resampling kernels to draw from; a repeated name is drawn more often",
-    )
-    clean: float = Field(0.5, ge=0, le=1, description="share of faces that are only resized")
-    blur: float = Field(0.4, ge=0, le=1, description="probability of defocus")
-    blur_sigma: float = Field(2.5, ge=0.05, le=5, description="largest defocus, sigma in HR pixels")
-    motion: float = Field(0.2, ge=0, le=1, description="probability of motion blur")
-    noise: float = Field(0.4, ge=0, le=1, description="probability of sensor noise")
-    noise_sigma: float = Field(0.05, ge=0, le=0.5, description="largest noise, sigma on the range [0, 1]")
-    jpeg: float = Field(0.3, ge=0, le=1, description="probability of JPEG")
-    jpeg_quality_min: int = Field(30, ge=1, le=100, description="lowest JPEG quality")
-    brightness: float = Field(0.3, ge=0, le=1, description="probability of another exposure")
-    brightness_range: float = Field(0.3, ge=0, lt=1, description="largest relative change of exposure")
-    real: float = Field(
-        0.5, ge=0, le=1, description="share of faces trained on with their real VLR image, where the pack has them"
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.size_min > self.size_max:
-            raise ValueError(f"size_min {self.size_min} exceeds size_max {self.size_max}")
-        return self
 
 
 @dataclass(frozen=True)

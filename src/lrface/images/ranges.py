@@ -5,13 +5,6 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-FACE_SIZE = 112
-"""Side of an aligned face, in pixels."""
-
-VLR_MIN = 8
-VLR_MAX = 32
-"""Smallest and largest side of a very-low-resolution face, in pixels."""
-
 
 def to_float(faces: UInt8[np.ndarray, "n h w 3"] | UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
     """Turn stored faces into what networks take.

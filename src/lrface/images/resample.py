@@ -6,7 +6,6 @@ so they agree with it by construction.
 """
 
 from functools import lru_cache
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -14,10 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lrface.errors import ConfigError
-from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN
-
-Kernel = Literal["bicubic", "bilinear", "area", "bicubic_aliased", "bilinear_aliased"]
-KERNELS: tuple[Kernel, ...] = get_args(Kernel)
+from lrface.images.settings import Kernel
+from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 
 
 @lru_cache(maxsize=512)

@@ -1,26 +1,7 @@
 """`app`: a page to try a pair, on this machine, until it is interrupted."""
 
-import os
-import tempfile
-from importlib.util import find_spec
-from pathlib import Path
-
-import numpy as np
-from PIL import Image
-
-from lrface.config import AppSettings
-from lrface.data.aligner import Aligner, AlignSettings
-from lrface.errors import ConfigError
-from lrface.evaluation.arms import bicubic
-from lrface.images.procedural import draw_identity, draw_nuisance, render
-from lrface.jobs.command import Context, command, leave
+from lrface.jobs.command import command, leave
 from lrface.jobs.compose import Parameter
-from lrface.jobs.gallery import open_gallery
-from lrface.jobs.networks import NONE, load_one_pair, working_pair
-from lrface.page.trial import Trial
-from lrface.page.view import LOCAL, About, launch
-from lrface.tracking.ledger import terms_of
-from lrface.tracking.runs import Run
 
 PARAMETERS = (
     Parameter("gallery", "gallery", "path of a .parquet file"),
@@ -29,63 +10,6 @@ PARAMETERS = (
     Parameter("dsr", "dsr", "super-resolver in the place of the pair's, or none"),
     Parameter("threshold", "threshold", "cosine from which a face is named, at the start"),
 )
-USER, PASSWORD = "LRFACE_APP_USER", "LRFACE_APP_PASSWORD"
-
-
-def run(settings: AppSettings, context: Context, parent: Run | None = None) -> None:  # noqa: ARG001
-    """Serve the page.
-
-    Raises:
-        ConfigError: The extra `app` is not installed, or others could reach the page without a login.
-        RegistryError: There is no such pair.
-        WeightsError: It does not load.
-    """
-    if find_spec("gradio") is None:
-        raise ConfigError(
-            "page", got="no package gradio", expected="the extra `app`", remedy="pip install 'lrface[app]'"
-        )
-    login = _login(settings.host)
-    recogniser, resolver = load_one_pair(settings, context)
-    gallery = open_gallery(settings.gallery, context)
-    align = AlignSettings(detector=settings.detector, on_no_face="raise")
-    trial = Trial(working_pair(recogniser, resolver, context), bicubic, gallery, Aligner(align))
-    with tempfile.TemporaryDirectory() as scratch:
-        example = Path(scratch) / "drawn.png"
-        Image.fromarray(np.asarray(render(draw_identity(0, 3), draw_nuisance(0, 3, 0, 0.3)))).save(example)
-        about = About(
-            heading=f"lrface: {_words(settings, recogniser.origin, resolver.origin if resolver else NONE)}",
-            lines=(
-                f"licence: {recogniser.licence} ({terms_of(recogniser.licence)})",
-                "a super-resolved face is what the network takes for likely, and no photograph",
-            ),
-            threshold=settings.threshold,
-            example=example,
-        )
-        context.terminal.line(f"gallery: {gallery.place}")
-        context.terminal.line(f"the page is at http://{settings.host}:{settings.port}; Ctrl-C ends it")
-        launch(trial, about, host=settings.host, port=settings.port, login=login)
-
-
-def _words(settings: AppSettings, recogniser: str, resolver: str) -> str:
-    """The pair by its version or folder where it is one, else by its halves."""
-    if settings.edgeface is None:
-        return recogniser if recogniser == resolver else Path(settings.pair).name
-    return f"{recogniser} behind {'bicubic' if resolver == NONE else resolver}"
-
-
-def _login(host: str) -> tuple[str, str] | None:
-    user, password = os.environ.get(USER), os.environ.get(PASSWORD)
-    if user and password:
-        return user, password
-    if host not in LOCAL:
-        raise ConfigError(
-            "page",
-            got=f"host {host}, which others can reach, and no login",
-            expected=f"{USER} and {PASSWORD} in the environment",
-            remedy="set them, or leave host at 127.0.0.1",
-        )
-    return None
-
 
 if __name__ == "__main__":
-    leave(command("app", AppSettings, run, PARAMETERS))
+    leave(command("app", PARAMETERS))

@@ -1,9 +1,12 @@
 """The command line of an entry point. Nothing here takes time to import."""
 
 import argparse
+from collections.abc import Sequence
 from typing import NoReturn
 
 from lrface.errors import ConfigError
+
+NOT_GIVEN = frozenset({"", "auto"})
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,3 +28,11 @@ class Parser(argparse.ArgumentParser):
             expected=" ".join(action.option_strings[-1] for action in self._actions if action.option_strings),
             remedy="see --help; other keys of the config go into --overrides" if self._overrides else "see --help",
         )
+
+
+def log_named(words: Sequence[str]) -> str:
+    """What a command line says about `log`, looked up first, so that complaints about the rest come in that form."""
+    parser = Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--log", default="")
+    log: str = parser.parse_known_args(words)[0].log
+    return "plain" if log in NOT_GIVEN else log

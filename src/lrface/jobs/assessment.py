@@ -16,8 +16,8 @@ from lrface.evaluation.protocol import Protocol, draw_protocol
 from lrface.evaluation.report import ReportInput, make_report
 from lrface.evaluation.results import Cell, Results
 from lrface.evaluation.run import evaluate
-from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN
-from lrface.jobs.command import Context
+from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
+from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.tracking.lineage import run_lineage
 from lrface.tracking.names import Alias, arm_metric

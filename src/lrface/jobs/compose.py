@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from lrface.config import JobSettings
 from lrface.errors import ConfigError
+from lrface.jobs.arguments import NOT_GIVEN
 
 Schema = TypeVar("Schema", bound=JobSettings)
 
@@ -27,25 +28,32 @@ class Parameter:
         name: Its name in MLproject.
         key: The config key that it sets; none where the composition itself reads it.
         text: What it is, with its unit.
+        default: What holds where it is not given, for one that sets no single key.
     """
 
     name: str
     key: str | None
     text: str
+    default: str = ""
 
 
 COMMON = (
-    Parameter("preset", None, "a named set of values: demo, real, recognition, image, fast"),
-    Parameter("device", "device", "auto, cpu, cuda or cuda:N"),
-    Parameter("seed", "seed", "seed of every draw"),
+    Parameter("preset", None, "a named set of values"),
+    Parameter("device", "device", "where networks run: auto (the GPU where there is one), cpu, cuda or cuda:N"),
+    Parameter("seed", "seed", "seed of every draw; the same seed gives the same figures on a CPU"),
     Parameter("out", "out", "folder, or s3://bucket/prefix, that gets a copy of the job's files"),
-    Parameter("overrides", None, "Hydra overrides, separated by spaces; quote what holds spaces"),
+    Parameter("log", None, "what is shown: plain; quiet, for errors and results alone; json, for an object a line"),
+    Parameter(
+        "overrides",
+        None,
+        "any other keys of the config: key=value, parted by spaces; quote what holds spaces",
+        "default none",
+    ),
 )
 DATA = (
-    Parameter("data", None, "kind of source: procedural, folder, pack, ..."),
-    Parameter("source", "data.source", "path of the source; of a pack also s3://bucket/prefix"),
+    Parameter("data", None, "kind of source"),
+    Parameter("source", "data.source", "path of the source; of a pack also s3://bucket/prefix", "none for procedural"),
 )
-NOT_GIVEN = frozenset({"", "auto"})
 
 
 def project_root() -> Path:
@@ -273,6 +281,18 @@ def _groups(annotation: object) -> list[type[BaseModel]]:
     return [group for inner in get_args(annotation) for group in _groups(inner)]
 
 
+def presets_of(job: str) -> list[str]:
+    """The presets that change something in a job."""
+    folder = config_folder() / "preset"
+    parts = {job, "data"} if job != "main" else {path.name for path in folder.iterdir()}
+    return sorted({path.stem for part in parts for path in (folder / part).glob("*.yaml")})
+
+
+def choices(group: str) -> list[str]:
+    """The choices of a config group: the kinds of `data`."""
+    return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
+
+
 def _preset(job: str, preset: str, *, with_data: bool) -> list[str]:
     folder = config_folder() / "preset"
     known = sorted({path.stem for path in folder.glob("*/*.yaml")})
@@ -283,7 +303,7 @@ def _preset(job: str, preset: str, *, with_data: bool) -> list[str]:
 
 
 def _group_choice(group: str, choice: str) -> str:
-    known = sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
+    known = choices(group)
     if choice not in known:
         raise ConfigError(group, got=choice, expected=", ".join(known), remedy="choose one of these")
     return choice

@@ -1,29 +1,7 @@
 """`evaluate`: every arm on people who were in no training."""
 
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-
-from lrface.config import EvaluateSettings
-from lrface.evaluation.results import Results
-from lrface.jobs.assessment import (
-    arms_of,
-    headline_cell,
-    headlines,
-    judge,
-    load_networks,
-    log_results,
-    measure,
-    report_of,
-    summary_lines,
-    test_protocol,
-)
-from lrface.jobs.command import Context, command, leave
+from lrface.jobs.command import command, leave
 from lrface.jobs.compose import DATA, Parameter
-from lrface.jobs.packs import pack_for_test
-from lrface.jobs.stage import copy_out, log_pack, stage
-from lrface.tracking.runs import Run
 
 PARAMETERS = (
     *DATA,
@@ -32,60 +10,5 @@ PARAMETERS = (
     Parameter("threshold", "measure.threshold", "cosine from which a probe is named"),
 )
 
-
-@dataclass(frozen=True)
-class Evaluated:
-    """An evaluation and the run that holds it."""
-
-    results: Results
-    run_id: str
-
-
-def run(
-    settings: EvaluateSettings, context: Context, parent: Run | None = None, labels: Mapping[str, str] | None = None
-) -> Evaluated:
-    """Measure all arms, log figures, tables and pictures; `labels` names networks in the arms, by their URI."""
-    recognisers, resolvers = load_networks(settings, context, labels or {})
-    pack = pack_for_test(settings.data, context)
-    protocol = test_protocol(pack, settings)
-    arms = arms_of(recognisers, resolvers)
-    inputs = {
-        "pack": pack.digest,
-        "protocol": protocol.digest,
-        **{f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)},
-        **{f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)},
-    }
-    with (
-        stage("evaluate", settings, context, name="evaluate", inputs=inputs, parent=parent) as work,
-        tempfile.TemporaryDirectory() as scratch,
-    ):
-        log_pack(work.run, pack, "test", len(protocol.probe_rows))
-        results = measure(pack, protocol, arms, settings, context)
-        folder = Path(scratch) / "evaluation"
-        judged = judge(results, arms, settings)
-        report = report_of(
-            results,
-            headline_cell(results, settings.sizes),
-            pack,
-            arms,
-            (*recognisers, *resolvers),
-            context,
-            heading=f"Evaluation on {pack.name}",
-            verdict=judged.verdict if judged else None,
-            comparisons=judged.comparisons if judged else (),
-        )
-        log_results(work.run, results, report, folder)
-        work.run.log_headline(headlines(results, settings.sizes))
-        for line in summary_lines(results):
-            context.terminal.line(line)
-        for line in judged.verdict.lines if judged else ():
-            context.terminal.line(line)
-        if results.notes:
-            context.terminal.line(f"evaluate: {len(results.notes)} figures could not be told; notes.json says why")
-        if settings.out is not None:
-            copy_out(folder, settings.out)
-        return Evaluated(results, work.run.run_id)
-
-
 if __name__ == "__main__":
-    leave(command("evaluate", EvaluateSettings, run, PARAMETERS))
+    leave(command("evaluate", PARAMETERS))

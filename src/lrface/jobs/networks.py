@@ -7,7 +7,7 @@ from pathlib import Path
 from lrface.config import OnePairSettings
 from lrface.errors import WeightsError
 from lrface.evaluation.arms import bicubic
-from lrface.jobs.command import Context
+from lrface.jobs.context import Context
 from lrface.models.checkpoint import load_edgeface
 from lrface.models.dsr import DSR
 from lrface.models.dsr_folder import load_dsr

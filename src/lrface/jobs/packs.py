@@ -13,7 +13,7 @@ from lrface.data.s3 import is_s3
 from lrface.data.settings import AnyImageData, DataSettings, PackData, ProceduralData
 from lrface.data.streamed_pack import open_streamed_pack
 from lrface.errors import DataError
-from lrface.jobs.command import Context
+from lrface.jobs.context import Context
 from lrface.training.dsr import DsrData
 from lrface.training.edgeface import EdgeFaceData
 from lrface.training.validation import validation_set
@@ -43,6 +43,8 @@ def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | Non
         )
     for line in summary.lines():
         context.terminal.line(line)
+    for finding in summary.findings:
+        context.terminal.finding(finding.severity, finding.kind, finding.message)
     return pack, summary
 
 

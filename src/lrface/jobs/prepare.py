@@ -1,51 +1,9 @@
 """`prepare`: any source of faces to a pack, checked and split."""
 
-from lrface.config import PrepareSettings
-from lrface.data.pack import Pack
-from lrface.data.page import pack_page, pack_sheet
-from lrface.data.s3 import is_s3
-from lrface.data.shards import publish_pack
-from lrface.jobs.command import Context, command, leave
+from lrface.jobs.command import command, leave
 from lrface.jobs.compose import DATA
-from lrface.jobs.packs import make_pack
-from lrface.jobs.stage import copy_out, log_pack, stage
-from lrface.tracking.runs import Run
 
-
-def run(settings: PrepareSettings, context: Context, parent: Run | None = None) -> Pack:
-    """Make the pack, and log what is in it."""
-    pack, summary = make_pack(settings.data, context)
-    with stage(
-        "prepare", settings, context, name=f"prepare {settings.data.kind}", inputs={"pack": pack.digest}, parent=parent
-    ) as work:
-        log_pack(work.run, pack, "source", len(pack))
-        counts = {
-            f"data/{split}_{what}": float(count)
-            for split in ("train", "val", "test")
-            for what, count in (
-                ("images", len(pack.rows(superres=split))),
-                ("subjects", len(set(pack.subjects(pack.rows(superres=split))))),
-            )
-        }
-        work.run.log_metrics(counts)
-        work.run.log_image("contact_sheet", pack_sheet(pack))
-        if summary is not None:
-            work.run.log_text(pack_page(pack, summary), "pack.html")
-        work.run.log_json(pack.info.model_dump(mode="json"), "pack.json")
-        context.terminal.line(f"prepare: {len(pack)} faces of {pack.info.subjects} people in {pack.location}")
-        if settings.out is not None:
-            _put(pack, settings.out, context)
-    return pack
-
-
-def _put(pack: Pack, out: str, context: Context) -> None:
-    """Copy the pack to a folder, or to S3 in shards."""
-    if not is_s3(out):
-        copy_out(pack.root, out)
-        return
-    with context.terminal.progress("publish") as progress:
-        context.terminal.line(f"prepare: published as {publish_pack(pack, out, progress=progress)}")
-
+PARAMETERS = DATA
 
 if __name__ == "__main__":
-    leave(command("prepare", PrepareSettings, run, DATA))
+    leave(command("prepare", PARAMETERS))

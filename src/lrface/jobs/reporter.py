@@ -20,6 +20,7 @@ class RunReporter:
     def metrics(self, values: Mapping[str, float], epoch: int) -> None:
         """Values of an epoch."""
         self._run.log_metrics(values, step=epoch)
+        self._terminal.metrics(self._run.name, epoch, values)
 
     def line(self, text: str) -> None:
         """A line for the terminal."""
@@ -27,7 +28,7 @@ class RunReporter:
 
     def finding(self, finding: Finding) -> None:
         """A finding is a line, and a tag of the run."""
-        self._terminal.line(f"finding {finding}")
+        self._terminal.finding("warning", finding.name, finding.cause, finding.remedy)
         self._run.set_tags({f"finding.{finding.name}": f"{finding.cause}; {finding.remedy}"})
 
     def image(self, name: str, image: UInt8[np.ndarray, "h w 3"], epoch: int) -> None:

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from lrface.errors import ConfigError, LrfaceError
+from lrface.errors import ConfigError
+from lrface.jobs.ranks import started
 from lrface.jobs.terminal import Terminal
 from lrface.models.device import pick_device
 from lrface.training.processes import Processes
@@ -29,7 +29,6 @@ PATIENCE = timedelta(days=7)
 """How long a process waits for another; one that dies is noticed by whoever has started them, and at once."""
 
 STOPPED, LOST = 130, 3
-_GRACE = 5.0
 
 
 @dataclass(frozen=True)
@@ -55,16 +54,6 @@ class Order:
 
 class HelpedError(Exception):
     """Ends the job of a process that has helped to train: the rest is the leader's."""
-
-
-def started() -> bool:
-    """Whether this process is one of several."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
-def leads() -> bool:
-    """Whether this process is alone or the first of several."""
-    return int(os.environ.get("RANK", "0")) == 0 or not started()
 
 
 def device_of_process(name: str) -> torch.device:
@@ -190,12 +179,6 @@ def lost(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(
         word in str(error) for word in ("Connection closed", "Connection reset", "gloo", "NCCL", "Broken pipe")
     )
-
-
-def complain(error: LrfaceError, terminal: Terminal) -> None:
-    """Tell what is wrong in a process that does not lead, if the leader does not say the same and end it."""
-    time.sleep(_GRACE)
-    terminal.error(f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']}: {error}")
 
 
 def below(folder: str) -> Path:

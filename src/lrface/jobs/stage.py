@@ -14,7 +14,7 @@ from lrface.data.pack import Pack
 from lrface.data.s3 import is_s3, upload_folder
 from lrface.errors import ConfigError
 from lrface.evaluation.card import CardInput, model_card
-from lrface.jobs.command import Context
+from lrface.jobs.context import Context, Made
 from lrface.jobs.reporter import RunReporter
 from lrface.jobs.several import HelpedError, Order, below, summon
 from lrface.models import dsr as networks
@@ -97,6 +97,8 @@ def stage(
         if work.run_id is not None:
             context.terminal.line(f"{job}: going on with run {run.run_id}")
         work.begin(run)
+        if parent is None:
+            context.made.run_id = run.run_id
         if trains and Processes().count > 1:
             settled = settings.model_dump(mode="json", exclude={"tracking", "out"})
             summon(Order(job, settled, str(work.path), key, run.run_id, above))
@@ -158,6 +160,7 @@ def register_network(
     run: Run,
     network: nn.Module,
     *,
+    made: Made,
     alias: Alias,
     licence: str,
     tags: Mapping[VersionTag | str, object],
@@ -169,7 +172,7 @@ def register_network(
     """Register a network as a version of `edgeface` or `dsr`, alias last; copy its folder to `out` where asked for.
 
     Its model card tells how it was made, of which faces (`pack`; none where it was only loaded), and the best
-    `figures` of its training. The alias is set only where it is `named` so.
+    `figures` of its training. The alias is set only where it is `named` so. `made` notes the version.
 
     Raises:
         RegistryError: The registry refused; nothing that looks whole is left behind.
@@ -210,6 +213,7 @@ def register_network(
         )
         if out is not None:
             copy_out(folder, out, name)
+    made.versions.append(version.uri)
     return version
 
 

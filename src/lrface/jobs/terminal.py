@@ -1,46 +1,58 @@
-"""What a person sees while a job runs: plain lines, and a progress bar where there is a terminal."""
+"""What a person, or a script, sees while a job runs.
 
+`plain`: lines, and a progress bar where there is a terminal. `quiet`: results, findings that stop the job, and errors.
+`json`: one object per line on standard output, told apart by `event`.
+"""
+
+import json
+import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Literal, get_args
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+from lrface.errors import ConfigError, LrfaceError
 
 Tick = Callable[[int, int], None]
-
-
-class _Rate(ProgressColumn):
-    """Steps per second."""
-
-    def render(self, task: Task) -> Text:
-        """The rate, once there is one."""
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.0f}/s")
+Log = Literal["plain", "quiet", "json"]
+STOPPING = "error"
+"""The severity of findings that stop a job."""
 
 
 class Terminal:
-    """Lines go to standard output, bars and errors to standard error."""
+    """`plain`: lines go to standard output, bars and errors to standard error."""
+
+    log: Log = "plain"
 
     def line(self, text: str) -> None:
         """A line of news."""
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
+        _write(text)
 
-    def error(self, text: str) -> None:
+    def result(self, text: str) -> None:
+        """A line of what the job was asked for."""
+        self.line(text)
+
+    def metrics(self, stage: str, epoch: int, values: Mapping[str, float]) -> None:
+        """Figures of an epoch, from 0; a person reads them in the line of the epoch."""
+
+    def finding(self, severity: str, name: str, cause: str, remedy: str = "") -> None:
+        """Something to know: `error` stops the job, a `warning` should be read, a `note` may be."""
+        self.line(f"{severity}: {name}: {cause}" + (f"; {remedy}" if remedy else ""))
+
+    def report(self, lines: Sequence[str], facts: Mapping[str, object]) -> None:  # noqa: ARG002
+        """What was found about something, as lines or as plain JSON values."""
+        for line in lines:
+            self.line(line)
+
+    def ended(self, job: str, run_id: str, versions: Sequence[str]) -> None:
+        """A job is done: its run, and what it has registered."""
+        made = f", registered {', '.join(versions)}" if versions else ""
+        self.result(f"{job}: done, run {run_id}{made}")
+
+    def error(self, error: LrfaceError | str) -> None:
         """The one line that ends a job."""
-        sys.stderr.write(f"error: {text}\n")
+        sys.stderr.write(f"error: {error}\n")
         sys.stderr.flush()
 
     @contextmanager
@@ -49,11 +61,12 @@ class Terminal:
         if not sys.stderr.isatty():
             yield self._quarters(what)
             return
-        name = TextColumn("{task.description}", markup=False)
-        columns = (name, BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        # rich takes a tenth of a second to import, which a refusal need not wait for
+        from lrface.jobs.bar import bar
+
+        with bar() as shown:
+            task = shown.add_task(what, total=None)
+            yield lambda done, total: shown.update(task, completed=done, total=total)
 
     def _quarters(self, what: str) -> Tick:
         told = 0
@@ -71,13 +84,93 @@ class Terminal:
         return tick
 
 
-class SilentTerminal(Terminal):
-    """Of a process that another one speaks for: errors alone are shown."""
+class QuietTerminal(Terminal):
+    """`quiet`: results, findings that stop the job, and errors."""
+
+    log: Log = "quiet"
 
     def line(self, text: str) -> None:
         """Say nothing."""
+
+    def result(self, text: str) -> None:
+        """A line of what the job was asked for."""
+        _write(text)
+
+    def finding(self, severity: str, name: str, cause: str, remedy: str = "") -> None:
+        """Only what stops the job."""
+        if severity == STOPPING:
+            _write(f"{severity}: {name}: {cause}" + (f"; {remedy}" if remedy else ""))
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Tick]:  # noqa: ARG002
         """Show nothing."""
         yield lambda _done, _total: None
+
+
+class SilentTerminal(QuietTerminal):
+    """Of a process that another one speaks for: errors alone are shown."""
+
+    def result(self, text: str) -> None:
+        """Say nothing."""
+
+    def finding(self, severity: str, name: str, cause: str, remedy: str = "") -> None:
+        """Say nothing."""
+
+
+class JsonTerminal(QuietTerminal):
+    """`json`: `news`, `metrics`, `finding`, `report`, `summary`, `result` and `error`, all on standard output."""
+
+    log: Log = "json"
+
+    def line(self, text: str) -> None:
+        """A line of news."""
+        _event("news", text=text)
+
+    def result(self, text: str) -> None:
+        """A line of what the job was asked for."""
+        _event("summary", text=text)
+
+    def metrics(self, stage: str, epoch: int, values: Mapping[str, float]) -> None:
+        """Figures of an epoch, from 0; what is no number is null."""
+        known = {name: float(value) if math.isfinite(value) else None for name, value in values.items()}
+        _event("metrics", stage=stage, epoch=epoch, metrics=known)
+
+    def finding(self, severity: str, name: str, cause: str, remedy: str = "") -> None:
+        """Something that a person should know."""
+        _event("finding", severity=severity, name=name, cause=cause, remedy=remedy)
+
+    def report(self, lines: Sequence[str], facts: Mapping[str, object]) -> None:  # noqa: ARG002
+        """What was found about something."""
+        _event("report", **facts)
+
+    def ended(self, job: str, run_id: str, versions: Sequence[str]) -> None:
+        """A job is done: its run, and what it has registered."""
+        _event("result", job=job, run_id=run_id, versions=list(versions))
+
+    def error(self, error: LrfaceError | str) -> None:
+        """What ended the job; of an error that a user can mend also its parts."""
+        parts = {}
+        if isinstance(error, LrfaceError):
+            parts = {"what": error.what, "got": error.got, "expected": error.expected, "remedy": error.remedy}
+        _event("error", text=str(error), **parts)
+
+
+def terminal_of(log: str) -> Terminal:
+    """The terminal of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    for kind in (Terminal, QuietTerminal, JsonTerminal):
+        if kind.log == log:
+            return kind()
+    raise ConfigError("log", got=log, expected=", ".join(get_args(Log)), remedy="choose one of these")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _event(event: str, **facts: object) -> None:
+    _write(json.dumps({"event": event, **facts}))

@@ -14,14 +14,15 @@ import torch
 
 from lrface.config import SCHEMAS, JobSettings
 from lrface.errors import ConfigError, LrfaceError
-from lrface.jobs.command import Context
 from lrface.jobs.compose import validated
+from lrface.jobs.context import Context
 from lrface.jobs.stage import NOT_PARAMS
-from lrface.jobs.terminal import Terminal
+from lrface.jobs.terminal import Log, Terminal, terminal_of
 from lrface.models.device import pick_device
 from lrface.tracking.runs import OthersRun
+from lrface.tracking.settings import TrackingSettings
 from lrface.tracking.spool import write_atomically
-from lrface.tracking.store import TrackingSettings, connect
+from lrface.tracking.store import connect
 
 NOT_FIGURES = frozenset({"train", "val", "start", "stage1", "system"})
 
@@ -38,6 +39,7 @@ class Search:
         name: Its name.
         folder: Its folder for records.
         metric: The figure that is searched for.
+        log: What the terminal shows.
     """
 
     job: str
@@ -47,6 +49,7 @@ class Search:
     name: str
     folder: str
     metric: str
+    log: Log = "plain"
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def try_out(search: Search, config: Mapping[str, object], tried: Mapping[str, st
     Returns:
         The figure; NaN where the training failed, which is told and recorded.
     """
-    terminal = Terminal()
+    terminal = terminal_of(search.log)
     words = " ".join(f"{key}={value}" for key, value in tried.items())
     settings = validated(search.job, SCHEMAS[search.job], config)
     place = Path(search.folder) / f"{_digest(settings)}.json"
@@ -105,7 +108,7 @@ def _run(search: Search, settings: JobSettings, tried: dict[str, str], terminal:
     store = connect(root, TrackingSettings.model_validate(search.tracking))
     context = Context(root, store, terminal, pick_device(settings.device), {}, names=False)
     parent = OthersRun(store, search.run_id, search.name)
-    version = import_module(f"lrface.jobs.{search.job}").run(settings, context, parent)
+    version = import_module(f"lrface.jobs.pipelines.{search.job}").run(settings, context, parent)
     figures = {
         key.rpartition("/")[2]: value
         for key, value in store.client.get_run(version.run_id).data.metrics.items()

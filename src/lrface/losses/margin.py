@@ -1,36 +1,18 @@
 """The classification head of recogniser training: angular margins on unit-length class centres."""
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from pydantic import Field
 from pytorch_metric_learning.losses import ArcFaceLoss, CosFaceLoss, SubCenterArcFaceLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lrface.losses.settings import MarginSettings
 from lrface.losses.terms import at_least_single
-from lrface.settings import Settings
 
 EMBEDDING_SIZE = 512
-
-
-class MarginSettings(Settings):
-    """The margin and how its class centres start."""
-
-    kind: Literal["arcface", "cosface", "subcentre"] = Field("arcface", description="kind of margin")
-    scale: float = Field(32.0, gt=0, le=128, description="scale of the logits")
-    margin: float = Field(
-        0.3, ge=0, le=1.5, description="margin: radians for arcface and subcentre, cosine for cosface"
-    )
-    sub_centres: int = Field(3, ge=1, le=16, description="centres of each class, for subcentre")
-    start: Literal["centres", "random"] = Field(
-        "centres", description="class centres start at the mean embedding of their images, or at random"
-    )
-    sample: float = Field(
-        1.0, gt=0, le=1, description="share of the classes that a step compares with; the batch's own are always among"
-    )
 
 
 class MarginHead(nn.Module):

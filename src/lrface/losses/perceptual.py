@@ -6,45 +6,22 @@ with four weighted layers and the L1 norm.
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Self
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import VGG19_Weights, vgg19
 
 from lrface.errors import WeightsError
+from lrface.losses.settings import LAYERS, PerceptualSettings
 from lrface.losses.terms import at_least_single
-from lrface.settings import Settings
-
-LAYERS: dict[str, int] = {"relu1_2": 3, "relu2_2": 8, "relu3_4": 17, "relu4_4": 26}
-"""Where each layer ends in torchvision's list of VGG19 layers."""
 
 SHA256_PREFIX = "dcbb9e9d"
 """First digits of the sha256 of torchvision's ImageNet weights, which are part of their file name."""
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-
-
-class PerceptualSettings(Settings):
-    """Which weights, and how much each layer counts."""
-
-    weights: str = Field(
-        "imagenet", description="`imagenet` (torchvision's download), a path to that file, or `none` for no such term"
-    )
-    layers: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        {"relu1_2": 0.4, "relu2_2": 0.3, "relu3_4": 0.2, "relu4_4": 0.1}, description="weight of each layer"
-    )
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        unknown = sorted(set(self.layers) - set(LAYERS))
-        if unknown or not any(self.layers.values()):
-            raise ValueError(f"layers {', '.join(unknown) or 'that all weigh 0'}; expected out of {', '.join(LAYERS)}")
-        return self
 
 
 class PerceptualLoss(nn.Module):

@@ -9,31 +9,17 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
 from lrface.errors import ConfigError
 from lrface.models.edgeface import EdgeFace
-from lrface.settings import Settings
+from lrface.models.settings import TrainableSettings
 
-Layers = Literal["head", "last_stage", "all", "adapters"]
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
-
-
-class TrainableSettings(Settings):
-    """Which layers of the recogniser train."""
-
-    layers: Layers = Field(
-        default="all",
-        description="head: the 512-d projection; last_stage: that and the fourth stage; all; adapters: "
-        "low-rank updates of every linear layer",
-    )
-    adapter_rank: int = Field(default=8, ge=1, le=512, description="Rank r of each adapter")
-    adapter_alpha: float = Field(default=16.0, gt=0, description="Scale of each adapter is alpha / r")
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def load_edgeface(
         remaining = tuple(name for name in report.missing if name not in allowed)
         report = judged(replace(report, missing=remaining))
     if not report.loadable or report.variant is None:
-        raise _as_error(report)
+        raise as_error(report)
     model = EdgeFace(report.variant, drop_path=drop_path, low_rank_head=report.low_rank_head is not False, seed=seed)
     complete = {f"model.{name}": value for name, value in state.items()}
     _initialise(model, allowed, seed)
@@ -120,7 +120,8 @@ def _initialise(model: EdgeFace, names: Sequence[str], seed: int) -> None:
                 nn.init.xavier_uniform_(parameters[name], generator=generator)
 
 
-def _as_error(report: Report) -> WeightsError:
+def as_error(report: Report) -> WeightsError:
+    """Why the file of a report does not load."""
     expected = f"EdgeFace {report.variant}" if report.variant else "weights of EdgeFace"
     return WeightsError(
         f"weights {report.path}",

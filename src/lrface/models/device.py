@@ -1,12 +1,9 @@
 """Where networks run, and in which precision."""
 
-from typing import Literal
-
 import torch
 
 from lrface.errors import ConfigError
-
-Precision = Literal["auto", "fp32", "bf16"]
+from lrface.models.settings import Precision
 
 
 def pick_device(name: str) -> torch.device:

@@ -10,42 +10,18 @@ weights knows how much was lost.
 
 import itertools
 import math
-from typing import Annotated, Literal, Self
 
 import torch
 from jaxtyping import Float, Int64
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lrface.errors import ConfigError
 from lrface.images.degradation import SmallFaces, small_faces
-from lrface.images.ranges import VLR_MAX, VLR_MIN
-from lrface.settings import Settings
+from lrface.images.sizes import VLR_MAX, VLR_MIN
+from lrface.models.settings import DsrSettings, DsrVariant
 
-DsrVariant = Literal["base", "edge"]
 FOLD = 4
-
-
-class DsrSettings(Settings):
-    """Size of the network. The defaults of a variant are in `VARIANTS`."""
-
-    channels: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        min_length=1, max_length=3, description="channels at 28x28, 14x14, 7x7"
-    )
-    blocks: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        description="residual blocks at each resolution on the way down, and again up"
-    )
-    attention_heads: int = Field(0, ge=0, description="heads of self-attention at the lowest resolution, 0 for none")
-    finish: int = Field(32, ge=0, description="channels of the finishing layer at 56x56, 0 for none")
-
-    @model_validator(mode="after")
-    def _fitting(self) -> Self:
-        if len(self.blocks) != len(self.channels):
-            raise ValueError(f"blocks for {len(self.blocks)} resolutions, channels for {len(self.channels)}")
-        if self.attention_heads and self.channels[-1] % self.attention_heads:
-            raise ValueError(f"{self.channels[-1]} channels cannot be parted among {self.attention_heads} heads")
-        return self
 
 
 VARIANTS: dict[DsrVariant, DsrSettings] = {

@@ -5,8 +5,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lrface.errors import WeightsError
-from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN
-from lrface.models.dsr import DSR, VARIANTS, DsrSettings
+from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
+from lrface.models.dsr import DSR, VARIANTS
+from lrface.models.settings import DsrSettings
 from lrface.models.store import ModelSpec, read_model
 
 

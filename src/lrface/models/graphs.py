@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lrface.images.degradation import SmallFaces
-from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.images.resample import enlarge_matrices
+from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.dsr import DSR
 from lrface.models.edgeface import EdgeFace
 

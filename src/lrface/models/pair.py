@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lrface.errors import DataError, WeightsError
-from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN, to_float
+from lrface.images.ranges import to_float
+from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.dsr_folder import build_dsr
 from lrface.models.edgeface import EMBEDDING_SIZE
 from lrface.models.edgeface_folder import build_edgeface

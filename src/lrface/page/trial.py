@@ -14,8 +14,9 @@ from lrface.data.reading import decode_image
 from lrface.errors import DataError
 from lrface.gallery.entry import Entry
 from lrface.gallery.gallery import Gallery, Match
-from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN, to_float, to_uint8
+from lrface.images.ranges import to_float, to_uint8
 from lrface.images.resample import check_size, shrink
+from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.pair import Pair
 
 MOST_BYTES: Final = 8 * 1024**2

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from lrface.errors import LrfaceError
-from lrface.images.ranges import VLR_MAX, VLR_MIN
+from lrface.images.sizes import VLR_MAX, VLR_MIN
 from lrface.page.trial import MOST_BYTES, MOST_PIXELS, Trial, rows_of
 
 LOCAL: Final = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -22,7 +22,8 @@ from torch import nn
 from lrface.errors import ConfigError, LrfaceError, RegistryError, WeightsError
 from lrface.gallery.gallery import Gallery
 from lrface.gallery.place import ENROL, LOCATION, gallery_at
-from lrface.images.ranges import FACE_SIZE, VLR_MAX, VLR_MIN, to_uint8
+from lrface.images.ranges import to_uint8
+from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.pair import Pair, read_half, read_pair
 from lrface.models.store import read_spec
 from lrface.tracking.names import DSR, EDGEFACE

@@ -3,47 +3,34 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
-from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from lrface.data.pack import Pack
-from lrface.images.augmentation import AugmentationSettings
-from lrface.images.degradation import DegradationSettings, SmallFaces, degrade, draw_degradation
+from lrface.images.degradation import SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float, to_uint8
+from lrface.images.settings import AugmentationSettings, DegradationSettings
 from lrface.losses.perceptual import PerceptualLoss
+from lrface.losses.settings import DsrLossSettings
 from lrface.losses.terms import contrast_loss, feature_matching_loss, identity_loss, pixel_loss, total_variation_loss
-from lrface.losses.weighted import DsrLossSettings, LossTerms, gradient_shares
+from lrface.losses.weighted import LossTerms, gradient_shares, share_of_size
 from lrface.metrics.fidelity import psnr, ssim
 from lrface.models.device import pick_bf16
 from lrface.models.dsr import DSR
-from lrface.settings import Settings
 from lrface.training.findings import Finding, epoch_findings, share_findings
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.processes import Processes
 from lrface.training.real import draw_real
-from lrface.training.settings import LoopSettings
+from lrface.training.settings import DsrOptimSettings, LoopSettings
 from lrface.training.source import Batch, EpochSource, augmented, shared_order
 from lrface.training.validation import ValidationSet, recognition_metrics
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
-
-
-class DsrOptimSettings(Settings):
-    """The optimiser of the super-resolver."""
-
-    lr: float = Field(1.5e-4, gt=0, le=1, description="learning rate at its highest")
-    weight_decay: float = Field(1e-4, ge=0, le=1, description="decoupled weight decay")
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the running mean of the weights, 0 for none")
-    select: Literal["psnr", "identity"] = Field(
-        "psnr", description="best epoch by val PSNR, or by TAR at FAR 1e-2 and d' of the SR faces"
-    )
 
 
 class Supervisor(Protocol):
@@ -179,7 +166,7 @@ class DsrTraining(TrainingModule):
             with torch.no_grad():
                 wanted, wanted_features = supervisor.embed_with_features(hr)
             embedding, features = supervisor.embed_with_features(restored)
-            share = self.recipe.loss.share(size)
+            share = share_of_size(self.recipe.loss, size)
             values["identity"] = identity_loss(embedding, wanted, share)
             batch, first = (sharing.gathered(wanted), sharing.rank * len(wanted)) if sharing else (wanted, 0)
             values["contrast"] = contrast_loss(embedding, wanted, share, batch=batch, first=first)

@@ -3,72 +3,31 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError, DataError
-from lrface.images.augmentation import AugmentationSettings
-from lrface.images.degradation import DegradationSettings, SmallFaces, degrade, draw_degradation
+from lrface.images.degradation import SmallFaces, degrade, draw_degradation
+from lrface.images.settings import AugmentationSettings, DegradationSettings
 from lrface.losses.margin import MarginHead
 from lrface.metrics.fidelity import psnr
-from lrface.models.adapters import TrainableSettings, choose_trainable, merge_adapters, merged_copy
+from lrface.models.adapters import choose_trainable, merge_adapters, merged_copy
 from lrface.models.device import pick_bf16
 from lrface.models.edgeface import EdgeFace
-from lrface.settings import Settings
-from lrface.training.findings import (
-    CollapseSettings,
-    Finding,
-    FirstLook,
-    collapse,
-    first_findings,
-    no_progress,
-)
+from lrface.training.findings import Finding, FirstLook, collapse, first_findings, no_progress
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.real import RealSmall, draw_real
-from lrface.training.settings import LoopSettings
+from lrface.training.settings import CollapseSettings, EdgeFaceOptimSettings, LoopSettings, MixSettings
 from lrface.training.source import Batch, EpochSource, augmented, shared_order
 from lrface.training.validation import ValidationSet, embed_all, recognition_metrics
 
 Restorer = Callable[[SmallFaces], Float[Tensor, "n 3 112 112"]]
-
-
-class MixSettings(Settings):
-    """What a batch is made of; the shares need not sum to one."""
-
-    sr: float = Field(0.5, ge=0, description="share of faces shrunk and super-resolved")
-    bicubic: float = Field(0.25, ge=0, description="share of faces shrunk and enlarged by bicubic")
-    hr: float = Field(0.25, ge=0, description="share of HR faces")
-
-    @model_validator(mode="after")
-    def _of_something(self) -> Self:
-        if not self.sr + self.bicubic + self.hr:
-            raise ValueError("every share is 0, so a batch is made of nothing")
-        return self
-
-
-class EdgeFaceOptimSettings(Settings):
-    """The optimiser of the recogniser."""
-
-    backbone_lr: float = Field(3e-6, ge=0, le=1, description="learning rate of EdgeFace at its highest")
-    head_lr: float = Field(3e-5, gt=0, le=1, description="learning rate of the class centres at its highest")
-    weight_decay: float = Field(5e-4, ge=0, le=1, description="decoupled weight decay")
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient, of backbone and head apart")
-    train: TrainableSettings = TrainableSettings()
-    anchor: float = Field(5.0, ge=0, description="weight of staying near the embedding that the start gave the HR face")
-    margin_weight: float = Field(1.0, ge=0, description="weight of the margin loss")
-    select: Literal["tar_at_far_1e-2", "dprime", "rank1"] = Field(
-        "tar_at_far_1e-2", description="what the best epoch is chosen by; d' settles ties"
-    )
-    hr_tolerance: float = Field(
-        0.01, ge=0, le=1, description="how far val HR TAR may fall below the start's before an epoch cannot win"
-    )
 
 
 @dataclass(frozen=True)

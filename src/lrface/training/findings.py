@@ -4,9 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import Field
-
-from lrface.settings import Settings
+from lrface.training.settings import CollapseSettings
 
 
 @dataclass(frozen=True)
@@ -25,13 +23,6 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.cause}; {self.remedy}"
-
-
-class CollapseSettings(Settings):
-    """When embeddings count as collapsed: they all point one way, and a high similarity says nothing."""
-
-    impostor_max: float = Field(0.7, gt=0, le=1, description="largest mean cosine of different people")
-    effective_rank_min: float = Field(2.0, ge=1, description="smallest effective rank of the embeddings")
 
 
 def collapse(metrics: Mapping[str, float], settings: CollapseSettings) -> Finding | None:

@@ -9,22 +9,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from pydantic import Field
 from torch import Tensor
 
 from lrface.images.ranges import to_float
 from lrface.losses.margin import MarginHead
 from lrface.models.edgeface import EdgeFace
-from lrface.settings import Settings
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, Restorer, mixed
-
-
-class HeadSettings(Settings):
-    """Stage 1."""
-
-    epochs: int = Field(5, ge=0, le=10_000, description="epochs on cached embeddings")
-    lr: float = Field(1e-4, gt=0, le=1, description="learning rate of the class centres")
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+from lrface.training.settings import HeadSettings
 
 
 @torch.no_grad()

@@ -11,8 +11,9 @@ from torch import Tensor
 from lrface.data.loaders import batches, epoch_order
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError
-from lrface.images.augmentation import AugmentationSettings, augment, draw_augmentation
+from lrface.images.augmentation import augment, draw_augmentation
 from lrface.images.ranges import to_float
+from lrface.images.settings import AugmentationSettings
 from lrface.images.stored import Locality
 from lrface.training.processes import Processes
 

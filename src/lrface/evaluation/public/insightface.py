@@ -9,7 +9,7 @@ import numpy as np
 
 from lrface.evaluation.public.pictures import broken, decode_face, read_bytes
 from lrface.evaluation.public.sets import PairSet
-from lrface.images.ranges import FACE_SIZE
+from lrface.images.sizes import FACE_SIZE
 
 MAX_BYTES = 4 << 30
 MAX_PICTURES = 100_000

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from lrface.data.reading import IMAGE_SUFFIXES
 from lrface.evaluation.public.insightface import read_verification_bin
@@ -11,8 +10,8 @@ from lrface.evaluation.public.listed_pairs import read_lfw_pairs, read_pair_tabl
 from lrface.evaluation.public.low_resolution import read_survface, read_tinyface, survface_base, tinyface_base
 from lrface.evaluation.public.pictures import Align, broken
 from lrface.evaluation.public.sets import PairSet, SearchSet
+from lrface.evaluation.public.settings import Kind
 
-Kind = Literal["auto", "bin", "lfw", "table", "tinyface", "survface"]
 LFW_LIST, TABLE_LIST = "pairs.txt", "pairs.csv"
 KNOWN = (
     "a .bin of insightface or a folder of them, a folder with pairs.txt or pairs.csv, a list (.txt, .csv) with "

@@ -2,13 +2,11 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from scipy.stats import t
 from torch import Tensor
 
@@ -18,21 +16,13 @@ from lrface.evaluation.measure import rate_name
 from lrface.evaluation.public.pictures import broken
 from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.sets import PairSet
+from lrface.evaluation.public.settings import PairSettings
 from lrface.evaluation.run import checked_embeddings
-from lrface.images.ranges import FACE_SIZE, to_float
+from lrface.images.ranges import to_float
+from lrface.images.sizes import FACE_SIZE
 from lrface.metrics.verification import FoldAccuracy, best_threshold, eer, fold_accuracy, tar_at_far
-from lrface.settings import Settings
 
 LEVEL = 0.95
-
-
-class PairSettings(Settings):
-    """How a pair set is evaluated."""
-
-    flip: bool = Field(default=False, description="add the embedding of the mirrored face, as insightface does")
-    small: Literal["second", "both"] = Field(default="second", description="which faces of a pair are shrunk")
-    fars: tuple[float, ...] = Field(default=(1e-1, 1e-2, 1e-3), description="false accept rates for TAR")
-    batch: int = Field(default=64, ge=1, description="faces per batch")
 
 
 class PairEvaluation:

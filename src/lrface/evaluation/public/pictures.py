@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 
 from lrface.data.reading import IMAGE_SUFFIXES, BadImageError, decode_image
 from lrface.errors import EvaluationError
-from lrface.images.ranges import FACE_SIZE
+from lrface.images.sizes import FACE_SIZE
 
 MAX_PIXELS = 64_000_000
 MAX_PICTURE_BYTES = 64 << 20

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from lrface.evaluation.figures import CEILING, arm_colours, new_axes, png
 from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, table_tag, whole_page
 from lrface.evaluation.public.records import PublicRecord
-from lrface.images.ranges import FACE_SIZE
+from lrface.images.sizes import FACE_SIZE
 
 PAIR_FIGURES = ("accuracy", "eer", "tar_at_far_1e-1", "tar_at_far_1e-2", "tar_at_far_1e-3", "accuracy_best")
 SEARCH_FIGURES = ("rank1", "rank5", "rank20", "tpir_at_fpir_1e-1", "tpir_at_fpir_1e-2", "correct", "wrong", "unknown")

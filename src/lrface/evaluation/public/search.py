@@ -7,7 +7,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
 from lrface.evaluation.arms import Arm
@@ -15,20 +14,12 @@ from lrface.evaluation.measure import rate_name
 from lrface.evaluation.public.pictures import broken, read_small
 from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.sets import SearchSet
+from lrface.evaluation.public.settings import SearchSettings
 from lrface.evaluation.run import checked_embeddings
 from lrface.images.ranges import to_float
 from lrface.metrics.identification import NOT_MATED, Identification, outcomes, rank_rate, search, tpir_at_fpir
-from lrface.settings import Settings
 
 RANKS = (1, 5, 10, 20, 50)
-
-
-class SearchSettings(Settings):
-    """How a search set is evaluated."""
-
-    threshold: float = Field(default=0.35, ge=-1.0, le=1.0, description="cosine at or above which a probe is named")
-    fpirs: tuple[float, ...] = Field(default=(3e-1, 1e-1, 1e-2, 3e-3), description="false alarm rates for TPIR")
-    batch: int = Field(default=64, ge=1, description="faces per batch")
 
 
 Found = tuple[Identification, Float[np.ndarray, " n"]]

@@ -11,33 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
-from pydantic import Field
 
 from lrface.errors import ConfigError, DataError
 from lrface.images.procedural.identity import draw_identity
 from lrface.images.procedural.nuisance import draw_nuisance
 from lrface.images.procedural.render import render
 from lrface.images.procedural.surface import SIZE
-from lrface.settings import Settings
+from lrface.images.settings import ProceduralSettings
 
 Face = UInt8[np.ndarray, "112 112 3"]
 # Below this many pictures, starting processes costs more than it saves.
 WORTH_WORKERS = 60
 WAITING_PER_WORKER = 2
-
-
-class ProceduralSettings(Settings):
-    """How many people are drawn, and how."""
-
-    subjects: int = Field(200, description="People to draw, count", ge=1, le=9999)
-    images_per_subject: int = Field(12, description="Pictures of each person, count", ge=1, le=1000)
-    seed: int = Field(0, description="Seed of the population: the same seed draws the same people", ge=0, le=2**31)
-    nuisance: float = Field(
-        1.0,
-        description="Strength of pose, expression, light and camera: 0 straight and soft, 1 as in the wild",
-        ge=0,
-        le=1.5,
-    )
 
 
 def subject_name(subject: int) -> str:

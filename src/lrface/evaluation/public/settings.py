@@ -1,0 +1,26 @@
+"""Settings of an evaluation on public sets."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from lrface.settings import Settings
+
+Kind = Literal["auto", "bin", "lfw", "table", "tinyface", "survface"]
+
+
+class PairSettings(Settings):
+    """How a pair set is evaluated."""
+
+    flip: bool = Field(default=False, description="add the embedding of the mirrored face, as insightface does")
+    small: Literal["second", "both"] = Field(default="second", description="which faces of a pair are shrunk")
+    fars: tuple[float, ...] = Field(default=(1e-1, 1e-2, 1e-3), description="false accept rates for TAR")
+    batch: int = Field(default=64, ge=1, description="faces per batch")
+
+
+class SearchSettings(Settings):
+    """How a search set is evaluated."""
+
+    threshold: float = Field(default=0.35, ge=-1.0, le=1.0, description="cosine at or above which a probe is named")
+    fpirs: tuple[float, ...] = Field(default=(3e-1, 1e-1, 1e-2, 3e-3), description="false alarm rates for TPIR")
+    batch: int = Field(default=64, ge=1, description="faces per batch")

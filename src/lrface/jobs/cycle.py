@@ -1,0 +1,89 @@
+"""The config of each stage of the cycle, out of the parameters of the whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from lrface.config import (
+    EvaluateSettings,
+    FinetuneSettings,
+    JobSettings,
+    MainSettings,
+    PrepareSettings,
+    PretrainSettings,
+    PromoteSettings,
+    TrainDsrSettings,
+)
+from lrface.jobs import evaluate, finetune, pretrain, promote, train_dsr
+from lrface.jobs.compose import COMMON, DATA, Parameter, free_overrides, settings_for
+
+STAGES: dict[str, tuple[type[JobSettings], tuple[Parameter, ...]]] = {
+    "prepare": (PrepareSettings, DATA),
+    "pretrain": (PretrainSettings, pretrain.PARAMETERS),
+    "train_dsr": (TrainDsrSettings, train_dsr.PARAMETERS),
+    "finetune": (FinetuneSettings, finetune.PARAMETERS),
+    "evaluate": (EvaluateSettings, evaluate.PARAMETERS),
+    "promote": (PromoteSettings, promote.PARAMETERS),
+}
+TRAININGS = frozenset({"pretrain", "train_dsr", "finetune"})
+FOR_ALL = frozenset({"seed", "device", "tracking"})
+NOT_FOR_STAGES = frozenset({"overrides", "out", "edgeface"})
+
+Settings = TypeVar("Settings", bound=JobSettings)
+
+
+@dataclass(frozen=True)
+class Configs:
+    """The config of every stage."""
+
+    by_stage: dict[str, JobSettings]
+
+    def of(self, name: str, schema: type[Settings], **changes: object) -> Settings:
+        """The config of a stage, with what an earlier stage decides."""
+        found = self.by_stage[name]
+        assert isinstance(found, schema)  # noqa: S101 - composed by the schema of the same table
+        return found.model_copy(update=changes)
+
+
+def stage_configs(settings: MainSettings, given: Mapping[str, str]) -> Configs:
+    """The config of every stage, checked before the first one starts.
+
+    Raises:
+        ConfigError: A key that the stage does not know, or a value that cannot be used.
+    """
+    overrides = free_overrides(given["overrides"])
+    configs = {}
+    for name, (schema, own) in STAGES.items():
+        parameters = (*COMMON, *own)
+        chosen = {
+            parameter.name: given.get(parameter.name, "")
+            for parameter in parameters
+            if parameter.name not in NOT_FOR_STAGES
+        }
+        if name == "pretrain":
+            chosen["edgeface"] = settings.edgeface
+        configs[name] = settings_for(name, schema, chosen, parameters, _for_stage(name, overrides))
+    return Configs(configs)
+
+
+def own_overrides(text: str) -> list[str]:
+    """The overrides of the cycle itself: not those of a stage (`train_dsr.loss.l1=2`), nor of the data."""
+    return [part for part in free_overrides(text) if _first(part) not in {*STAGES, "data"}]
+
+
+def _for_stage(name: str, overrides: list[str]) -> list[str]:
+    """Those that start with the stage's name, without it; those of the data; seed, device and tracker."""
+    prefix = f"{name}."
+    taken = []
+    for part in overrides:
+        signs = part[: len(part) - len(part.lstrip("+~"))]
+        if _first(part) == name:
+            taken.append(signs + part[len(signs) :].removeprefix(prefix))
+        elif _first(part) in {*FOR_ALL, "data"} or (_first(part) == "trainer" and name in TRAININGS):
+            taken.append(part)
+    return taken
+
+
+def _first(override: str) -> str:
+    """The first part of an override's key."""
+    return override.lstrip("+~").partition("=")[0].partition(".")[0].partition("@")[0]

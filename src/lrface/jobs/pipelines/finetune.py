@@ -1,0 +1,214 @@
+"""`finetune`: a recogniser on what a super-resolver makes; sets `edgeface@finetuned`."""
+
+import copy
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from lrface.config import FinetuneSettings
+from lrface.data.pack import Pack
+from lrface.errors import EvaluationError, NonFiniteError
+from lrface.evaluation.arms import Arm, bicubic
+from lrface.evaluation.figures import png, score_histograms
+from lrface.evaluation.protocol import draw_protocol
+from lrface.evaluation.report import ReportInput, make_report
+from lrface.evaluation.results import Cell
+from lrface.evaluation.run import embed_arms, evaluate
+from lrface.evaluation.settings import EvaluationSettings, ProtocolSettings
+from lrface.images.sizes import VLR_MAX, VLR_MIN
+from lrface.jobs.context import Context
+from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
+from lrface.jobs.packs import pack_for, recognition_data
+from lrface.jobs.stage import Stage, data_tags, log_pack, register_network, stage, trained
+from lrface.losses.margin import MarginHead
+from lrface.models.average import interpolated
+from lrface.models.edgeface import EdgeFace
+from lrface.tracking.lineage import joined_licences
+from lrface.tracking.names import Alias, VersionTag
+from lrface.tracking.runs import Run
+from lrface.tracking.versions import ModelVersion
+from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
+from lrface.training.head import cached_embeddings, train_head
+
+GENTLE_HEAD_LR, GENTLE_CLIP = 5e-5, 0.5
+
+
+def run(settings: FinetuneSettings, context: Context, parent: Run | None = None) -> ModelVersion:
+    """Fine-tune in two stages and register the best state as `edgeface@finetuned`."""
+    start = load_recogniser(settings.edgeface, context)
+    resolver = load_super_resolver(settings.dsr, context) if settings.dsr != NONE else None
+    pack = pack_for(settings.data, context)
+    data = recognition_data(pack, settings.images_per_epoch, settings.loop.val_faces)
+    inputs = {"pack": pack.digest, "edgeface": start.sha256, "dsr": resolver.sha256 if resolver else NONE}
+    cycle = (resolver.cycle if resolver else 0) + 1
+    lineage = {
+        VersionTag.SUPER_RESOLVER: resolver.origin if resolver else "bicubic",
+        "super_resolver_sha256": inputs["dsr"],
+        "start": start.origin,
+        "start_sha256": start.sha256,
+        VersionTag.CYCLE: cycle,
+    }
+    with stage(
+        "finetune",
+        settings,
+        context,
+        name=f"finetune {start.label}",
+        inputs=inputs,
+        parent=parent,
+        tags=lineage,
+        trains=True,
+    ) as work:
+        log_pack(work.run, pack, "training", len(data.rows))
+        context.terminal.line(f"finetune: {start.origin} on faces of {lineage[VersionTag.SUPER_RESOLVER]}")
+        network, figures = _tune(settings, context, work, start, resolver, data)
+        if settings.tuned_share < 1:
+            # the figures are of the network at the end of training, which this one is not
+            network, figures = interpolated(start.network, network, settings.tuned_share), {}
+        _show(settings, context, work, pack, start, network, resolver)
+        licences = [start.licence, resolver.licence if resolver else "", pack.info.licence or "unknown"]
+        terms = data_tags(pack, start.version, resolver.version if resolver else None)
+        return register_network(
+            work.run,
+            network,
+            made=context.made,
+            alias=Alias.FINETUNED,
+            licence=joined_licences(filter(None, licences)),
+            tags={**terms, VersionTag.JOB: "finetune", **lineage},
+            out=settings.out,
+            pack=pack,
+            named=context.names,
+            figures=figures,
+        )
+
+
+def _tune(
+    settings: FinetuneSettings,
+    context: Context,
+    work: Stage,
+    start: Recogniser,
+    resolver: SuperResolver | None,
+    data: EdgeFaceData,
+) -> tuple[EdgeFace, Mapping[str, float]]:
+    """Both stages; again with gentler settings where an epoch was not finite. Also the best figures of the second."""
+    tries = settings.retries if settings.on_nan == "retry" else 0
+    for attempt in range(tries + 1):
+        network = copy.deepcopy(start.network).requires_grad_(True)
+        try:
+            folder = work.folder / f"stage_2_{attempt}"
+            figures = _train(settings, context, work, folder, network, start.network, resolver, data)
+        except NonFiniteError as error:
+            if attempt == tries:
+                raise
+            settings = gentler(settings)
+            context.terminal.line(f"{error}; trying again, {attempt + 1} of {tries}")
+            work.run.set_tags({f"retry_{attempt + 1}": settings.optim.model_dump_json()})
+        else:
+            return network, figures
+    raise AssertionError("the last try either returns or raises")
+
+
+def gentler(settings: FinetuneSettings) -> FinetuneSettings:
+    """The next step down: a lower head rate, then a tighter clip, then a softer margin."""
+    optim, margin = settings.optim, settings.margin
+    if optim.head_lr > GENTLE_HEAD_LR:
+        optim = optim.model_copy(update={"head_lr": GENTLE_HEAD_LR, "backbone_lr": optim.backbone_lr / 2})
+    elif optim.clip > GENTLE_CLIP:
+        optim = optim.model_copy(update={"clip": GENTLE_CLIP})
+    else:
+        margin = margin.model_copy(update={"scale": 16.0, "margin": 0.2})
+        optim = optim.model_copy(update={"head_lr": optim.head_lr / 2, "backbone_lr": optim.backbone_lr / 2})
+    return settings.model_copy(update={"optim": optim, "margin": margin})
+
+
+def _train(
+    settings: FinetuneSettings,
+    context: Context,
+    work: Stage,
+    folder: Path,
+    network: EdgeFace,
+    anchor: EdgeFace,
+    resolver: SuperResolver | None,
+    data: EdgeFaceData,
+) -> Mapping[str, float]:
+    recipe = EdgeFaceRecipe(
+        settings.loop, settings.optim, settings.mix, settings.degradation, settings.augmentation, settings.collapse
+    )
+    restore = resolver.network.restore if resolver else None
+    generator = torch.Generator().manual_seed(settings.seed)
+    head = MarginHead(settings.margin, data.classes, generator)
+    with context.terminal.progress("finetune stage 1") as progress:
+        embeddings, labels = cached_embeddings(anchor, restore, data, recipe, generator, context.device, progress)
+    if settings.margin.start == "centres":
+        head.start_at_centres(embeddings, labels, generator)
+    stage_1 = train_head(head, embeddings, labels, settings.head, settings.loop.batch_size, settings.seed)
+    for epoch, values in enumerate(stage_1):
+        work.run.log_metrics({f"stage1/{name}": value for name, value in values.items()}, step=epoch)
+        context.terminal.line(
+            f"finetune stage 1 epoch {epoch + 1}/{settings.head.epochs} "
+            f"loss {values['loss_arcface']:.4f} accuracy {values['accuracy']:.4f}"
+        )
+    training = EdgeFaceTraining(
+        network,
+        anchor,
+        head,
+        restore,
+        data,
+        recipe,
+        seed=settings.seed,
+        report=work.report,
+        folder=folder,
+        device=context.device,
+        head_accuracy=stage_1[-1]["accuracy"] if stage_1 else None,
+    )
+    training.stage = "finetune"
+    outcome = trained(training, work, context, "finetune stage 2")
+    work.run.log_headline({f"finetune/{name}": value for name, value in outcome.best.items()})
+    return outcome.best
+
+
+def _show(
+    settings: FinetuneSettings,
+    context: Context,
+    work: Stage,
+    pack: Pack,
+    start: Recogniser,
+    network: EdgeFace,
+    resolver: SuperResolver | None,
+) -> None:
+    """Before and after, side by side, on the validation images: scores, embeddings, people."""
+    rows = pack.rows(recognition="val")
+    names = pack.manifest["source"].to_numpy()[rows]
+    try:
+        protocol = draw_protocol(rows, pack.subjects(rows), names, ProtocolSettings(), pack.digest)
+    except EvaluationError as error:
+        context.terminal.line(f"finetune: no before and after: {error}")
+        return
+    upscaler = bicubic if resolver is None else resolver.network.forward
+    network.eval()
+    way = "dsr" if resolver else "bicubic"
+    arms = []
+    for name, embedder in (("before", start.network), ("after", network)):
+        arms += [Arm(f"hr-{name}", embedder), Arm(f"{way}-{name}", embedder, upscaler, None, VLR_MIN, VLR_MAX)]
+    measure = EvaluationSettings(replicates=200)
+    results = evaluate(pack.faces, protocol, arms, settings.shown_sizes, settings=measure, device=context.device)
+    seen = embed_arms(pack.faces, protocol.pairs.rows, arms[1::2], settings.shown_sizes[0], device=context.device)
+    report = make_report(
+        ReportInput(
+            results=results,
+            headline=Cell(arms[-1].name, settings.shown_sizes[0], "clean"),
+            faces=pack.faces,
+            arms=arms,
+            heading=f"Before and after fine-tuning {start.origin}, on validation images",
+            embeddings=seen,
+            device=context.device,
+        )
+    )
+    size = settings.shown_sizes[0]
+    scores = {f"{arm.name}, {size} px": results.cell(arm.name, size, "clean") for arm in arms[1::2]}
+    with tempfile.TemporaryDirectory() as scratch:
+        results.save(Path(scratch))
+        report.save(Path(scratch))
+        Path(scratch, "scores_before_and_after.png").write_bytes(png(score_histograms(scores, results.threshold)))
+        work.run.log_artifacts(Path(scratch), "before_and_after")

@@ -1,0 +1,184 @@
+"""`gallery`: enrol people, list them, name faces, remove somebody for good, take galleries in and out.
+
+Nothing of it is tracked: names and templates have no place in an experiment's records.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lrface.config import GallerySettings
+from lrface.data.pictures import Picture, read_pictures
+from lrface.errors import ConfigError, DataError
+from lrface.gallery.entry import KEY
+from lrface.gallery.exchange import export_gallery, import_gallery
+from lrface.gallery.gallery import Gallery
+from lrface.gallery.place import LOCATION, gallery_at
+from lrface.jobs.context import Context
+from lrface.jobs.networks import load_one_pair, working_pair
+from lrface.jobs.stage import copy_out
+from lrface.models.pair import BATCH, Pair
+from lrface.tracking.ledger import terms_of
+from lrface.tracking.runs import Run
+
+
+def run(settings: GallerySettings, context: Context, parent: Run | None = None) -> None:  # noqa: ARG001
+    """Do what `action` says.
+
+    Raises:
+        ConfigError: A parameter that the action needs is missing.
+        DataError: Pictures, names or the gallery cannot be used.
+        WeightsError: The gallery is of another recogniser.
+    """
+    ACTIONS[settings.action](settings, context, open_gallery(settings.gallery, context))
+
+
+def open_gallery(named: str | None, context: Context) -> Gallery:
+    """The gallery that the settings name, else the environment, else the project's own file."""
+    return gallery_at(named or os.environ.get(LOCATION) or str(context.root / "mlruns" / "gallery.parquet"))
+
+
+def _enrol(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
+    pictures = _pictures(settings, context)
+    nameless = [picture.name for picture in pictures if not picture.person]
+    if nameless:
+        raise DataError(
+            f"pictures {settings.source}",
+            got=f"{len(nameless)} without a person's folder ({nameless[0]})",
+            expected="SOURCE/PERSON/PICTURE",
+            remedy="put each person's pictures into a folder of that name",
+        )
+    pair = _pair(settings, context)
+    embeddings = _embedded(pair, pictures)
+    people = {
+        name: embeddings[[place for place, picture in enumerate(pictures) if picture.person == name]]
+        for name in dict.fromkeys(picture.person for picture in pictures)
+    }
+    for name, count in gallery.enrol(people, pair.weights).items():
+        context.terminal.result(f"{name}: {count} pictures")
+    context.terminal.result(f"{len(people)} people enrolled in {gallery.place}, by EdgeFace {pair.weights[:12]}")
+
+
+def _list(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
+    about = gallery.about()
+    if about is None:
+        context.terminal.result(f"{gallery.place}: nobody was ever enrolled")
+        return
+    context.terminal.result(f"{gallery.place}: templates of EdgeFace {about.weights}")
+    for weights in about.compatible:
+        context.terminal.result(f"declared compatible: {weights}")
+    table = pd.DataFrame(
+        [
+            {
+                "key": entry.key,
+                "name": entry.name,
+                "pictures": entry.images,
+                "added": entry.added.date().isoformat(),
+                "changed": entry.changed.date().isoformat(),
+            }
+            for entry in gallery.entries()
+        ],
+        columns=["key", "name", "pictures", "added", "changed"],
+    )
+    _show(table, "people.csv", settings, context)
+
+
+def _identify(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
+    pictures = _pictures(settings, context)
+    pair = _pair(settings, context)
+    matches = gallery.identify(_embedded(pair, pictures), pair.weights, settings.threshold)
+    table = pd.DataFrame(
+        [
+            {"picture": picture.name, "name": match.name, "score": match.score, "margin": match.margin}
+            for picture, match in zip(pictures, matches, strict=True)
+        ]
+    )
+    _show(table.round(3), "identified.csv", settings, context)
+
+
+def _remove(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
+    person = _needed(settings.person, "person", "remove")
+    if context.store.launch.run_id is not None and not KEY.fullmatch(person):
+        raise ConfigError(
+            "person",
+            got="a name in a parameter of `mlflow run`, which MLflow has recorded with the run",
+            expected="the key that action=list shows",
+            remedy="give the key, or call python -m lrface.jobs.gallery; delete the run of this call",
+        )
+    removed = gallery.remove(person)
+    context.terminal.result(f"removed {removed.key} ({removed.images} pictures) from {gallery.place}")
+    context.terminal.result("exported files, backups and the photographs themselves are not touched")
+
+
+def _export(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
+    path = Path(_needed(settings.source, "source", "export"))
+    context.terminal.result(f"{export_gallery(gallery, path)} people exported to {path}")
+
+
+def _import(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
+    path = Path(_needed(settings.source, "source", "import"))
+    context.terminal.result(f"{import_gallery(gallery, path)} people imported into {gallery.place}")
+
+
+def _accept(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
+    recogniser, _ = load_one_pair(settings, context)
+    gallery.accept(recogniser.sha256)
+    context.terminal.result(
+        f"probes of {recogniser.origin} (EdgeFace {recogniser.sha256[:12]}) are compared with {gallery.place} from now "
+        "on; measure first what that costs (arm old_gallery of `evaluate`)"
+    )
+
+
+def _pair(settings: GallerySettings, context: Context) -> Pair:
+    recogniser, resolver = load_one_pair(settings, context)
+    context.terminal.result(f"licence of {recogniser.origin}: {recogniser.licence} ({terms_of(recogniser.licence)})")
+    return working_pair(recogniser, resolver, context)
+
+
+def _pictures(settings: GallerySettings, context: Context) -> list[Picture]:
+    skipped: list[str] = []
+    path = Path(_needed(settings.source, "source", settings.action)).expanduser()
+    pictures = list(read_pictures(path, settings.read, skipped))
+    for line in skipped:
+        context.terminal.line(f"skipped: {line}")
+    if not pictures:
+        raise DataError(
+            f"pictures {path}", got="none that could be used", expected="faces", remedy="see the lines above"
+        )
+    return pictures
+
+
+def _embedded(pair: Pair, pictures: list[Picture]) -> np.ndarray:
+    parts = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+    return np.concatenate([pair.embed(pair.restore([picture.pixels for picture in part])) for part in parts])
+
+
+def _show(table: pd.DataFrame, name: str, settings: GallerySettings, context: Context) -> None:
+    if len(table):
+        for line in table.to_string(index=False, na_rep="-").splitlines():
+            context.terminal.result(line)
+    if settings.out is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            table.to_csv(Path(scratch) / name, index=False)
+            copy_out(Path(scratch), settings.out)
+
+
+def _needed(value: str | None, name: str, action: str) -> str:
+    if value is None:
+        raise ConfigError(name, got="nothing", expected=f"a value for action={action}", remedy=f"give {name}")
+    return value
+
+
+ACTIONS: dict[str, Callable[[GallerySettings, Context, Gallery], None]] = {
+    "enrol": _enrol,
+    "list": _list,
+    "identify": _identify,
+    "remove": _remove,
+    "export": _export,
+    "import": _import,
+    "accept": _accept,
+}

@@ -1,0 +1,103 @@
+"""`main`: the whole cycle in one run, with a child run for each stage."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from lrface.config import (
+    EvaluateSettings,
+    FinetuneSettings,
+    MainSettings,
+    PairSettings,
+    PrepareSettings,
+    PretrainSettings,
+    PromoteSettings,
+    TrainDsrSettings,
+)
+from lrface.data.settings import PackData
+from lrface.jobs.context import Context
+from lrface.jobs.cycle import Configs, stage_configs
+from lrface.jobs.pipelines import evaluate, finetune, prepare, pretrain, promote, train_dsr
+from lrface.jobs.stage import NOT_WORK, stage
+from lrface.tracking.names import Alias
+
+
+class Done:
+    """Which stages a killed cycle has finished, so that the same command goes on behind them."""
+
+    def __init__(self, record: Path, context: Context) -> None:
+        self._record = record
+        self._context = context
+        self._made: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+
+    def once(self, name: str, make: Callable[[], str]) -> str:
+        """What a stage has made, now or before the cycle was killed: a path, a version's URI or a run's id."""
+        if name in self._made:
+            self._context.terminal.line(f"{name}: done before, {self._made[name]}")
+            return self._made[name]
+        self._made[name] = make()
+        written = self._record.with_suffix(".partial")
+        written.write_text(json.dumps(self._made))
+        written.replace(self._record)
+        return self._made[name]
+
+
+def run(settings: MainSettings, context: Context) -> promote.Promotion:
+    """Prepare, pretrain, train, fine-tune, train again, evaluate, promote."""
+    configs = stage_configs(settings, context.given)
+    plan = {name: config.model_dump(mode="json", exclude=set(NOT_WORK)) for name, config in configs.by_stage.items()}
+    with stage("main", settings, context, name="cycle", inputs={"plan": json.dumps(plan, sort_keys=True)}) as work:
+        done = Done(work.folder / "stages.json", context)
+
+        def prepared() -> str:
+            return prepare.run(configs.of("prepare", PrepareSettings), context, work.run).location
+
+        given = configs.of("prepare", PrepareSettings).data
+        cache = given.model_dump(include={"cache", "cache_gb"}) if isinstance(given, PackData) else {}
+        data = PackData(source=done.once("prepare", prepared), **cache)
+
+        def pretrained() -> str:
+            return pretrain.run(configs.of("pretrain", PretrainSettings, data=data), context, work.run).uri
+
+        def super_resolver(supervisor: str, **changes: object) -> str:
+            wanted = configs.of("train_dsr", TrainDsrSettings, data=data, edgeface=supervisor, **changes)
+            return train_dsr.run(wanted, context, work.run).uri
+
+        def finetuned(start: str, resolver: str) -> str:
+            wanted = configs.of("finetune", FinetuneSettings, data=data, edgeface=start, dsr=resolver)
+            return finetune.run(wanted, context, work.run).uri
+
+        first = done.once("pretrain", pretrained)
+        baseline = resolver = done.once("train_dsr baseline", partial(super_resolver, first))
+        for number in range(1, settings.cycles + 1):
+            tuned = done.once(f"finetune {number}", partial(finetuned, first, resolver))
+            changes = {
+                "start": resolver if settings.warm_start else "none",
+                "allow_second_cycle": settings.allow_second_cycle,
+            }
+            resolver = done.once(f"train_dsr cycle {number}", partial(super_resolver, tuned, **changes))
+
+        # By version and not by alias: another cycle on the same registry may move the aliases meanwhile.
+        def evaluated() -> str:
+            wanted = configs.of(
+                "evaluate", EvaluateSettings, data=data, edgeface=(first, tuned), dsr=(baseline, resolver)
+            )
+            names = {
+                first: Alias.PRETRAINED,
+                tuned: Alias.FINETUNED,
+                baseline: Alias.BASELINE,
+                resolver: Alias.CYCLE,
+            }
+            return evaluate.run(wanted, context, work.run, labels=names).run_id
+
+        done.once("evaluate", evaluated)
+        ended = promote.run(_deciding(configs, data, PairSettings(edgeface=tuned, dsr=resolver)), context, work.run)
+        work.run.set_tags({"promoted": ended.promoted, "pair": ended.pair.uri})
+        return ended
+
+
+def _deciding(configs: Configs, data: PackData, pair: PairSettings) -> PromoteSettings:
+    """The config of `promote`, on the pair of this cycle where the user names no other."""
+    wanted = configs.of("promote", PromoteSettings, data=data)
+    return wanted.model_copy(update={"pair": pair}) if wanted.pair == PairSettings() else wanted

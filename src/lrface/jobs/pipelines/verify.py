@@ -1,0 +1,182 @@
+"""`verify`: every arm on public sets, with the published figures beside."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lrface.config import VerifySettings
+from lrface.data.aligner import Aligner
+from lrface.errors import ConfigError
+from lrface.evaluation.arms import Arm
+from lrface.evaluation.conditions import conditions
+from lrface.evaluation.public.opening import find_sets, read_set
+from lrface.evaluation.public.pairs import evaluate_pairs
+from lrface.evaluation.public.pictures import Align
+from lrface.evaluation.public.published import published_network
+from lrface.evaluation.public.records import PublicRecord, table_of, with_published
+from lrface.evaluation.public.report import make_public_report, summary_lines
+from lrface.evaluation.public.search import evaluate_search
+from lrface.evaluation.public.sets import PairSet, SearchSet
+from lrface.images.sizes import FACE_SIZE
+from lrface.jobs.assessment import arms_of, load_networks
+from lrface.jobs.context import Context
+from lrface.jobs.networks import Recogniser, SuperResolver
+from lrface.jobs.stage import copy_out, stage
+from lrface.tracking.lineage import run_lineage
+from lrface.tracking.names import clean_key
+from lrface.tracking.runs import Run
+
+FOLDER = "verify"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found and the run that holds it."""
+
+    records: tuple[PublicRecord, ...]
+    run_id: str
+
+
+def run(settings: VerifySettings, context: Context, parent: Run | None = None) -> Verified:
+    """Measure all arms on all sets, log figures, table and page."""
+    _check(settings)
+    recognisers, resolvers = load_networks(settings, context)
+    arms = arms_of(recognisers, resolvers)
+    sets = _sets(settings, context)
+    for arm in arms:
+        refused = [size for size in settings.sizes if not arm.takes(size)]
+        if refused:
+            context.terminal.line(f"{arm.name} takes {arm.smallest} to {arm.largest} px; left out: {refused}")
+    inputs = {
+        **{f"set_{name}": found.digest for name, found in sets.items()},
+        **{f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)},
+        **{f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)},
+    }
+    with (
+        stage("verify", settings, context, name="verify", inputs=inputs, parent=parent) as work,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        records: list[PublicRecord] = []
+        for name, found in sets.items():
+            rows = len(found.faces) if isinstance(found, PairSet) else found.pictures
+            work.run.log_dataset(name, found.digest, source=name, rows=rows, context="test")
+            records += _measured(found, arms, settings, context)
+        records = with_published(records, _networks(arms, recognisers), FACE_SIZE)
+        networks: list[Recogniser | SuperResolver] = [*recognisers, *resolvers]
+        report = make_public_report(
+            records,
+            about={name: _about(found, settings) for name, found in sets.items()},
+            versions={item.origin: f"sha256 {item.sha256}" for item in networks} | dict(run_lineage(context.root)),
+            licences=[f"{item.origin}: {item.licence}" for item in networks],
+            heading=f"Public sets: {', '.join(sets)}",
+        )
+        folder = Path(scratch) / FOLDER
+        report.save(folder)
+        (folder / "metrics.json").write_text(json.dumps([asdict(entry) for entry in records], indent=1))
+        work.run.log_artifacts(folder, FOLDER)
+        work.run.log_table(table_of(records), f"{FOLDER}/table.csv")
+        figures = {entry.key(): entry.value for entry in records if entry.value is not None}
+        work.run.log_metrics({clean_key(f"{FOLDER}/{key}"): value for key, value in figures.items()})
+        for line in summary_lines(records):
+            context.terminal.result(line)
+        if settings.out is not None:
+            copy_out(folder, settings.out)
+        return Verified(tuple(records), work.run.run_id)
+
+
+def _check(settings: VerifySettings) -> None:
+    known = conditions()
+    if settings.degradation not in known:
+        raise ConfigError(
+            "degradation", got=settings.degradation, expected=", ".join(known), remedy="choose one of these"
+        )
+    if not settings.source:
+        raise ConfigError(
+            "source", got="nothing", expected="public sets, by commas", remedy="say -P source=/data/lfw.bin"
+        )
+    if not settings.sizes and not settings.high_resolution:
+        raise ConfigError("sizes", got="none, and not HR either", expected="one of them", remedy="give sizes")
+
+
+def _sets(settings: VerifySettings, context: Context) -> dict[str, PairSet | SearchSet]:
+    """Read all sets, by name.
+
+    Raises:
+        EvaluationError: A set cannot be read.
+        ConfigError: Two sets bear one name.
+    """
+    images = Path(settings.images).expanduser() if settings.images else None
+    align = _align(settings)
+    wanted = [found for source in settings.source for found in find_sets(Path(source).expanduser(), settings.kind)]
+    sets: dict[str, PairSet | SearchSet] = {}
+    with context.terminal.progress("read sets") as progress:
+        for done, entry in enumerate(wanted, start=1):
+            found = read_set(entry, images=images, align=align)
+            name = clean_key(found.name)
+            if name in sets:
+                raise ConfigError(
+                    "source", got=f"two sets called {name}", expected="names that differ", remedy="rename"
+                )
+            sets[name] = found
+            progress(done, len(wanted))
+    return sets
+
+
+def _align(settings: VerifySettings) -> Align | None:
+    if settings.align is None:
+        return None
+    aligner = Aligner(settings.align)
+
+    def align(photograph: np.ndarray, name: str) -> np.ndarray:
+        return aligner.align(photograph, name).pixels
+
+    return align
+
+
+def _measured(
+    found: PairSet | SearchSet, arms: Sequence[Arm], settings: VerifySettings, context: Context
+) -> list[PublicRecord]:
+    with context.terminal.progress(f"verify {found.name}") as progress:
+        if isinstance(found, SearchSet):
+            return evaluate_search(
+                found, arms, settings.sizes, settings=settings.search, device=context.device, progress=progress
+            )
+        return evaluate_pairs(
+            found,
+            arms,
+            settings.sizes,
+            high_resolution=settings.high_resolution,
+            degrade=conditions()[settings.degradation],
+            settings=settings.pairs,
+            device=context.device,
+            progress=progress,
+        )
+
+
+def _networks(arms: Sequence[Arm], recognisers: Sequence[Recogniser]) -> dict[str, str | None]:
+    """The released network that each ceiling's recogniser is."""
+    names = {recogniser.network: published_network(recogniser.origin) for recogniser in recognisers}
+    return {
+        arm.name: names[recogniser.network]
+        for arm in arms
+        for recogniser in recognisers
+        if arm.is_ceiling and arm.embedder is recogniser.network
+    }
+
+
+def _about(found: PairSet | SearchSet, settings: VerifySettings) -> str:
+    digest = f"sha256 {found.digest[:12]}"
+    if isinstance(found, SearchSet):
+        return (
+            f"{len(found.mated)} mated and {len(found.non_mated)} other probes, gallery of "
+            f"{len(set(found.gallery_subjects))} people and {len(found.distractors)} distractors, {digest}"
+        )
+    flip = ", mirror images added" if settings.pairs.flip else ""
+    small = "both faces of a pair" if settings.pairs.small == "both" else "the second face of each pair"
+    return (
+        f"{len(found.same)} pairs in {found.folds} folds, {small} made small ({settings.degradation}){flip}, {digest}"
+    )

@@ -1,0 +1,104 @@
+"""What a search tries out: which overrides are the same in every trial, which differ, and what cannot be searched."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.errors import HydraException
+
+from lrface.config import SCHEMAS, HyperSearchSettings
+from lrface.errors import ConfigError
+from lrface.jobs import finetune, pretrain, train_dsr
+from lrface.jobs.compose import COMMON, composed, free_overrides, given_overrides, validated
+
+TRAININGS = {
+    "pretrain": pretrain.PARAMETERS,
+    "finetune": finetune.PARAMETERS,
+    "train_dsr": train_dsr.PARAMETERS,
+}
+HYDRA = "hydra"
+
+
+@dataclass(frozen=True)
+class Space:
+    """The trials of a search.
+
+    Attributes:
+        fixed: Overrides that are the same in every trial.
+        sweeps: Those that differ.
+        launching: Those for Hydra itself: its launcher.
+    """
+
+    fixed: list[str]
+    sweeps: list[Override]
+    launching: list[str]
+
+
+def own_overrides(text: str) -> list[str]:
+    """The overrides of the search itself: where it is tracked. All others are for the training."""
+    return [part for part in free_overrides(text) if part.lstrip("+~").startswith("tracking.")]
+
+
+def space_of(settings: HyperSearchSettings, given: Mapping[str, str]) -> Space:
+    """The space that the parameters of a search describe.
+
+    Raises:
+        ConfigError: It is empty, endless, or not one that the sampler or the training can take.
+    """
+    job = settings.job
+    parameters = (*COMMON, *TRAININGS[job])
+    chosen = {parameter.name: given.get(parameter.name, "") for parameter in parameters}
+    chosen["out"] = ""
+    parts = given_overrides(job, SCHEMAS[job], chosen, parameters)
+    launching = [part.lstrip("+") for part in parts if part.lstrip("+").startswith(HYDRA)]
+    parts = [part for part in parts if not part.lstrip("+").startswith(HYDRA)]
+    try:
+        parsed = OverridesParser.create().parse_overrides(parts)
+    except HydraException as error:
+        got = " ".join(str(error).split())
+        raise ConfigError("overrides", got=got, expected="key=value", remedy="correct the override") from error
+    sweeps = [override for override in parsed if override.is_sweep_override()]
+    fixed = [part for part, override in zip(parts, parsed, strict=True) if not override.is_sweep_override()]
+    space = Space(fixed, sweeps, launching)
+    _refuse(settings, space)
+    return space
+
+
+def _refuse(settings: HyperSearchSettings, space: Space) -> None:
+    if not space.sweeps:
+        raise ConfigError(
+            "search",
+            got="no key with several values",
+            expected="overrides such as loss.l1=1,2,4 or optim.lr=tag(log,interval(1e-5,1e-3))",
+            remedy="name what is to be searched",
+        )
+    if settings.sampler == "grid":
+        endless = [key_of(sweep) for sweep in space.sweeps if isinstance(sweep.value(), IntervalSweep)]
+        if endless:
+            raise ConfigError(
+                "search",
+                got=f"a grid over the interval of {', '.join(endless)}",
+                expected="values, or a range with steps",
+                remedy="list values, or take sampler=optuna or random",
+            )
+    elif space.launching:
+        raise ConfigError(
+            "search",
+            got=f"{space.launching[0]} with sampler={settings.sampler}",
+            expected="a launcher with sampler=grid only",
+            remedy="take sampler=grid, or leave the launcher out",
+        )
+    settled = validated(settings.job, SCHEMAS[settings.job], composed(settings.job, space.fixed))
+    if getattr(settled, "trainer").devices != 1:  # noqa: B009 - of every training, but not of every job
+        raise ConfigError(
+            "trainer.devices",
+            got="several in a search",
+            expected="1",
+            remedy="leave it out; a launcher spreads trials over devices",
+        )
+
+
+def key_of(sweep: Override) -> str:
+    """The config key that a sweep sets."""
+    return sweep.get_key_element().lstrip("+")
