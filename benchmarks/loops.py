@@ -333,10 +333,8 @@ def stage_1(bench: Bench) -> Found:
     with peak_memory(bench.device) as peak:
         restore, network = Restorer(restoring(bench)), bench.recogniser()
         data = recognition_data(bench.pack, 0, 40)
-        rows, people = (
-            np.resize(data.rows, bench.embed_batch * steps),
-            np.resize(data.people, bench.embed_batch * steps),
-        )
+        count = bench.embed_batch * steps
+        rows, people = np.resize(data.rows, count), np.resize(data.people, count)
         data = type(data)(data.pack, rows, people, 0, data.validation)
         recipe = _recipe(settings)
         hr = to_float(data.pack.batch(rows[: bench.embed_batch])).to(bench.device)
@@ -352,7 +350,9 @@ def stage_1(bench: Bench) -> Found:
         meter = Meter(bench.device, limit, 1, apart=lambda step: step == steps - 1)
         place = lrface.training.edgeface
         with meter.timing(LOADING, (place, "draw_degradation", "degrade"), (place, "degrade", "degrade")):
-            embeddings, labels = cached_embeddings(network, restore, data, recipe, generator, bench.device, meter.tick)
+            embeddings, labels = cached_embeddings(
+                network, restore, data, recipe, generator, bench.device, meter.tick, bench.embed_batch
+            )
             head = MarginHead(settings.margin, data.classes, generator)
             ready, batch = _head_limit(head, embeddings, labels, settings), settings.loop.batch_size
             before = meter.now()
@@ -417,7 +417,7 @@ def evaluation(bench: Bench) -> Found:
     sources = np.array([f"{place}/{names[place % len(names)]}" for place in rows])
     protocol = draw_protocol(rows, subjects, sources, ProtocolSettings(), bench.pack.digest)
     sizes = (8, 12, 16, 24, 32)[: max(2, bench.steps // 6)]
-    settings = EvaluationSettings(replicates=1000, batch=bench.embed_batch)
+    settings = EvaluationSettings(replicates=100, batch=bench.embed_batch)
     with peak_memory(bench.device) as peak:
         network, resolver = bench.recogniser(), restoring(bench)
         batch = min(settings.batch, len(protocol.probe_rows))
