@@ -15,6 +15,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,12 @@ def own_store(folder: Path) -> Store:
     return connect(folder)
 
 
-def loading(folder: Path, small: Pack, batch: int = 16, images: int = 2_000) -> list[tuple[int, float, float]]:
+def loading(
+    folder: Path, small: Pack, counts: Sequence[int] = SIZES, batch: int = 16, images: int = 2_000
+) -> list[tuple[int, float, float]]:
     """For packs of several sizes: time for the order of an epoch [ms], and to read an image of it [us]."""
     found = []
-    for count in SIZES:
+    for count in counts:
         pack = large_pack(folder / str(count), small, count, max(20, count // 50), sparse=True)
         rows = np.arange(count)
         order, read = [], []
@@ -50,12 +53,16 @@ def loading(folder: Path, small: Pack, batch: int = 16, images: int = 2_000) -> 
             start = time.process_time()
             rows_of_epoch = shared_order([rows], [1.0], images, 0, epoch)
             order.append(time.process_time() - start)
-            source = EpochSource(pack, lambda _, chosen=rows_of_epoch: chosen, {}, batch, lambda: 0)
+            source = EpochSource(pack, partial(_same, rows_of_epoch), {}, batch, lambda: 0)
             start = time.process_time()
             faces = sum(len(item.faces) for item in source)
             read.append((time.process_time() - start) / faces)
         found.append((count, 1e3 * min(order), 1e6 * min(read)))
     return found
+
+
+def _same(rows: np.ndarray, _epoch: int) -> np.ndarray:
+    return rows
 
 
 def machine(device: torch.device) -> dict[str, str]:
@@ -125,6 +132,7 @@ def write(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer steps")
+    parser.add_argument("--smoke", action="store_true", help="show that they run: the figures mean nothing")
     parser.add_argument("--steps", type=int, default=0, help="steps of a loop that are measured; 0: 40, quick 10")
     parser.add_argument("--loops", default=",".join(LOOPS), help="which, by commas")
     parser.add_argument("--device", default="auto")
@@ -135,11 +143,17 @@ def main() -> None:
     device, started = pick_device(options.device), time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        pack = drawn_pack(folder / "pack", subjects=8 if options.quick else 14)
+        if options.smoke:
+            pack = drawn_pack(folder / "pack", subjects=5, images=3, workers=1)
+        else:
+            pack = drawn_pack(folder / "pack", subjects=8 if options.quick else 14)
         store = own_store(folder)
         found = []
         with start_run(store, "bench", job="bench", params={}) as run:
-            bench = Bench(folder, pack, run, device, options.steps or (10 if options.quick else 40), options.batch)
+            if options.smoke:
+                bench = Bench(folder, pack, run, device, 4, batch=2, finetune_batch=2, embed_batch=8, val_faces=4)
+            else:
+                bench = Bench(folder, pack, run, device, options.steps or (10 if options.quick else 40), options.batch)
             for name in options.loops.split(","):
                 found.append(LOOPS[name](bench))
                 item = found[-1]
@@ -148,7 +162,7 @@ def main() -> None:
                     flush=True,
                 )
                 write(options.out, found, (), device, started)
-        sizes = loading(folder / "large", pack)
+        sizes = loading(folder / "large", pack, SIZES[:1] if options.smoke else SIZES)
     text = write(options.out, found, sizes, device, started)
     print(text)
 

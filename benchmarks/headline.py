@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from bench import machine, own_store
-from loops import Bench, _restorer, dsr_settings, dsr_training, finetune_training
+from loops import Bench, Restorer, dsr_settings, dsr_training, finetune_training, restoring
 from packs import drawn_pack, large_pack
 
 from lrface.config import FinetuneSettings
@@ -98,15 +98,15 @@ def finetune(bench: Bench, batch: int, *, whole: bool) -> float:
     epochs = EPOCHS if whole else 2
     loop = settings.loop.model_copy(update={"epochs": epochs, "batch_size": batch})
     settings = settings.model_copy(update={"loop": loop})
-    resolver = _restorer(bench)
+    restore = Restorer(restoring(bench))
     part = 0 if whole else batch * bench.steps
-    training = finetune_training(settings, bench, bench.folder / "finetune", part, resolver)
+    training = finetune_training(settings, bench, bench.folder / "finetune", part, restore)
     data = training.data
     faces = len(data.rows)
     looked = data if whole else type(data)(data.pack, data.rows[:part], data.people[:part], 0, data.validation)
     started = time.perf_counter()
     embeddings, labels = cached_embeddings(
-        bench.recogniser(), resolver.restore, looked, training.recipe, torch.Generator().manual_seed(0), bench.device
+        bench.recogniser(), restore, looked, training.recipe, torch.Generator().manual_seed(0), bench.device
     )
     embedded = time.perf_counter() - started
     train_head(training.head.cpu(), embeddings, labels, settings.head, batch, 0)

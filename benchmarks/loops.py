@@ -27,7 +27,7 @@ from lrface.evaluation.arms import Arm, bicubic
 from lrface.evaluation.protocol import ProtocolSettings, draw_protocol
 from lrface.evaluation.run import embed_high, evaluate
 from lrface.evaluation.settings import EvaluationSettings
-from lrface.images.degradation import degrade, draw_degradation
+from lrface.images.degradation import SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float
 from lrface.images.resample import shrink
 from lrface.images.sheet import contact_sheet
@@ -44,8 +44,6 @@ from lrface.training.edgeface import EdgeFaceRecipe, EdgeFaceTraining
 from lrface.training.fit import fit
 from lrface.training.head import cached_embeddings, train_head
 from lrface.training.module import Reporter, TrainingModule
-
-EMBED_BATCH = 64
 
 
 class Quiet(Terminal):
@@ -66,6 +64,9 @@ class Bench:
         device: Where the networks run.
         steps: Steps that are measured of a loop.
         batch: Faces in a batch of the super-resolver's training.
+        finetune_batch: Faces in a batch of stage 2.
+        embed_batch: Faces in a batch of stage 1, of embedding and of an evaluation.
+        val_faces: Faces of the validation at the end of an epoch.
     """
 
     folder: Path
@@ -74,6 +75,9 @@ class Bench:
     device: torch.device
     steps: int
     batch: int = 16
+    finetune_batch: int = 32
+    embed_batch: int = 64
+    val_faces: int = 40
 
     @property
     def chunk(self) -> int:
@@ -84,6 +88,30 @@ class Bench:
 
     def recogniser(self) -> EdgeFace:
         return EdgeFace("xxs", layer_scale=1.0).eval().requires_grad_(False).to(self.device)
+
+
+@dataclass
+class Restorer:
+    """A super-resolver that notes how many faces of the last batch were its share, so that the limit restores as many.
+
+    Attributes:
+        network: The super-resolver.
+        faces: What it restored last.
+    """
+
+    network: DSR
+    faces: int = 0
+
+    def __call__(self, small: SmallFaces) -> torch.Tensor:
+        self.faces = len(small.size)
+        restored: torch.Tensor = self.network.restore(small)
+        return restored
+
+    def as_many(self, small: SmallFaces) -> None:
+        """Restore as many of these; `small` holds a whole batch."""
+        faces, self.faces = self.faces, 0
+        if faces:
+            self.network.restore(SmallFaces(small.enlarged[:faces], small.size[:faces]))
 
 
 @dataclass(frozen=True)
@@ -135,7 +163,7 @@ def _middle(spent: list[float]) -> float:
     return float(ordered[cut : len(ordered) - cut].mean())
 
 
-LOADING = (lrface.training.source.Pack, "batch", "load")
+LOADING = (Pack, "batch", "load")
 LOGGING = (lrface.tracking.sender, "deliver", "log")
 
 
@@ -148,7 +176,9 @@ def dsr_settings(losses: str, bench: Bench) -> TrainDsrSettings:
         given = {"preset": "real", "data": "procedural", "overrides": ""}
     if losses == "pixel":
         given["overrides"] += " loss.identity=0 loss.feature=0 loss.contrast=0 loss.tv=0"
-    given["overrides"] += f" loop.batch_size={bench.batch} loop.epochs=2 loop.val_faces=40 loop.patience=0"
+    given["overrides"] += (
+        f" loop.batch_size={bench.batch} loop.epochs=2 loop.val_faces={bench.val_faces} loop.patience=0"
+    )
     return settings_for("train_dsr", TrainDsrSettings, given, COMMON)
 
 
@@ -182,7 +212,7 @@ def dsr_limit(training: DsrTraining, batch: int, device: torch.device) -> Callab
 
     def step() -> None:
         terms = training.terms(training.restore(network, small), hr, small.size)
-        terms.total.backward()
+        torch.autograd.backward(terms.total)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -215,8 +245,9 @@ def dsr(bench: Bench, losses: str) -> Found:
     return _found(f"dsr {losses}", meter, bench.batch, peak)
 
 
-def finetune_settings() -> FinetuneSettings:
-    given = {"preset": "real", "data": "procedural", "overrides": "loop.epochs=2 loop.val_faces=40"}
+def finetune_settings(bench: Bench) -> FinetuneSettings:
+    changed = f"loop.epochs=2 loop.val_faces={bench.val_faces} loop.batch_size={bench.finetune_batch}"
+    given = {"preset": "real", "data": "procedural", "overrides": changed}
     return settings_for("finetune", FinetuneSettings, given, COMMON)
 
 
@@ -226,12 +257,12 @@ def _recipe(settings: FinetuneSettings) -> EdgeFaceRecipe:
     )
 
 
-def _restorer(bench: Bench) -> DSR:
+def restoring(bench: Bench) -> DSR:
     return DSR("base").eval().requires_grad_(False).to(bench.device)
 
 
 def finetune_training(
-    settings: FinetuneSettings, bench: Bench, folder: Path, images: int, resolver: DSR
+    settings: FinetuneSettings, bench: Bench, folder: Path, images: int, restore: Restorer
 ) -> EdgeFaceTraining:
     data = recognition_data(bench.pack, images, settings.loop.val_faces)
     anchor = bench.recogniser()
@@ -240,7 +271,7 @@ def finetune_training(
         copy.deepcopy(anchor).requires_grad_(True),
         anchor,
         head,
-        resolver.restore,
+        restore,
         data,
         _recipe(settings),
         seed=0,
@@ -250,7 +281,7 @@ def finetune_training(
     )
 
 
-def finetune_limit(training: EdgeFaceTraining, resolver: DSR, device: torch.device) -> Callable[[], None]:
+def finetune_limit(training: EdgeFaceTraining, restore: Restorer, device: torch.device) -> Callable[[], None]:
     """SR of its share, the anchor's pass, then forward, loss, backward and step, on faces that are mixed already."""
     recipe, batch = training.recipe, training.recipe.loop.batch_size
     network, head = copy.deepcopy(training.edgeface).train(), copy.deepcopy(training.head)
@@ -261,19 +292,18 @@ def finetune_limit(training: EdgeFaceTraining, resolver: DSR, device: torch.devi
     rows = np.resize(training.data.rows, batch)
     hr = to_float(training.data.pack.batch(rows)).to(device)
     labels = torch.from_numpy(np.resize(training.data.people, batch)).to(device)
-    share = recipe.mix.sr / (recipe.mix.sr + recipe.mix.bicubic + recipe.mix.hr)
-    small = degrade(hr[: round(share * batch)], draw_degradation(recipe.degradation, round(share * batch), generator))
+    small = degrade(hr, draw_degradation(recipe.degradation, batch, generator))
 
     def step() -> None:
         with torch.no_grad():
-            resolver.restore(small)
+            restore.as_many(small)
             wanted = anchor(hr) if anchor is not None and recipe.optim.anchor else None
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.bf16):
             embeddings = network(hr)
         loss = head(embeddings, labels)
         if wanted is not None:
             loss = loss + (1 - F.cosine_similarity(embeddings, wanted)).mean()
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -282,13 +312,13 @@ def finetune_limit(training: EdgeFaceTraining, resolver: DSR, device: torch.devi
 
 
 def stage_2(bench: Bench) -> Found:
-    settings = finetune_settings()
+    settings = finetune_settings(bench)
     batch = settings.loop.batch_size
     images = batch * (-(-(bench.steps + 4) // 2))
     with peak_memory(bench.device) as peak:
-        resolver = _restorer(bench)
-        training = finetune_training(settings, bench, bench.folder / "stage_2", images, resolver)
-        limit = finetune_limit(training, resolver, bench.device)
+        restore = Restorer(restoring(bench))
+        training = finetune_training(settings, bench, bench.folder / "stage_2", images, restore)
+        limit = finetune_limit(training, restore, bench.device)
         epoch = images // batch
         meter = Meter(bench.device, limit, bench.chunk, apart=lambda step: (step + 1) % epoch == 0)
         with meter.timing(LOADING, LOGGING, *_parts(lrface.training.edgeface, EdgeFaceTraining)):
@@ -298,33 +328,30 @@ def stage_2(bench: Bench) -> Found:
 
 def stage_1(bench: Bench) -> Found:
     """Each face once as it is and once mirrored, then five epochs of the class centres."""
-    settings = finetune_settings()
+    settings = finetune_settings(bench)
     steps = bench.steps // 2 + 3
     with peak_memory(bench.device) as peak:
-        resolver, network = _restorer(bench), bench.recogniser()
+        restore, network = Restorer(restoring(bench)), bench.recogniser()
         data = recognition_data(bench.pack, 0, 40)
-        rows, people = np.resize(data.rows, EMBED_BATCH * steps), np.resize(data.people, EMBED_BATCH * steps)
+        count = bench.embed_batch * steps
+        rows, people = np.resize(data.rows, count), np.resize(data.people, count)
         data = type(data)(data.pack, rows, people, 0, data.validation)
         recipe = _recipe(settings)
-        share = recipe.mix.sr / (recipe.mix.sr + recipe.mix.bicubic + recipe.mix.hr)
-        hr = to_float(data.pack.batch(rows[:EMBED_BATCH])).to(bench.device)
-        small = degrade(
-            hr[: round(share * EMBED_BATCH)],
-            draw_degradation(recipe.degradation, round(share * EMBED_BATCH), torch.Generator().manual_seed(0)),
-        )
+        hr = to_float(data.pack.batch(rows[: bench.embed_batch])).to(bench.device)
+        generator = torch.Generator().manual_seed(0)
+        small = degrade(hr, draw_degradation(recipe.degradation, bench.embed_batch, generator))
 
         @torch.no_grad()
         def limit() -> None:
-            resolver.restore(small)
+            restore.as_many(small)
             network(hr)
             network(hr)
 
         meter = Meter(bench.device, limit, 1, apart=lambda step: step == steps - 1)
-        generator = torch.Generator().manual_seed(0)
         place = lrface.training.edgeface
         with meter.timing(LOADING, (place, "draw_degradation", "degrade"), (place, "degrade", "degrade")):
             embeddings, labels = cached_embeddings(
-                network, resolver.restore, data, recipe, generator, bench.device, meter.tick
+                network, restore, data, recipe, generator, bench.device, meter.tick, bench.embed_batch
             )
             head = MarginHead(settings.margin, data.classes, generator)
             ready, batch = _head_limit(head, embeddings, labels, settings), settings.loop.batch_size
@@ -334,11 +361,11 @@ def stage_1(bench: Bench) -> Found:
             ready(settings.head.epochs * -(-len(labels) // batch))
             bound = meter.now() - between
             epochs = between - before
-    found = _found("stage 1", meter, EMBED_BATCH, peak)
+    found = _found("stage 1", meter, bench.embed_batch, peak)
     parts = found.parts | {f"{settings.head.epochs} epochs of the head": 100 * epochs / sum(meter.real)}
-    each = EMBED_BATCH / found.images_per_s + epochs / steps
-    least = EMBED_BATCH / found.limit_images_per_s + bound / steps
-    return Found(found.loop, EMBED_BATCH / each, EMBED_BATCH / least, found.peak_mb, parts)
+    each = bench.embed_batch / found.images_per_s + epochs / steps
+    least = bench.embed_batch / found.limit_images_per_s + bound / steps
+    return Found(found.loop, bench.embed_batch / each, bench.embed_batch / least, found.peak_mb, parts)
 
 
 def _head_limit(
@@ -350,7 +377,8 @@ def _head_limit(
 
     def steps(count: int) -> None:
         for _ in range(count):
-            own(values, people).backward()
+            torch.autograd.backward(own(values, people))
+            nn.utils.clip_grad_norm_(own.parameters(), settings.head.clip)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
@@ -358,10 +386,10 @@ def _head_limit(
 
 
 def embed(bench: Bench) -> Found:
-    rows = np.resize(np.arange(len(bench.pack)), EMBED_BATCH * (bench.steps + 3))
+    rows = np.resize(np.arange(len(bench.pack)), bench.embed_batch * (bench.steps + 3))
     with peak_memory(bench.device) as peak:
         network = bench.recogniser()
-        hr = to_float(bench.pack.batch(rows[:EMBED_BATCH])).to(bench.device)
+        hr = to_float(bench.pack.batch(rows[: bench.embed_batch])).to(bench.device)
 
         @torch.inference_mode()
         def limit() -> None:
@@ -370,28 +398,28 @@ def embed(bench: Bench) -> Found:
         meter = Meter(bench.device, limit, bench.chunk)
 
         def embedder(images: torch.Tensor) -> torch.Tensor:
-            embeddings = network(images)
+            embeddings: torch.Tensor = network(images)
             meter.tick()
             return embeddings
 
         with meter.timing((lrface.evaluation.run, "to_float", "load")):
-            embed_high(bench.pack.faces, rows, embedder, EMBED_BATCH, bench.device)
-    return _found("embed", meter, EMBED_BATCH, peak)
+            embed_high(bench.pack.faces, rows.tolist(), embedder, bench.embed_batch, bench.device)
+    return _found("embed", meter, bench.embed_batch, peak)
 
 
 def evaluation(bench: Bench) -> Found:
     """Bicubic and DSR at five sizes, and HR; what is counted is a probe that all arms have seen at one size."""
     names = bench.pack.manifest["source"].to_numpy()
-    repeats = -(-EMBED_BATCH * 2 // len(bench.pack))
+    repeats = -(-bench.embed_batch * 2 // len(bench.pack))
     faces = np.concatenate([bench.pack.faces] * repeats)
     subjects = np.concatenate([bench.pack.subjects(np.arange(len(bench.pack)))] * repeats)
     rows = np.arange(len(faces))
     sources = np.array([f"{place}/{names[place % len(names)]}" for place in rows])
     protocol = draw_protocol(rows, subjects, sources, ProtocolSettings(), bench.pack.digest)
     sizes = (8, 12, 16, 24, 32)[: max(2, bench.steps // 6)]
-    settings = EvaluationSettings(replicates=1000)
+    settings = EvaluationSettings(replicates=100, batch=bench.embed_batch)
     with peak_memory(bench.device) as peak:
-        network, resolver = bench.recogniser(), _restorer(bench)
+        network, resolver = bench.recogniser(), restoring(bench)
         batch = min(settings.batch, len(protocol.probe_rows))
         hr = to_float(faces[:batch]).to(bench.device)
         small = shrink(hr, 16)

@@ -1,6 +1,7 @@
 """A real loop and its limit, measured in turn in one run, so that whatever else the machine does meets both."""
 
 import resource
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,7 +40,7 @@ class Meter:
     parts: dict[str, float] = field(default_factory=dict)
     _step: int = 0
     _last: float | None = None
-    _nested: int = 0
+    _inside: threading.local = field(default_factory=threading.local)
 
     def now(self) -> float:
         if self.device.type == "cuda":
@@ -47,7 +48,12 @@ class Meter:
             return time.perf_counter()
         return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
-    def tick(self, *_: object) -> None:
+    def _own_time(self) -> float:
+        """As `now`, but of this thread: what is sent to the store in the background runs beside the steps."""
+        processor = self.device.type != "cuda" and torch.get_num_threads() == 1
+        return time.thread_time() if processor else self.now()
+
+    def tick(self, *_done: object) -> None:
         """One more step of the real loop is done."""
         step, self._step = self._step, self._step + 1
         if step < self.warm_up:
@@ -82,14 +88,15 @@ class Meter:
 
     def _timed(self, call: Callable[..., object], part: str) -> Callable[..., object]:
         def timed(*arguments: object, **options: object) -> object:
-            self._nested += 1
-            start = self.now()
+            depth = getattr(self._inside, "depth", 0)
+            self._inside.depth = depth + 1
+            start = self._own_time()
             try:
                 return call(*arguments, **options)
             finally:
-                self._nested -= 1
-                if not self._nested:
-                    self.parts[part] = self.parts.get(part, 0.0) + self.now() - start
+                self._inside.depth = depth
+                if not depth:
+                    self.parts[part] = self.parts.get(part, 0.0) + self._own_time() - start
 
         return timed
 

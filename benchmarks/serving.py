@@ -29,6 +29,7 @@ from PIL import Image
 from lrface.images.procedural import draw_identity, draw_nuisance, render
 
 STARTS_WITHIN = 300.0
+JSON = {"Content-Type": "application/json"}
 
 
 def main() -> int:
@@ -103,7 +104,8 @@ def serve(model: str, scratch: Path) -> tuple[str, subprocess.Popen[bytes]]:
 def enrol(url: str, people: int) -> None:
     for person in range(people):
         asked = {"inputs": {"image": [picture(person, 112)]}, "params": {"enrol": True, "name": f"p{person}"}}
-        requests.post(f"{url}/invocations", json=asked, timeout=60).raise_for_status()
+        body = json.dumps(asked).encode()
+        requests.post(f"{url}/invocations", data=body, headers=JSON, timeout=60).raise_for_status()
 
 
 def fire(url: str, bodies: list[bytes], count: int, clients: int) -> tuple[list[float], int, float]:
@@ -126,7 +128,7 @@ def fire(url: str, bodies: list[bytes], count: int, clients: int) -> tuple[list[
                     answer = session.post(
                         f"{url}/invocations",
                         data=bodies[number % len(bodies)],
-                        headers={"Content-Type": "application/json"},
+                        headers=JSON,
                         timeout=60,
                     )
                     fine = answer.status_code == 200 and len(answer.json()["predictions"][0]["embedding"]) == 512

@@ -4,9 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kornia.geometry.transform import warp_affine
 from pydantic import ValidationError
+from torch.nn import functional as F
 
 from lrface.images.augmentation import augment, draw_augmentation
+from lrface.images.resample import enlarge, enlarge_unclamped
 from lrface.images.settings import AugmentationSettings
 
 OFF = AugmentationSettings(flip=0, geometry=0, blend=0, bend=0, colour=0)
@@ -119,6 +122,32 @@ def test_a_bend_changes_shape_and_invents_no_tone(smooth):
     assert (made - smooth).abs().amax((1, 2, 3)).min() > 0.01
     assert (made.amax((2, 3)) <= smooth.amax((2, 3)) + 0.02).all()
     assert (made.amin((2, 3)) >= smooth.amin((2, 3)) - 0.02).all()
+
+
+def plainly(images, draw):
+    """The effects one after the other, by the libraries' own functions."""
+    images = torch.where(draw.flip.view(-1, 1, 1, 1), images.flip(-1), images)
+    mask = enlarge(draw.mask, 112)
+    images = images + (images[draw.partner] - images) * mask
+    field = F.interpolate(draw.bend, size=(112, 112), mode="bicubic", align_corners=True) * (2 / 111)
+    line = torch.linspace(-1, 1, 112)
+    grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1) + field.permute(0, 2, 3, 1)
+    bent = F.grid_sample(images, grid, mode="bicubic", padding_mode="reflection", align_corners=True).clamp(0, 1)
+    images = torch.where(draw.bend.abs().amax((1, 2, 3), keepdim=True) > 0, bent, images)
+    moved = warp_affine(images, draw.affine, (112, 112), padding_mode="reflection")
+    images = torch.where(draw.moved.view(-1, 1, 1, 1), moved, images)
+    light = enlarge_unclamped(draw.light, 112).exp()
+    images = images.clamp(1e-4, 1) ** draw.gamma.view(-1, 3, 1, 1) * draw.gain.view(-1, 3, 1, 1) * light
+    grey = images.mean(1, keepdim=True)
+    images = grey + (images - grey) * draw.saturation.view(-1, 1, 1, 1)
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return (mean + (images - mean) * draw.contrast.view(-1, 1, 1, 1)).clamp(0, 1)
+
+
+@pytest.mark.parametrize("setting", [AugmentationSettings(blend=0.4, bend=0.5), FULL])
+def test_the_quick_ways_are_those_of_the_libraries(smooth, setting):
+    draw = draw_augmentation(setting, 8, seeded(6))
+    torch.testing.assert_close(augment(smooth, draw), plainly(smooth, draw), atol=2e-5, rtol=0)
 
 
 def test_grey_faces_become_coloured():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kornia.filters import filter2d, gaussian_blur2d, get_motion_kernel2d
 from pydantic import ValidationError
 from torch.nn import functional as F
 
@@ -172,6 +173,19 @@ def test_blur_takes_detail_away_and_leaves_the_mean(images):
     plain, blurred = degrade(images, fixed_draw(32, 6, "area")).enlarged, degrade(images, draw).enlarged
     assert (blurred.std((2, 3)) < 0.8 * plain.std((2, 3))).all()
     torch.testing.assert_close(blurred.mean((2, 3)), plain.mean((2, 3)), atol=0.01, rtol=0)
+
+
+def test_defocus_and_motion_are_those_of_kornia(images):
+    sigma, motion = torch.tensor([0.05, 0.7, 2.5, 0.0, 1.3, 0.0]), torch.tensor([0, 0, 0, 1, 1, 0]).bool()
+    angle = torch.tensor([0.0, 0.0, 0.0, 30.0, 200.0, 0.0])
+    draw = replace(fixed_draw(20, 6), blur_sigma=sigma, motion=motion, motion_angle=angle)
+    made = degrade(images, draw).enlarged
+    seen = images.clone()
+    blurred = sigma > 0
+    seen[blurred] = gaussian_blur2d(images[blurred], (15, 15), sigma[blurred].unsqueeze(1).expand(-1, 2), "reflect")
+    kernel = get_motion_kernel2d(15, angle[motion], torch.zeros(2))
+    seen[motion] = filter2d(seen[motion], kernel, border_type="reflect")
+    torch.testing.assert_close(made, degrade(seen, fixed_draw(20, 6)).enlarged, atol=5e-6, rtol=0)
 
 
 def test_motion_smears_along_its_angle():

@@ -49,6 +49,19 @@ def test_a_killed_grid_goes_on_with_the_trials_that_are_left(job, project, monke
     assert project.registry()["dsr"] == (before[0] + 2, before[1]), "trials move no alias"
 
 
+def test_a_search_by_mlflow_run_has_its_trials_below_it(project, mlflow_run):
+    arguments = {"preset": "smoke", "epochs": "1", "metric": "psnr", "overrides": "seed=3,4 images_per_epoch=16"}
+    given = [word for name, value in arguments.items() for word in ("-P", f"{name}={value}")]
+    ended = mlflow_run(".", "-e", "search", *given, folder=project.root)
+
+    assert ended.code == 0, ended.err
+    parent = project.runs("tags.`lrface.job` = 'search'")[-1]
+    trials = project.children(parent)
+    assert [trial.data.params["seed"] for trial in trials] == ["3", "4"]
+    assert parent.data.tags["best.run"] in {trial.info.run_id for trial in trials}
+    assert parent.data.metrics["search/psnr"] > 10
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -37,6 +37,30 @@ def test_two_processes_make_one_version_that_is_as_good(job, project, person):
     assert project.registry()["dsr"] == (before + 2, {"baseline": before + 2, "cycle": 2})
 
 
+def test_two_processes_finetune_as_one_does(job, project, person):
+    arguments = ("--preset", "smoke", "--epochs", "1", "--device", "cpu", "--overrides")
+    alone = job("finetune", *arguments, "images_per_epoch=32")
+    assert alone.code == 0, alone.err
+    wanted = project.run("finetune pretrained").data
+    before = project.registry()["edgeface"][0]
+    done = subprocess.run(
+        [sys.executable, "-m", "lrface.jobs.finetune", *arguments, "images_per_epoch=32 trainer=ddp trainer.devices=2"],
+        cwd=project.root,
+        env=person(PYTHONPATH="src"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("edgeface epoch 1/1") == 1
+    got = project.run("finetune pretrained").data
+    assert got.params["trainer.devices"] == "2"
+    for name in ("train/loss", "val/similarity", "val/impostor"):
+        assert got.metrics[name] == pytest.approx(wanted.metrics[name], rel=1e-3)
+    assert project.registry()["edgeface"][0] == before + 1
+
+
 def test_a_job_that_does_not_train_is_not_for_several(job, monkeypatch):
     for name, value in {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(name, value)

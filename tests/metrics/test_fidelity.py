@@ -7,7 +7,7 @@ from lrface.errors import EvaluationError
 from lrface.metrics.fidelity import psnr, ssim
 
 
-def pictures(seed=0, count=3, side=40):
+def pictures(seed=0, count=6, side=40):
     generator = torch.Generator().manual_seed(seed)
     original = torch.rand(count, 3, side, side, generator=generator)
     noise = torch.randn(count, 3, side, side, generator=generator)

@@ -11,11 +11,10 @@ from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Bool, Float, Int64
-from kornia.geometry.transform import warp_affine
 from torch import Tensor
 from torch.nn import functional as F
 
-from lrface.images.resample import enlarge, enlarge_unclamped
+from lrface.images.resample import enlarge, enlarge_unclamped, spread_matrix
 from lrface.images.settings import AugmentationSettings
 
 FIELD_SIZE = 4
@@ -109,40 +108,70 @@ def augment(
     """
     draw = draw.to(images.device)
     batch = images if batch is None else batch
-    images = torch.where(draw.flip.view(-1, 1, 1, 1), images.flip(-1), images)
-    images = _blended(images, batch, draw)
-    images = _bent(images, draw)
-    rows = draw.moved.nonzero().squeeze(1)
-    if rows.numel():
-        warped = warp_affine(images[rows], draw.affine[rows], images.shape[-2:], padding_mode="reflection")
-        images = images.index_copy(0, rows, warped)
-    # In place from here on: the clamp has made a copy, and these are passes over memory and little else.
-    lit = images.clamp(1e-4, 1.0).pow_(draw.gamma.view(-1, 3, 1, 1)).mul_(draw.gain.view(-1, 3, 1, 1))
-    lit.mul_(enlarge_unclamped(draw.light, images.shape[-1]).exp_())
-    lit.lerp_(lit.mean(1, keepdim=True), 1 - draw.saturation.view(-1, 1, 1, 1))
-    return lit.lerp_(lit.mean((1, 2, 3), keepdim=True), 1 - draw.contrast.view(-1, 1, 1, 1)).clamp_(0.0, 1.0)
+    # A copy, so that all that follows may write in place: most of this is passes over memory.
+    made = torch.where(draw.flip.view(-1, 1, 1, 1), images.flip(-1), images)
+    _blend(made, batch, draw)
+    _bend(made, draw)
+    _move(made, draw)
+    made.clamp_(1e-4, 1.0)
+    _recolour(made, draw)
+    return made
 
 
-def _blended(images: Tensor, batch: Tensor, draw: AugmentationDraw) -> Tensor:
+def _blend(images: Tensor, batch: Tensor, draw: AugmentationDraw) -> None:
     """Each chosen face takes parts of another."""
     rows = (draw.mask.amax((1, 2, 3)) > 0).nonzero().squeeze(1)
     if not rows.numel():
-        return images
+        return
     mask = enlarge(draw.mask[rows], images.shape[-1])
     partners = batch[draw.partner[rows]]
     partners = torch.where(draw.partner_flip[rows].view(-1, 1, 1, 1), partners.flip(-1), partners)
-    blended = images[rows] + (partners - images[rows]) * mask
-    return images.index_copy(0, rows, blended)
+    images.index_copy_(0, rows, images[rows].lerp_(partners, mask))
 
 
-def _bent(images: Tensor, draw: AugmentationDraw) -> Tensor:
+def _bend(images: Tensor, draw: AugmentationDraw) -> None:
     """Each chosen face is sampled along a smooth field of displacements."""
     rows = (draw.bend.abs().amax((1, 2, 3)) > 0).nonzero().squeeze(1)
     if not rows.numel():
-        return images
+        return
     side = images.shape[-1]
-    field = F.interpolate(draw.bend[rows], size=(side, side), mode="bicubic", align_corners=True) * (2 / (side - 1))
+    matrix = spread_matrix(BEND_SIZE, side).to(images)
+    field = (matrix @ draw.bend[rows] @ matrix.mT).mul_(2 / (side - 1))
     line = torch.linspace(-1, 1, side, device=images.device)
-    grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1) + field.permute(0, 2, 3, 1)
+    grid = torch.stack([field[:, 0] + line, field[:, 1] + line.unsqueeze(1)], dim=-1)
     bent = F.grid_sample(images[rows], grid, mode="bicubic", padding_mode="reflection", align_corners=True)
-    return images.index_copy(0, rows, bent.clamp(0.0, 1.0))
+    images.index_copy_(0, rows, bent.clamp_(0.0, 1.0))
+
+
+def _move(images: Tensor, draw: AugmentationDraw) -> None:
+    """Each chosen face is sampled where the inverse of its affine map says."""
+    rows = draw.moved.nonzero().squeeze(1)
+    if not rows.numel():
+        return
+    side = images.shape[-1]
+    half = (side - 1) / 2
+    # In coordinates from -1 to 1, where the map is the same but for its shift.
+    linear = draw.affine[rows, :, :2]
+    shift = (draw.affine[rows, :, 2] + (linear.sum(2) - 1) * half) / half
+    back = torch.linalg.inv_ex(linear).inverse
+    start = -(back @ shift.unsqueeze(2)).view(-1, 2, 1, 1)
+    back = back.view(-1, 2, 2, 1, 1)
+    line = torch.linspace(-1, 1, side, device=images.device)
+    places = back[:, :, 0] * line + (back[:, :, 1] * line.unsqueeze(1) + start)
+    grid = places.permute(0, 2, 3, 1).contiguous()
+    moved = F.grid_sample(images[rows], grid, mode="bilinear", padding_mode="reflection", align_corners=True)
+    images.index_copy_(0, rows, moved)
+
+
+def _recolour(images: Tensor, draw: AugmentationDraw) -> None:
+    """Each chosen face gets tones, light, saturation and contrast of its own."""
+    per_channel = (draw.gamma != 1) | (draw.gain != 1) | (draw.light != 0).any(-1).any(-1)
+    rows = (per_channel.any(1) | (draw.saturation != 1) | (draw.contrast != 1)).nonzero().squeeze(1)
+    if not rows.numel():
+        return
+    # gain x^gamma e^light, as one power of e
+    exponent = enlarge_unclamped(draw.light[rows], images.shape[-1]).add_(draw.gain[rows].log().view(-1, 3, 1, 1))
+    lit = images[rows].log_().mul_(draw.gamma[rows].view(-1, 3, 1, 1)).add_(exponent).exp_()
+    lit.lerp_(lit.mean(1, keepdim=True), 1 - draw.saturation[rows].view(-1, 1, 1, 1))
+    lit.lerp_(lit.mean((1, 2, 3), keepdim=True), 1 - draw.contrast[rows].view(-1, 1, 1, 1))
+    images.index_copy_(0, rows, lit.clamp_(0.0, 1.0))

@@ -5,14 +5,15 @@ VLR faces and a validation set stays fixed. Order of effects: optics (defocus, m
 noise, JPEG, 8-bit storage.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from kornia.enhance import jpeg_codec_differentiable
-from kornia.filters import filter2d, gaussian_blur2d, get_motion_kernel2d
+from kornia.filters import filter2d, get_gaussian_kernel1d, get_motion_kernel2d
 from torch import Tensor
+from torch.nn import functional as F
 
 from lrface.errors import ConfigError
 from lrface.images.ranges import round_to_8_bit
@@ -22,6 +23,9 @@ from lrface.images.sizes import VLR_MAX, VLR_MIN
 
 OPTICS_WINDOW = 15
 """Side of the defocus and motion kernels, in HR pixels."""
+
+SHARP = 0.05
+"""A defocus (sigma in HR pixels) whose kernel is one pixel in float32."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,8 @@ def degrade(images: Float[Tensor, "n 3 112 112"], draw: DegradationDraw) -> Smal
     bank = _bank(images)
     row = draw.size - VLR_MIN
     down = bank.down[draw.kernel, row].unsqueeze(1)
-    small = down @ _optics(images, draw) @ down.mT
+    images, down = _optics(images, down, draw)
+    small = down @ images @ down.mT
     small = small * draw.gain.view(-1, 1, 1, 1) + draw.noise
     small = _jpeg(small.clamp(0.0, 1.0), draw)
     small = torch.where(draw.stored.view(-1, 1, 1, 1), round_to_8_bit(small), small)
@@ -171,30 +176,44 @@ def _bank(images: Tensor) -> _Bank:
     return _BANKS[images.device]
 
 
-def _optics(images: Tensor, draw: DegradationDraw) -> Tensor:
-    """Defocus and motion, for those faces that have them."""
-    images = _filtered(images, draw.blur_sigma > 0, lambda chosen, rows: _defocused(chosen, draw.blur_sigma[rows]))
-    return _filtered(images, draw.motion, lambda chosen, rows: _moved(chosen, draw.motion_angle[rows]))
+def _optics(images: Tensor, down: Tensor, draw: DegradationDraw) -> tuple[Tensor, Tensor]:
+    """Defocus and motion, for those faces that have them: other faces, or other matrices to shrink them by.
+
+    Defocus is a product with a matrix from both sides, as shrinking is, and the product of the two matrices is a small
+    one. Where motion comes between them the face itself is blurred.
+    """
+    blurred, moved = draw.blur_sigma > 0, draw.motion
+    alone = (blurred & ~moved).nonzero().squeeze(1)
+    if alone.numel():
+        matrices = _defocus(draw.blur_sigma[alone], images).unsqueeze(1)
+        down = down.index_copy(0, alone, down[alone] @ matrices)
+    rows = moved.nonzero().squeeze(1)
+    if rows.numel():
+        # A sigma of 0 is no blur; the smallest that there is changes nothing in float32.
+        matrices = _defocus(draw.blur_sigma[rows].clamp(min=SHARP), images).unsqueeze(1)
+        images = images.index_copy(0, rows, _moved(matrices @ images[rows] @ matrices.mT, draw.motion_angle[rows]))
+    return images, down
 
 
-def _defocused(images: Tensor, sigma: Tensor) -> Tensor:
-    # Rows and columns apart: a fifteenth of the work of the whole kernel.
-    window = (OPTICS_WINDOW, OPTICS_WINDOW)
-    blurred: Tensor = gaussian_blur2d(images, window, sigma.unsqueeze(1).expand(-1, 2), "reflect", separable=True)
-    return blurred
+def _defocus(sigma: Float[Tensor, " n"], like: Tensor) -> Float[Tensor, "n side side"]:
+    """For each face the matrix that blurs its lines by a Gaussian, reflected at the border."""
+    side = like.shape[-1]
+    taps: Tensor = get_gaussian_kernel1d(OPTICS_WINDOW, sigma.unsqueeze(1))
+    return (taps.to(like) @ _shifts(side).to(like)).view(-1, side, side)
+
+
+@lru_cache(maxsize=4)
+def _shifts(side: int) -> Float[Tensor, "window side*side"]:
+    """For each tap of the window the matrix that shifts a line by it."""
+    margin = OPTICS_WINDOW // 2
+    padded = F.pad(torch.eye(side).unsqueeze(0), (margin, margin), mode="reflect")[0]
+    return torch.stack([padded[:, tap : tap + side].T.reshape(-1) for tap in range(OPTICS_WINDOW)])
 
 
 def _moved(images: Tensor, angle: Tensor) -> Tensor:
     kernel = get_motion_kernel2d(OPTICS_WINDOW, angle, torch.zeros_like(angle))
     moved: Tensor = filter2d(images, kernel, border_type="reflect")
     return moved
-
-
-def _filtered(images: Tensor, chosen: Tensor, effect: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    rows = chosen.nonzero().squeeze(1)
-    if rows.numel() == 0:
-        return images
-    return images.index_copy(0, rows, effect(images[rows], rows))
 
 
 def _jpeg(small: Tensor, draw: DegradationDraw) -> Tensor:

@@ -35,6 +35,14 @@ def resize_matrix(source: int, target: int, kernel: Kernel) -> Float[Tensor, "ta
     return resized.view(target, source)
 
 
+@lru_cache(maxsize=8)
+def spread_matrix(source: int, target: int) -> Float[Tensor, "target source"]:
+    """The matrix that spreads a line of `source` samples over `target`, bicubic, the first and last on the ends."""
+    identity = torch.eye(source).view(1, 1, source, source)
+    spread = F.interpolate(identity, size=(target, source), mode="bicubic", align_corners=True)
+    return spread.view(target, source)
+
+
 def check_size(size: int, smallest: int = VLR_MIN, largest: int = FACE_SIZE) -> int:
     """Return `size` if it lies in `smallest..largest`.
 

@@ -27,20 +27,21 @@ def cached_embeddings(
     generator: torch.Generator,
     device: torch.device,
     progress: Callable[[int, int], None] | None = None,
+    batch_size: int = 64,
 ) -> tuple[Float[Tensor, "n 512"], Int64[Tensor, " n"]]:
-    """Embed every training face once as it is and once mirrored, as one draw of the mix shows it."""
+    """Embed every training face once as it is and once mirrored, as one draw of the mix for each batch shows it."""
     edgeface.eval()
     embeddings, labels = [], []
-    for start in range(0, len(data.rows), 64):
-        rows = data.rows[start : start + 64]
+    for start in range(0, len(data.rows), batch_size):
+        rows = data.rows[start : start + batch_size]
         hr = to_float(data.pack.batch(rows)).to(device)
         images = mixed(hr, recipe, restore, generator)
-        people = torch.from_numpy(data.people[start : start + 64])
+        people = torch.from_numpy(data.people[start : start + batch_size])
         for shown in (images, images.flip(-1)):
             embeddings.append(edgeface(shown).cpu())
             labels.append(people)
         if progress is not None:
-            progress(min(start + 64, len(data.rows)), len(data.rows))
+            progress(min(start + batch_size, len(data.rows)), len(data.rows))
     return torch.cat(embeddings), torch.cat(labels)
 
 
