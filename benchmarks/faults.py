@@ -29,7 +29,8 @@ from pathlib import Path
 
 from lrface.tracking.names import PAIR
 from lrface.tracking.pair import check_pair
-from lrface.tracking.store import Store, TrackingSettings, connect
+from lrface.tracking.settings import TrackingSettings
+from lrface.tracking.store import Store, connect
 from lrface.tracking.versions import download, versions_of
 
 ROOT = Path(__file__).resolve().parents[1]

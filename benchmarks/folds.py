@@ -35,7 +35,8 @@ from lrface.metrics.verification import tar_at_far
 from lrface.models.checkpoint import load_edgeface
 from lrface.models.dsr_folder import load_dsr
 from lrface.models.edgeface import EdgeFace
-from lrface.tracking.store import TrackingSettings, connect
+from lrface.tracking.settings import TrackingSettings
+from lrface.tracking.store import connect
 from lrface.tracking.versions import download, resolve
 
 ROOT = Path(__file__).resolve().parents[1]

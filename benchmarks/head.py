@@ -12,7 +12,8 @@ import time
 import torch
 from torch.nn import functional as F
 
-from lrface.losses.margin import MarginHead, MarginSettings
+from lrface.losses.margin import MarginHead
+from lrface.losses.settings import MarginSettings
 
 BATCH, STEPS = 64, 3
 

@@ -24,9 +24,9 @@ import lrface.training.head
 from lrface.config import FinetuneSettings, TrainDsrSettings
 from lrface.data.pack import Pack
 from lrface.evaluation.arms import Arm, bicubic
-from lrface.evaluation.protocol import ProtocolSettings, draw_protocol
+from lrface.evaluation.protocol import draw_protocol
 from lrface.evaluation.run import embed_high, evaluate
-from lrface.evaluation.settings import EvaluationSettings
+from lrface.evaluation.settings import EvaluationSettings, ProtocolSettings
 from lrface.images.degradation import SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float
 from lrface.images.resample import shrink

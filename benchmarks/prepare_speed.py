@@ -20,14 +20,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lrface.data.aligner import AlignSettings
-from lrface.data.checks import CheckSettings
-from lrface.data.files import ReadSettings
 from lrface.data.listed import ListSource
 from lrface.data.parallel import cores
 from lrface.data.prepare import prepare
 from lrface.data.reading import read_image
-from lrface.data.splits import SplitSettings
+from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, SplitSettings
 from lrface.images.alignment import TEMPLATE, robust_similarity, warp
 from lrface.images.procedural import ProceduralSettings, render_faces
 

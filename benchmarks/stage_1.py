@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from lrface.images.ranges import to_float
-from lrface.losses.margin import MarginHead, MarginSettings
+from lrface.losses.margin import MarginHead
+from lrface.losses.settings import MarginSettings
 from lrface.models.edgeface import EdgeFace
-from lrface.training.head import HeadSettings, train_head
+from lrface.training.head import train_head
+from lrface.training.settings import HeadSettings
 
 FACES, CLASSES, ROUNDS = 1024, 128, 3
 
