@@ -1,6 +1,6 @@
 """What a search tries out: which overrides are the same in every trial, which differ, and what cannot be searched."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -113,7 +113,7 @@ def _values(sweep: Override) -> list[str]:
     if isinstance(value, IntervalSweep):
         ends = [cast(float, value.start), cast(float, value.end)]
         return [str(int(end) if "int" in value.tags else end) for end in ends]
-    every = [str(element) for element in cast(Iterator[str], sweep.sweep_string_iterator())]
+    every = [str(element) for element in sweep.sweep_string_iterator()]
     return every if isinstance(value, ChoiceSweep) else [every[0], every[-1]]
 
 
