@@ -1,5 +1,6 @@
 """What a person sees who gives something that cannot be used: one line, exit code 1, and nothing half-done."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -111,6 +112,38 @@ def test_an_empty_value_and_auto_count_as_not_given(job, project):
 
     assert ended.code == 0, ended.err
     assert project.run("prepare procedural").data.params["seed"] == "0"
+
+
+def test_json_of_a_whole_job_is_an_object_a_line_and_ends_with_its_run(job, project):
+    ended = job("prepare", "--preset", "smoke", "--log", "json")
+
+    events = [json.loads(line) for line in ended.out.splitlines()]
+    run = project.run("prepare procedural")
+    assert (ended.code, ended.err) == (0, "")
+    assert events[-1] == {"event": "result", "job": "prepare", "run_id": run.info.run_id, "versions": []}
+    assert {"news"} <= {event["event"] for event in events}
+
+
+def test_quiet_leaves_the_results(job, project):
+    ended = job("prepare", "--preset", "smoke", "--log", "quiet")
+
+    run = project.run("prepare procedural")
+    assert ended.out.splitlines() == [f"prepare: done, run {run.info.run_id}"]
+
+
+def test_what_is_refused_is_an_object_too(job):
+    ended = job("main", "--preset", "quick", "--log=json")
+
+    error = json.loads(ended.out)
+    assert (ended.code, ended.err) == (1, "")
+    assert (error["event"], error["what"], error["got"]) == ("error", "preset", "quick")
+
+
+def test_a_cycle_tells_in_the_end_what_it_has_registered(cycle):
+    last = cycle.ended.out.splitlines()[-1]
+
+    assert last.startswith("main: done, run ")
+    assert all(f"models:/{name}" in last for name in ("edgeface/1", "edgeface/2", "dsr/1", "dsr/2", "lrface/1"))
 
 
 def test_mlflow_run_passes_the_line_and_the_exit_code_on(mlflow_run, copy_project, tmp_path):

@@ -70,6 +70,9 @@ def test_a_search_by_mlflow_run_has_its_trials_below_it(project, mlflow_run):
         (("--sampler", "optuna", "--overrides", "loss.l1=1,2 hydra/launcher=joblib"), "hydra/launcher=joblib"),
         (("--overrides", "loss.l1=1,2 loss.ll=3"), "unknown key loss.ll"),
         (("--overrides", "loss.l1=1,2 trainer.devices=2"), "several in a search"),
+        (("--overrides", "loss.l1=1,a"), "loss.l1: Input should be a valid number"),
+        (("--overrides", "loss.ll=1,2"), "got unknown key loss.ll;"),
+        (("--sampler", "optuna", "--overrides", "optim.lr=interval(0.1,7)"), "optim.lr: Input should be less than"),
         (("--job", "evaluate", "--overrides", "seed=1,2"), "'pretrain', 'finetune' or 'train_dsr'"),
     ],
 )

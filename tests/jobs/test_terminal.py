@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from lrface.errors import ConfigError
-from lrface.jobs.terminal import Terminal, terminal_of
+from lrface.jobs.terminal import Terminal, rate, terminal_of
 
 
 class Screen(io.StringIO):
@@ -100,6 +100,10 @@ def test_no_bar_is_drawn_for_scripts(log, monkeypatch):
     with terminal_of(log).progress("embed") as tick:
         tick(1, 2)
     assert screen.getvalue() == ""
+
+
+def test_slow_steps_are_told_with_a_decimal():
+    assert (rate(0.42), rate(9.94), rate(120.4)) == ("0.4/s", "9.9/s", "120/s")
 
 
 def test_another_log_is_refused():

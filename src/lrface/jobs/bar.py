@@ -15,6 +15,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from lrface.jobs.terminal import rate
+
 
 class _Rate(ProgressColumn):
     """Steps per second."""
@@ -22,7 +24,7 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         """The rate, once there is one."""
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.0f}/s")
+        return Text("" if speed is None else rate(speed))
 
 
 def bar() -> Progress:

@@ -42,7 +42,7 @@ def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | Non
             source, target, data.splits, data.checks, licence=licence, terms=terms, progress=progress
         )
     for line in summary.lines():
-        context.terminal.line(line)
+        context.terminal.line(f"prepare: {line}")
     for finding in summary.findings:
         context.terminal.finding(finding.severity, finding.kind, finding.message)
     return pack, summary

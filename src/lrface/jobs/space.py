@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override
 from hydra.errors import HydraException
 
 from lrface.config import SCHEMAS, HyperSearchSettings
@@ -89,7 +90,8 @@ def _refuse(settings: HyperSearchSettings, space: Space) -> None:
             expected="a launcher with sampler=grid only",
             remedy="take sampler=grid, or leave the launcher out",
         )
-    settled = validated(settings.job, SCHEMAS[settings.job], composed(settings.job, space.fixed))
+    schema = SCHEMAS[settings.job]
+    settled = validated(settings.job, schema, composed(settings.job, space.fixed))
     if getattr(settled, "trainer").devices != 1:  # noqa: B009 - of every training, but not of every job
         raise ConfigError(
             "trainer.devices",
@@ -97,6 +99,22 @@ def _refuse(settings: HyperSearchSettings, space: Space) -> None:
             expected="1",
             remedy="leave it out; a launcher spreads trials over devices",
         )
+    # Hydra would show a wrong value with a traceback, and only when its trial's turn has come.
+    firsts = [f"{sweep.get_key_element()}={_values(sweep)[0]}" for sweep in space.sweeps]
+    for place, sweep in enumerate(space.sweeps):
+        for value in _values(sweep):
+            words = [*firsts[:place], f"{sweep.get_key_element()}={value}", *firsts[place + 1 :]]
+            validated(settings.job, schema, composed(settings.job, [*space.fixed, *words]))
+
+
+def _values(sweep: Override) -> list[str]:
+    """What a sweep may set its key to: every choice, of a range or an interval the ends."""
+    value = sweep.value()
+    if isinstance(value, IntervalSweep):
+        ends = [cast(float, value.start), cast(float, value.end)]
+        return [str(int(end) if "int" in value.tags else end) for end in ends]
+    every = [str(element) for element in sweep.sweep_string_iterator()]
+    return every if isinstance(value, ChoiceSweep) else [every[0], every[-1]]
 
 
 def key_of(sweep: Override) -> str:

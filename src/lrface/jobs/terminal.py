@@ -79,7 +79,7 @@ class Terminal:
                 told = quarter
                 passed = max(time.monotonic() - began, 1e-3)
                 left = f", {passed * (total - done) / done:.0f} s left" if done < total else ""
-                self.line(f"{what}: {done}/{total}, {done / passed:.0f}/s{left}")
+                self.line(f"{what}: {done}/{total}, {rate(done / passed)}{left}")
 
         return tick
 
@@ -165,6 +165,11 @@ def terminal_of(log: str) -> Terminal:
         if kind.log == log:
             return kind()
     raise ConfigError("log", got=log, expected=", ".join(get_args(Log)), remedy="choose one of these")
+
+
+def rate(per_second: float) -> str:
+    """Steps per second, slow ones with a decimal."""
+    return f"{per_second:.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
 
 
 def _write(text: str) -> None:

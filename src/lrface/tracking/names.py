@@ -33,7 +33,6 @@ class RunTag(StrEnum):
     JOB = "lrface.job"
     ERROR = "lrface.error"
     NONFINITE = "lrface.nonfinite"
-    REFUSED = "lrface.refused"
     CONTINUED_IN = "lrface.continued_in"
     STORE = "lrface.store"
 

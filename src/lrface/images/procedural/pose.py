@@ -13,7 +13,6 @@ from lrface.images.procedural.nuisance import Expression, Nuisance
 TEMPLATE: Float[np.ndarray, "5 2"] = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
 )
-CENTRE_X = 56.0
 TURNS_AT = 76.0
 Points = npt.NDArray[np.float64]
 
