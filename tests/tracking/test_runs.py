@@ -2,6 +2,7 @@ import io
 import json
 import math
 import re
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lrface.tracking.starting import start_run
+from lrface.tracking.store import connect
 from lrface.tracking.upload import pending_spools
+
+from .conftest import QUICK
 
 
 def _data(run):
@@ -130,6 +134,45 @@ def test_nothing_is_left_in_the_spool(project, store):
         run.log_metrics({"a": 1})
     assert pending_spools(project) == []
     assert list(store.spools.iterdir()) == []
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_a_run_that_is_gone_on_with_does_not_log_its_last_points_twice(project, monkeypatch, delivered):
+    """A training that was stopped at its registration logs its last epoch and its headline again."""
+    store = connect(project, QUICK.model_copy(update={"drain_seconds": 20 if delivered else 0.1}))
+
+    def train(run, epochs):
+        for epoch in epochs:
+            run.log_metrics({"train/loss": 1 / (epoch + 1), "train/gap": math.nan}, epoch)
+        run.log_headline({"dsr_baseline/psnr": 21.5})
+
+    run_id = _stopped(store, train, None if delivered else monkeypatch)
+    monkeypatch.undo()
+    store = connect(project, QUICK)
+    with start_run(store, "train", job="test", params={}, resume=run_id) as again:
+        train(again, (2, 3))
+        again.log_metrics({"dsr_baseline/psnr": 22.0})
+    history = {
+        key: [(point.step, point.value) for point in store.client.get_metric_history(run_id, key)]
+        for key in ("train/loss", "train/gap", "dsr_baseline/psnr")
+    }
+    assert history["train/loss"] == [(epoch, 1 / (epoch + 1)) for epoch in range(4)]
+    assert [step for step, _ in history["train/gap"]] == [0, 1, 2, 3]
+    assert history["dsr_baseline/psnr"] == [(0, 21.5), (0, 22.0)]
+
+
+def _stopped(store, train, away):
+    """Three epochs of a run that then fails, and with ``away`` delivers none of them."""
+    with suppress(RuntimeError), start_run(store, "train", job="test", params={}) as run:
+        if away is not None:
+            away.setattr(store.client, "log_batch", _away)
+        train(run, (0, 1, 2))
+        raise RuntimeError("no registry")
+    return run.run_id
+
+
+def _away(*_, **__):
+    raise ConnectionError("away")
 
 
 def test_points_wait_while_the_store_is_away(run, monkeypatch, caplog):

@@ -47,6 +47,7 @@ class Run:
         run_id: The run's id there.
         name: Its readable name.
         parent: The run that this one is a stage of.
+        there: Of a run that is gone on with: step and value of each metric's last point in the store.
 
     Attributes:
         store: The tracking store.
@@ -57,7 +58,14 @@ class Run:
     """
 
     def __init__(
-        self, store: Store, run_id: str, name: str, *, parent: "Run | None" = None, resumed: bool = False
+        self,
+        store: Store,
+        run_id: str,
+        name: str,
+        *,
+        parent: "Run | None" = None,
+        resumed: bool = False,
+        there: Mapping[str, tuple[int, float]] | None = None,
     ) -> None:
         self.store = store
         self.run_id = run_id
@@ -67,6 +75,11 @@ class Run:
         self._spool = Spool(
             store.spools / run_id, {"run_id": run_id, "uri": EMBEDDED if store.embedded else store.place}
         )
+        self._there = {key: (step, str(value)) for key, (step, value) in (there or {}).items()}
+        for item in self._spool.pending(sys.maxsize):
+            if item.record["kind"] == "metrics":
+                step = item.record["step"]
+                self._there.update({key: (step, str(value)) for key, value in item.record["values"].items()})
         settings = store.settings
         self._sender = Sender(
             store.client, self._spool, interval=settings.flush_seconds, longest_pause=settings.backoff_seconds
@@ -75,8 +88,16 @@ class Run:
         self._guard = threading.Lock()
         self._shadows = False
 
+    @property
+    def failure(self) -> Exception | None:
+        """What the last delivery failed with, or None after one that did not."""
+        return self._sender.failure
+
     def log_metrics(self, metrics: Mapping[str, SupportsFloat], step: int = 0) -> None:
         """Log a value per key at a step; returns at once.
+
+        A run that is gone on with does some of its work again; a point that it has logged before it was stopped, as
+        the last of its metric, is not logged once more.
 
         A value that is not finite is logged as NaN, which MLflow shows as a gap (it stores infinity as
         1.8e308 and so flattens the whole curve), and is named in a warning and in the tag
@@ -87,7 +108,7 @@ class Run:
         if bad:
             self._note_nonfinite(bad, step)
             values.update(dict.fromkeys(bad, math.nan))
-        items = list(values.items())
+        items = [(key, value) for key, value in values.items() if not self._is_there(key, step, value)]
         now = _now()
         for start in range(0, len(items), _METRICS_PER_RECORD):
             part = dict(items[start : start + _METRICS_PER_RECORD])
@@ -216,6 +237,9 @@ class Run:
     def _append(self, record: Record) -> None:
         self._spool.append(record)
 
+    def _is_there(self, key: str, step: int, value: float) -> bool:
+        return self._there.get(key) == (int(step), str(value))
+
     def _note_nonfinite(self, bad: Mapping[str, float], step: int) -> None:
         with self._guard:
             fresh = [key for key in bad if key not in self._nonfinite]
@@ -245,6 +269,10 @@ class OthersRun(Run):
         self.parent = None
         self.resumed = False
         self._shadows = True
+
+    @property
+    def failure(self) -> None:
+        """Nothing is delivered from here."""
 
     def log_metrics(self, metrics: Mapping[str, SupportsFloat], step: int = 0) -> None:
         """Leave it to the other process."""

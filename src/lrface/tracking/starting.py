@@ -66,7 +66,8 @@ def start_run(
     run_id, resumed = _obtain(store, name, parent, resume)
     given = _describe(store, run_id, name, job, params, tags or {})
     with termination_interrupts() if parent is None else nullcontext():
-        run = Run(store, run_id, given, parent=parent, resumed=resumed)
+        there = _there(store, run_id) if resumed else {}
+        run = Run(store, run_id, given, parent=parent, resumed=resumed, there=there)
         status: Status = "FINISHED"
         try:
             run.log_json(_plain(params), "config.json")
@@ -124,6 +125,20 @@ def _reopen(store: Store, run_id: str) -> None:
             remedy="start without resuming",
         )
     store.client.update_run(run_id, status="RUNNING")
+
+
+def _there(store: Store, run_id: str) -> dict[str, tuple[int, float]]:
+    """Step and value of the last point of each metric of a run."""
+    try:
+        points = store.client.get_run(run_id).data.to_proto().metrics
+    except MlflowException as error:
+        raise refusal(
+            f"run {run_id}",
+            error,
+            expected=f"an answer of {store.place}",
+            remedy="see that the tracking server is up",
+        ) from error
+    return {str(point.key): (int(point.step), float(point.value)) for point in points}
 
 
 def _own_tags(store: Store) -> dict[str, str]:
