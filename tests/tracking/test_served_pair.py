@@ -21,6 +21,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact import artifact_repository_registry
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from PIL import Image
 
 from lrface.errors import ConfigError, WeightsError
@@ -30,6 +32,7 @@ from lrface.models.dsr_folder import dsr_spec
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
 from lrface.models.store import write_model
+from lrface.tracking.guarded import GuardedModels
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias
 from lrface.tracking.pair import register_pair
 from lrface.tracking.registry import register
@@ -204,6 +207,14 @@ def test_the_version_carries_card_ledger_schema_and_example(store, registered, m
     assert json.loads((files_of(store) / "serving_input_example.json").read_text())["params"] == params
 
 
+@pytest.fixture
+def unguarded(monkeypatch):
+    """MLflow's own loading, without what this package's plugin refuses before."""
+    registry = artifact_repository_registry._artifact_repository_registry._registry
+    monkeypatch.setitem(registry, "models", ModelsArtifactRepository)
+
+
+@pytest.mark.usefixtures("unguarded")
 def test_nothing_in_the_artifact_store_is_run(store, registered, tmp_path, monkeypatch):
     """Code that somebody puts beside the weights stays what it is: a file."""
     path = files_of(store)
@@ -223,6 +234,7 @@ def test_nothing_in_the_artifact_store_is_run(store, registered, tmp_path, monke
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.usefixtures("unguarded")
 def test_weights_that_were_changed_in_the_store_do_not_load(store, registered):
     weights = files_of(store) / "data" / "model" / EDGEFACE / "model.safetensors"
     data = bytearray(weights.read_bytes())
@@ -230,6 +242,13 @@ def test_weights_that_were_changed_in_the_store_do_not_load(store, registered):
     weights.write_bytes(data)
     with pytest.raises(WeightsError, match=r"sha256 .* expected .* as in config\.json"):
         mlflow.pyfunc.load_model(f"models:/{PAIR}@champion")
+
+
+def test_the_guarded_loading_takes_the_pair(registered, monkeypatch):
+    registry = artifact_repository_registry._artifact_repository_registry._registry
+    monkeypatch.setitem(registry, "models", GuardedModels)
+    served = mlflow.pyfunc.load_model(f"models:/{PAIR}@champion")
+    assert len(served.predict(pair_example()[0])) == len(pair_example()[0])
 
 
 @pytest.fixture(scope="module")

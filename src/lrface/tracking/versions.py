@@ -16,11 +16,11 @@ from mlflow.exceptions import MlflowException
 
 from lrface.errors import RegistryError
 from lrface.tracking.failures import http_status, refusal
+from lrface.tracking.guarded import DATA
 from lrface.tracking.hashes import folder_hashes
 from lrface.tracking.names import VersionTag
 from lrface.tracking.store import Store
 
-DATA: Final = "data/model"
 _URI: Final = re.compile(r"^models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))$")
 
 
@@ -164,7 +164,8 @@ def download(store: Store, version: ModelVersion, to: Path) -> Path:
         return to
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.", suffix=".partial") as scratch:
-        got = fetch(store, version.uri, Path(scratch))
+        # By its source: what arrives is checked here, with words of its own.
+        got = fetch(store, version.source, Path(scratch), version.uri)
         check_files(version.uri, folder_hashes(got), recorded)
         if to.exists():
             shutil.rmtree(to)
@@ -172,13 +173,13 @@ def download(store: Store, version: ModelVersion, to: Path) -> Path:
     return to
 
 
-def fetch(store: Store, uri: str, scratch: Path) -> Path:
-    """Download the model folder below a model URI into ``scratch`` and return where it lies."""
+def fetch(store: Store, uri: str, scratch: Path, what: str | None = None) -> Path:
+    """Download the model folder below a model URI into ``scratch`` and return where it lies; ``what`` names it."""
     try:
         got = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(scratch), tracking_uri=store.uri)
     except Exception as error:
         raise refusal(
-            f"download of {uri}",
+            f"download of {what or uri}",
             error,
             expected=f"its files in the artifact store ({DATA})",
             remedy="see that the artifact store is up and that the files were not deleted",
@@ -188,15 +189,21 @@ def fetch(store: Store, uri: str, scratch: Path) -> Path:
 
 def recorded_files(version: ModelVersion) -> dict[str, str]:
     """Return the hashes of a version's files as they were recorded when it was registered."""
-    text = version.tags.get(VersionTag.FILES)
-    if text is None:
+    recorded = as_recorded(version.tags)
+    if recorded is None:
         raise RegistryError(
             f"model {version.uri}",
             got=f"a version without the tag {VersionTag.FILES}",
             expected="a version that this package has registered",
             remedy="register the model with one of the jobs",
         )
-    return {str(name): str(digest) for name, digest in json.loads(text).items()}
+    return recorded
+
+
+def as_recorded(tags: Mapping[str, str]) -> dict[str, str] | None:
+    """Read the hashes of a version's files from its tags; None for a version that others have registered."""
+    text = tags.get(VersionTag.FILES)
+    return None if text is None else {str(name): str(digest) for name, digest in json.loads(text).items()}
 
 
 def check_files(what: str, got: Mapping[str, str], recorded: Mapping[str, str]) -> None:
