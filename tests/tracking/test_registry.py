@@ -1,11 +1,17 @@
 import json
 import os
+import resource
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from safetensors.numpy import save_file
 
 from lrface.errors import RegistryError, WeightsError
 from lrface.tracking.names import DSR, EDGEFACE
@@ -116,6 +122,143 @@ def _away(*_, **__):
 def _left(store, run):
     models = store.client.search_logged_models([store.experiment_id])
     return [model.name for model in models], [str(item.name) for item in store.client.search_registered_models()]
+
+
+class ArtifactStore(ThreadingHTTPServer):
+    """An artifact store over HTTP, as MLflow's own server is one, that refuses what has `refused` in its path."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Artifacts)
+        self.files = {}
+        self.refused = ("PUT", "nothing", 200)
+
+    @property
+    def uri(self):
+        return f"http://127.0.0.1:{self.server_port}/api/2.0/mlflow-artifacts/artifacts"
+
+
+class _Artifacts(BaseHTTPRequestHandler):
+    def do_PUT(self):
+        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if not self._refuses():
+            self.server.files[self._name()] = data
+            self._answer(200, b"{}")
+
+    def do_GET(self):
+        if self._refuses():
+            return
+        name = self._name()
+        if "?" in self.path:
+            self._answer(
+                200, json.dumps({"files": self._below(parse_qs(urlsplit(self.path).query)["path"][0])}).encode()
+            )
+        else:
+            self._answer(200 if name in self.server.files else 404, self.server.files.get(name, b""))
+
+    def _name(self):
+        return unquote(urlsplit(self.path).path).partition("/artifacts/")[2]
+
+    def _below(self, folder):
+        rest = [
+            name.removeprefix(f"{folder}/").split("/") for name in self.server.files if name.startswith(f"{folder}/")
+        ]
+        files = [{"path": parts[0], "is_dir": False, "file_size": 1} for parts in rest if len(parts) == 1]
+        return files + [{"path": name, "is_dir": True} for name in {parts[0] for parts in rest if len(parts) > 1}]
+
+    def _refuses(self):
+        method, part, code = self.server.refused
+        if self.command == method and part in self.path:
+            self._answer(code, b'{"message": "no"}')
+            return True
+        return False
+
+    def _answer(self, code, data):
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def artifact_store():
+    with ArtifactStore() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [("PUT", "model.safetensors", 403), ("PUT", "MLmodel", 500), ("PUT", "config.json", 507), ("GET", "weights", 500)],
+)
+def test_an_artifact_store_that_refuses_is_told_and_the_same_call_registers(project, tmp_path, artifact_store, refused):
+    store = connect(project, QUICK.model_copy(update={"artifacts": artifact_store.uri, "experiment": "elsewhere"}))
+    old, new = write_folder(tmp_path / "old", 1), write_folder(tmp_path / "new", 2)
+    with start_run(store, "a run", job="test", params={}) as run:
+        register(run, EDGEFACE, old, signature=edgeface_signature(), alias="pretrained", tags={})
+        assert run.flush(20)
+        artifact_store.refused = (refused[0], refused[1].replace("weights", "model.safetensors"), refused[2])
+        with pytest.raises(RegistryError) as caught:
+            register(run, EDGEFACE, new, signature=edgeface_signature(), alias="pretrained", tags={})
+        assert str(refused[2]) in str(caught.value)
+        assert "\n" not in str(caught.value)
+        (version,) = versions_of(store, EDGEFACE)
+        assert version.aliases == ("pretrained",)
+        assert [model.model_uri for model in store.client.search_logged_models([store.experiment_id])] == [
+            version.source
+        ]
+
+        artifact_store.refused = ("PUT", "nothing", 200)
+        made = register(run, EDGEFACE, new, signature=edgeface_signature(), alias="pretrained", tags={})
+    assert (made.version, made.aliases) == (2, ("pretrained",))
+    download(store, made, tmp_path / "got")
+
+
+def test_what_an_artifact_store_refuses_before_the_registration_is_told(project, tmp_path, artifact_store):
+    settings = {"artifacts": artifact_store.uri, "experiment": "elsewhere", "drain_seconds": 0.5}
+    store = connect(project, QUICK.model_copy(update=settings))
+    folder = write_folder(tmp_path / "model", 1)
+    with start_run(store, "a run", job="test", params={}) as run:
+        artifact_store.refused = ("PUT", "note.txt", 403)
+        run.log_text("a note", "note.txt")
+        with pytest.raises(RegistryError, match=r"nothing for 0\.5 s from sqlite:.* \(403 Client Error: Forbidden"):
+            register(run, EDGEFACE, folder, signature=edgeface_signature(), alias="pretrained", tags={})
+        assert versions_of(store, EDGEFACE) == []
+        artifact_store.refused = ("PUT", "nothing", 200)
+        assert run.flush(20)
+        assert register(run, EDGEFACE, folder, signature=edgeface_signature(), alias="pretrained", tags={}).version == 1
+
+
+@pytest.fixture
+def full_disk():
+    """Lets no file of this process grow past a size; undone at the end."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+
+    yield fill
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_disk_that_is_full_at_the_registration_leaves_nothing_and_the_same_call_registers(
+    store, run, tmp_path, full_disk
+):
+    folder = write_folder(tmp_path / "model", 1)
+    size = 2 * (store.root / "mlruns" / "mlflow.db").stat().st_size
+    save_file({"weight": np.zeros(size, np.uint8)}, folder / "model.safetensors")
+    full_disk(size)
+    with pytest.raises(RegistryError, match=r"got .*File too large.*; see to store and disk"):
+        register(run, EDGEFACE, folder, signature=edgeface_signature(), alias="pretrained", tags={})
+    assert _left(store, run) == ([], [])
+    full_disk(4 * size)
+    made = register(run, EDGEFACE, folder, signature=edgeface_signature(), alias="pretrained", tags={})
+    assert (made.version, made.aliases) == (1, ("pretrained",))
 
 
 # One process that forks before it connects: each child registers and is killed at its place.

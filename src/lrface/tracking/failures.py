@@ -32,12 +32,12 @@ def passes_by_itself(error: Exception) -> bool:
 def first_line(error: BaseException, length: int = 500) -> str:
     """Return the first line of an error's message that says something, without credentials in it.
 
+    A line that only announces others ("the following failures occurred:") says nothing, and neither does a heading.
     Where no line says anything it is the name of the error's kind.
     """
-    for line in str(error).splitlines():
-        if line.strip():
-            return _CREDENTIALS.sub("://", line.strip())[:length]
-    return type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("#####")]
+    said = [line for line in lines if not line.endswith(":")] or lines or [type(error).__name__]
+    return _CREDENTIALS.sub("://", said[0])[:length]
 
 
 def refusal(what: str, error: Exception, *, expected: str, remedy: str) -> RegistryError:

@@ -19,7 +19,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 
 from lrface.errors import RegistryError
-from lrface.tracking.failures import http_status, refusal
+from lrface.tracking.failures import first_line, http_status, refusal
+from lrface.tracking.guarded import DATA, LOADER
 from lrface.tracking.hashes import folder_hashes, weights_sha256
 from lrface.tracking.ledger import Licensed, ledger_metadata
 from lrface.tracking.lineage import git_commit, requirements
@@ -27,7 +28,6 @@ from lrface.tracking.names import VersionTag
 from lrface.tracking.runs import Run
 from lrface.tracking.store import Store
 from lrface.tracking.versions import (
-    DATA,
     ModelVersion,
     as_version,
     check_files,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from mlflow.models.utils import ModelInputExample
 
 _log = logging.getLogger(__name__)
-LOADER: Final = "lrface.tracking.served"
 CARD: Final = "model_card.md"
 LICENCES: Final = "licences"
 _DESCRIPTION: Final = 5000
@@ -123,10 +122,11 @@ def register(
 def _wait_for_store(run: Run, name: str) -> None:
     """Wait for a server that is away, as long as at the end of a run: what was logged before has to get there first."""
     if not run.flush():
+        why = f" ({first_line(run.failure)})" if run.failure is not None else ""
         raise RegistryError(
             f"registration of {name}",
-            got=f"nothing for {run.store.settings.drain_seconds:g} s from {run.store.place}",
-            expected="a tracking store that takes what was logged",
+            got=f"nothing for {run.store.settings.drain_seconds:g} s from {run.store.place}{why}",
+            expected="a tracking store, and an artifact store behind it, that take what was logged",
             remedy="start the same command again when it is up: it goes on from here",
         )
 
