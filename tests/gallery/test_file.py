@@ -73,7 +73,22 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(gallery, faces
 
 def _rewritten(gallery, change):
     table = change(pq.read_table(gallery.path))
-    pq.write_table(table, gallery.path)
+    pq.write_table(table, gallery.path, compression="none", use_dictionary=False)
+
+
+def _column(name, array):
+    def change(table):
+        place = table.schema.get_field_index(name)
+        return table.set_column(place, table.schema.field(name), array)
+
+    return change
+
+
+def _latin(text):
+    """A string column with bytes that are no UTF-8."""
+    return pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, len(text)], np.int32)), pa.py_buffer(text)]
+    )
 
 
 DAMAGE = {
@@ -87,6 +102,15 @@ DAMAGE = {
     "not finite": lambda table: table.set_column(
         2, table.schema.field("total"), pa.array([[np.nan] * 512], pa.list_(pa.float64(), 512))
     ),
+    "other dimensions": lambda table: table.set_column(
+        2, "total", pa.array([[0.1] * 256], pa.list_(pa.float64(), 256))
+    ),
+    "too heavy": _column("total", pa.array([[2.0] + [0.0] * 511], pa.list_(pa.float64(), 512))),
+    "far too heavy": _column("total", pa.array([[1e300] * 512], pa.list_(pa.float64(), 512))),
+    "more pictures than there are": _column("images", pa.array([2**63 - 1], pa.int64())),
+    "no text": _column("name", _latin(b"\xff\xfeAnn")),
+    "beyond the calendar": _column("added", pa.array([2**62], pa.timestamp("ms", "UTC"))),
+    "no name": _column("name", pa.array(["\x1b[2J"])),
 }
 
 
@@ -111,6 +135,15 @@ def test_a_file_that_is_too_large_is_not_read(gallery, faces, monkeypatch):
     gallery.enrol({"Ann": faces(1)}, OWN)
     monkeypatch.setattr(module, "MOST_BYTES", 100)
     with pytest.raises(DataError, match="at most 100 are read"):
+        FileGallery(gallery.path).entries()
+
+
+@pytest.mark.parametrize("packed", [{"compression": "zstd"}, {"compression": "none", "use_dictionary": True}])
+def test_a_small_file_that_would_unfold_is_not_read(gallery, faces, packed, monkeypatch):
+    gallery.enrol({"Ann": faces(1)}, OWN)
+    pq.write_table(pq.read_table(gallery.path), gallery.path, **{"use_dictionary": False, **packed})
+    monkeypatch.setattr(module.pq.ParquetFile, "read", None)
+    with pytest.raises(DataError, match="columns that are compressed"):
         FileGallery(gallery.path).entries()
 
 

@@ -26,6 +26,7 @@ from lrface.locks import locked
 
 MOST_PEOPLE: Final = 1_000_000
 MOST_BYTES: Final = 8 * 2**30
+MOST_IMAGES: Final = 10**9
 _WAIT: Final = 30.0
 _AT_ONCE: Final = 256
 _KEY: Final = b"lrface.gallery"
@@ -39,6 +40,19 @@ _SCHEMA: Final = pa.schema(
         ("changed", pa.timestamp("ms", "UTC")),
     ]
 )
+
+
+def _plain(metadata: pq.FileMetaData) -> bool:
+    """Tell whether the columns lie there as they are: only then a file unfolds to no more than its own size."""
+    chunks = (
+        metadata.row_group(group).column(column)
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    )
+    return all(
+        chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page and {*chunk.encodings} <= {"PLAIN", "RLE"}
+        for chunk in chunks
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,11 +181,13 @@ class FileGallery(Gallery):
                 schema, rows = file.schema_arrow, file.metadata.num_rows
                 if not schema.equals(_SCHEMA) or rows > MOST_PEOPLE:
                     raise self._unreadable(f"{rows} rows of {', '.join(schema.names[:10])}")
+                if not _plain(file.metadata):
+                    raise self._unreadable("columns that are compressed")
                 about = About.model_validate_json((schema.metadata or {}).get(_KEY, b""))
-                table = file.read()
-        except (OSError, pa.ArrowException, ValidationError) as error:
-            raise self._unreadable(str(error).splitlines()[0]) from error
-        return self._checked(about, table)
+                return self._checked(about, file.read())
+        # Text that is no UTF-8 and dates beyond the calendar come to light when they become Python's.
+        except (OSError, pa.ArrowException, ValidationError, ValueError, OverflowError) as error:
+            raise self._unreadable((str(error).splitlines() or [type(error).__name__])[0][:200]) from error
 
     def _checked(self, about: About, table: pa.Table) -> _Content:
         columns = {name: table[name].combine_chunks() for name in table.column_names}
@@ -184,8 +200,11 @@ class FileGallery(Gallery):
             for total, (key, name, images, added, changed) in zip(totals, rows, strict=True)
         )
         unique = len({entry.name for entry in entries}) == len({entry.key for entry in entries}) == len(entries)
-        if not unique or any(entry.images < 1 or not KEY.fullmatch(entry.key) for entry in entries):
+        if not unique or any(not 1 <= entry.images <= MOST_IMAGES or not KEY.fullmatch(entry.key) for entry in entries):
             raise self._unreadable("a name or key twice, or a person without pictures")
+        # Else one entry could outweigh all pictures that are ever added to it.
+        if any(np.abs(entry.total).max() > entry.images * (1 + 1e-3) for entry in entries):
+            raise self._unreadable("more in a person's sum than as many pictures can give")
         return _Content(about, entries, templates(totals))
 
     def _write(self, about: About, entries: Iterable[Entry]) -> None:

@@ -163,8 +163,13 @@ def _show(table: pd.DataFrame, name: str, settings: GallerySettings, context: Co
             context.terminal.result(line)
     if settings.out is not None:
         with tempfile.TemporaryDirectory() as scratch:
-            table.to_csv(Path(scratch) / name, index=False)
+            table.map(_plain).to_csv(Path(scratch) / name, index=False)
             copy_out(Path(scratch), settings.out)
+
+
+def _plain(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula, whatever somebody was called when enrolled."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
 def _needed(value: str | None, name: str, action: str) -> str:
