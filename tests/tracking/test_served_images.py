@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lrface.errors import DataError
+from lrface.tracking import served_images as module
 from lrface.tracking.served_images import MOST_BYTES, decode_images, encode_png
 
 
@@ -70,6 +71,15 @@ def test_anything_else_is_one_clear_line(texts, message):
         decode_images(texts)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+def test_pictures_that_are_large_together_are_refused_before_the_one_that_is_too_much(monkeypatch):
+    monkeypatch.setattr(module, "MOST_PIXELS", 2 * FACE[..., 0].size)
+    assert len(decode_images([encode_png(FACE)] * 2)) == 2
+    whole = encode_png(FACE)
+    with pytest.raises(DataError, match=r"image 2: got 16 x 16 pixels after others, more than 512"):
+        # Cut behind its header, so that reading it would be told as damage.
+        decode_images([whole, whole, whole[:80]])
 
 
 @given(st.one_of(st.text(max_size=200), st.binary(max_size=300).map(lambda data: base64.b64encode(data).decode())))

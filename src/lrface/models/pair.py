@@ -21,6 +21,7 @@ from lrface.models.store import read_model
 EDGEFACE: Final = "edgeface"
 DSR: Final = "dsr"
 BATCH: Final = 64
+_PIXELS: Final = BATCH * FACE_SIZE**2
 
 
 class Pair:
@@ -49,7 +50,7 @@ class Pair:
         self._device = device or torch.device("cpu")
 
     def restore(self, images: Sequence[UInt8[np.ndarray, "s s 3"]]) -> Float[Tensor, "n 3 112 112"]:
-        """Bring pictures of any sizes to faces of 112 x 112 in [0,1], those of one size in batches of 64.
+        """Bring pictures of any sizes to faces of 112 x 112 in [0,1], those of one size in batches.
 
         Raises:
             DataError: A picture is not square, or smaller than 8 pixels.
@@ -66,8 +67,10 @@ class Pair:
         with torch.inference_mode():
             for side in sorted({image.shape[0] for image in images}):
                 rows = [row for row, image in enumerate(images) if image.shape[0] == side]
-                for start in range(0, len(rows), BATCH):
-                    some = rows[start : start + BATCH]
+                # Larger pictures go in smaller batches, so that memory does not grow with their size.
+                batch = max(1, min(BATCH, _PIXELS // side**2))
+                for start in range(0, len(rows), batch):
+                    some = rows[start : start + batch]
                     faces[some] = self._enlarged(to_float(np.stack([images[row] for row in some]))).cpu()
         return faces
 

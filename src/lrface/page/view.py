@@ -1,6 +1,8 @@
 """The page itself, in Gradio: served from this machine whole, with nothing fetched from elsewhere."""
 
+import html
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -77,7 +79,7 @@ def build(trial: Trial, about: About) -> Any:  # noqa: ANN401 - Gradio is untype
     import gradio as gr
 
     with gr.Blocks(analytics_enabled=False, title="lrface", delete_cache=(60, _KEPT_SECONDS)) as page:
-        gr.Markdown(f"# {about.heading}\n\n" + "\n".join(f"- {line}" for line in about.lines))
+        gr.Markdown(f"# {_literal(about.heading)}\n\n" + "\n".join(f"- {_literal(line)}" for line in about.lines))
         with gr.Tab("Try"):
             _try_tab(gr, trial, about)
         with gr.Tab("Enrol"):
@@ -125,7 +127,8 @@ def _enrol_tab(gr: Any, trial: Trial) -> None:  # noqa: ANN401
     name = gr.Textbox(label="Name", max_length=100)
     agreed = gr.Checkbox(label="This person has agreed to be enrolled")
     go = gr.Button("Enrol", variant="primary")
-    said = gr.Markdown()
+    # A name is shown as text: as Markdown it could bring links and pictures from elsewhere.
+    said = gr.Textbox(label="Enrolled", interactive=False)
 
     def enrol(path: str | None, several: list[str] | None, name: str, agreed: bool) -> str:
         if not agreed:
@@ -168,9 +171,17 @@ def _told(gr: Any, body: Callable[..., object]) -> Callable[..., object]:  # noq
         try:
             return body(*values)
         except LrfaceError as error:
-            raise gr.Error(str(error), duration=_ERROR_SECONDS, print_exception=False) from error
+            # Gradio takes a message for HTML.
+            raise gr.Error(
+                html.escape(str(error), quote=False), duration=_ERROR_SECONDS, print_exception=False
+            ) from error
 
     return told
+
+
+def _literal(text: str) -> str:
+    """Text that Markdown shows as it is; what a version's tags say was written by whoever may write to the registry."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~&-])", r"\\\1", " ".join(text.split()))
 
 
 def _large(image: UInt8[np.ndarray, "s s 3"]) -> UInt8[np.ndarray, "l l 3"]:

@@ -16,6 +16,7 @@ from lrface.errors import DataError
 MOST_IMAGES: Final = 64
 MOST_BYTES: Final = 2 * 1024**2
 LARGEST_SIDE: Final = 1024
+MOST_PIXELS: Final = 16 * LARGEST_SIDE**2
 SMALLEST_SIDE: Final = 8
 _FORMATS: Final = ("PNG", "JPEG", "WEBP")
 _DATA_URL: Final = re.compile(r"\Adata:image/[a-z]{3,5};base64,")
@@ -29,7 +30,7 @@ def decode_images(texts: Sequence[object]) -> list[UInt8[np.ndarray, "s s 3"]]:
 
     Args:
         texts: Base64 (plain, or as a ``data:`` URL) or the bytes of PNG, JPEG or WebP, square, 8 to 1024 pixels, at
-            most 2 MiB each, at most 64 of them.
+            most 2 MiB each, at most 64 of them, with 16 megapixels in all.
 
     Raises:
         DataError: One of them is something else; the message says which.
@@ -41,7 +42,12 @@ def decode_images(texts: Sequence[object]) -> list[UInt8[np.ndarray, "s s 3"]]:
             expected=f"1 to {MOST_IMAGES}",
             remedy="send them in several requests",
         )
-    return [_decode(text, f"image {index}") for index, text in enumerate(texts)]
+    images: list[UInt8[np.ndarray, "s s 3"]] = []
+    left = MOST_PIXELS
+    for index, text in enumerate(texts):
+        images.append(_decode(text, f"image {index}", left))
+        left -= images[-1].shape[0] ** 2
+    return images
 
 
 def encode_png(image: UInt8[np.ndarray, "h w 3"]) -> str:
@@ -51,7 +57,7 @@ def encode_png(image: UInt8[np.ndarray, "h w 3"]) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def _decode(text: object, what: str) -> UInt8[np.ndarray, "s s 3"]:
+def _decode(text: object, what: str, most: int) -> UInt8[np.ndarray, "s s 3"]:
     data = _bytes(text, what)
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
@@ -62,6 +68,13 @@ def _decode(text: object, what: str) -> UInt8[np.ndarray, "s s 3"]:
                     got=f"{width} x {height} pixels",
                     expected=f"an aligned face, square, {SMALLEST_SIDE} to {LARGEST_SIDE} pixels",
                     remedy="crop the face first",
+                )
+            if width * height > most:
+                raise DataError(
+                    what,
+                    got=f"{width} x {height} pixels after others, more than {MOST_PIXELS:,} in the request",
+                    expected=f"at most {MOST_PIXELS:,} in all",
+                    remedy="send smaller pictures, or several requests",
                 )
             if getattr(image, "n_frames", 1) > 1:
                 raise DataError(what, got="an animation", expected="one picture", remedy="send one frame")
