@@ -24,7 +24,7 @@ ifneq ($(PLACE),$(CURDIR))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help env demo test simulate lint pytest bench bench-quick ui app docs clean
+.PHONY: help env demo test simulate lint pytest audit bench bench-quick ui app docs clean
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -49,6 +49,10 @@ lint: $(STAMP) ## check style, types and layers
 
 pytest: $(STAMP)
 	OMP_NUM_THREADS=1 pytest -n $(WORKERS) --dist loadfile
+
+# Without --strict a package that the service does not know passes for one without a known vulnerability.
+audit: $(STAMP) ## look the locked packages up in a list of known vulnerabilities; needs a network (AUDIT="-s osv")
+	uvx pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements.lock $(AUDIT)
 
 docs: $(STAMP) ## build the documentation in build/site
 	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict

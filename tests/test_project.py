@@ -212,6 +212,27 @@ def test_help_lists_the_targets(tmp_path):
     assert {"env", "demo", "test", "ui", "lint", "clean"} <= set(re.findall(r"make ([a-z]+)", shown))
 
 
+def test_an_audit_that_finds_or_knows_nothing_is_a_failure(tmp_path):
+    """Held against an auditor that knows no package: what it does then is decided by its words."""
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (tmp_path / ".venv" / ".place").write_text(str(tmp_path))
+    (tmp_path / ".venv" / ".complete").touch()
+    (programs / "uvx").write_text('#!/bin/sh\necho "$@"\ncase "$*" in *--strict*) exit 1;; esac\n')
+    (programs / "uvx").chmod(0o755)
+
+    done = _alone(["make", "audit", "AUDIT=-s osv"], cwd=tmp_path)
+
+    assert done.returncode != 0
+    words = done.stdout.splitlines()[-1].split()
+    assert re.fullmatch(r"pip-audit@\d+\.\d+\.\d+", words[0])
+    assert {"--require-hashes", "--disable-pip"} <= set(words)
+    assert words[words.index("--requirement") + 1] == "requirements.lock"
+    assert words[-2:] == ["-s", "osv"]
+
+
 @pytest.mark.parametrize("version", ["3.10", "3.14", None])
 def test_a_python_that_will_not_do_is_refused_in_one_line(tmp_path, version):
     shutil.copy(ROOT / "Makefile", tmp_path)
