@@ -114,6 +114,17 @@ def test_nothing_is_open_to_other_machines(name):
         assert service["networks"] == ["inner"]
 
 
+@pytest.mark.parametrize("name", sorted({*SERVICES} - {"train"}))
+def test_what_serves_says_whether_it_does(name):
+    words = SERVICES[name]["healthcheck"]["test"]
+
+    assert words[0] == "CMD"
+    if words[1] == "python":
+        compile(words[3], name, "exec")
+        own = {port.rpartition(":")[2] for port in SERVICES[name].get("ports", [])} or {"8000"}
+        assert any(port in words[3] for port in own)
+
+
 def test_the_tracking_server_checks_hosts_and_asks_for_a_login():
     words = SERVICES["mlflow"]["command"]
     (hosts,) = (word.partition("=")[2].split(",") for word in words if word.startswith("--allowed-hosts"))
