@@ -3,6 +3,8 @@
     python benchmarks/faults.py                      # 20 of each; takes about half an hour on two cores
     python benchmarks/faults.py --server 3 --trainer 0 --seed 7
 
+Every process is forked from one that has imported everything, so that a start costs no more than what it does.
+
 A server of its own (SQLite and files) serves a copy of the project that has run the cycle of `preset=smoke`. Then
 
 - super-resolvers are trained while the server is killed by SIGKILL and started again, until there were enough kills.
@@ -13,12 +15,13 @@ A server of its own (SQLite and files) serves a copy of the project that has run
 """
 
 import argparse
+import multiprocessing
 import os
 import random
+import runpy
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -26,6 +29,7 @@ import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from lrface.tracking.names import PAIR
 from lrface.tracking.pair import check_pair
@@ -37,33 +41,31 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("MLproject", "conda.yaml", "conf", "src")
 MODELS = ("edgeface", "dsr", PAIR)
 EPOCHS = 12
+FORKS = multiprocessing.get_context("forkserver")
+LOADED = [
+    *("lrface.jobs.main", "lrface.jobs.train_dsr", "lrface.jobs.promote"),
+    *("mlflow.pyfunc", "mlflow.server.fastapi_app", "uvicorn"),
+    *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"),
+]
 Points = dict[str, list[tuple[int, float]]]
 
 
 class Server:
+    """The application of `mlflow server` on one address, again and again."""
+
     def __init__(self, folder: Path) -> None:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
         self.folder = folder
         self.uri = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Any = None
 
     def start(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        words = [
-            *("mlflow", "server", f"--port={self.port}", "--workers=1"),
-            *(f"--backend-store-uri=sqlite:///{self.folder}/mlflow.db", f"--artifacts-destination={self.folder}/files"),
-        ]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", *words],
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            )
-        for _ in range(1200):
+        self.process = FORKS.Process(target=serve, args=(self.port, self.folder))
+        self.process.start()
+        for _ in range(3000):
             try:
                 with urllib.request.urlopen(f"{self.uri}/health", timeout=1):  # noqa: S310
                     return
@@ -73,9 +75,26 @@ class Server:
 
     def kill(self) -> None:
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            self.process.kill()
+            self.process.join()
             self.process = None
+
+
+def serve(port: int, folder: Path) -> None:
+    """What `mlflow server --backend-store-uri sqlite:///... --artifacts-destination ...` serves."""
+    import uvicorn
+    from mlflow.server import constants
+    from mlflow.server.fastapi_app import app
+
+    with (folder / "log").open("ab") as log:
+        for stream in (1, 2):
+            os.dup2(log.fileno(), stream)
+    os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = f"sqlite:///{folder}/mlflow.db"
+    os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = "mlflow-artifacts:/"
+    os.environ[constants.ARTIFACTS_DESTINATION_ENV_VAR] = str(folder / "files")
+    os.environ[constants.SERVE_ARTIFACTS_ENV_VAR] = "true"
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
 
 class Job:
@@ -86,34 +105,46 @@ class Job:
         self.lines: list[str] = []
         self.marked = time.monotonic()
         self._mark = mark
-        self.process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", f"lrface.jobs.{words[0]}", *words[1:]],
-            cwd=project,
-            env={**os.environ, "PYTHONPATH": "src", "MLFLOW_TRACKING_URI": uri, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._reader = threading.Thread(target=self._read)
+        out, into = FORKS.Pipe(duplex=False)
+        self.process = FORKS.Process(target=work, args=(project, uri, words, into))
+        self.process.start()
+        into.close()
+        self._reader = threading.Thread(target=self._read, args=(out,))
         self._reader.start()
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line)
-            if self._mark in line:
-                self.marked = time.monotonic()
-                self.seen.set()
+    def _read(self, out: Any) -> None:  # noqa: ANN401
+        with os.fdopen(os.dup(out.fileno()), errors="replace") as lines:
+            out.close()
+            for line in lines:
+                self.lines.append(line)
+                if self._mark in line:
+                    self.marked = time.monotonic()
+                    self.seen.set()
         self.seen.set()
 
+    @property
+    def runs(self) -> bool:
+        return bool(self.process.is_alive())
+
     def end(self) -> int:
-        code = self.process.wait()
+        self.process.join()
         self._reader.join()
-        return code
+        return int(self.process.exitcode)
 
     @property
     def text(self) -> str:
         return "".join(self.lines)
+
+
+def work(project: Path, uri: str, words: tuple[str, ...], into: Any) -> None:  # noqa: ANN401
+    """What `python -m lrface.jobs.NAME ...` does in the project's folder."""
+    for stream in (1, 2):
+        os.dup2(into.fileno(), stream)
+    into.close()
+    os.chdir(project)
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    sys.argv = list(words)
+    runpy.run_path(str(project / "src" / "lrface" / "jobs" / f"{words[0]}.py"), run_name="__main__")
 
 
 def main() -> int:
@@ -122,6 +153,8 @@ def main() -> int:
     parser.add_argument("--trainer", type=int, default=20, help="kills of the trainer")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    FORKS.set_forkserver_preload(LOADED)
     dice = random.Random(given.seed)  # noqa: S311
     with tempfile.TemporaryDirectory() as scratch:
         project, server = copy_project(Path(scratch) / "project"), Server(Path(scratch) / "server")
@@ -188,9 +221,9 @@ def server_kills(project: Path, server: Server, store: Store, wanted: int, dice:
         words = training(project, 0, EPOCHS)
         job = Job(project, server.uri, *words, mark="dsr epoch 1/")
         job.seen.wait()
-        while kills < wanted and job.process.poll() is None:
+        while kills < wanted and job.runs:
             time.sleep(dice.uniform(0.1, 3))
-            if job.process.poll() is not None:
+            if not job.runs:
                 break
             server.kill()
             kills += 1
