@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from lrface.images.procedural import draw_identity, draw_nuisance, render
+from lrface.jobs.gallery import _plain
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
 from lrface.models.store import write_model
@@ -95,3 +96,9 @@ def test_under_mlflow_run_a_name_is_refused_since_it_would_stay_in_the_records(m
     )
     assert ended.code != 0
     assert "expected the key that action=list shows" in ended.err
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+Ann", "-Ann", "@Ann"])
+def test_a_name_is_no_formula_in_a_table(name):
+    assert _plain(name) == f"'{name}"
+    assert (_plain("Ann=Bob"), _plain(-0.5)) == ("Ann=Bob", -0.5)

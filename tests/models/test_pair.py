@@ -60,3 +60,22 @@ def test_a_pair_is_read_from_its_folder_with_the_hash_of_its_recogniser(networks
     (tmp_path / "other").rename(tmp_path / "edgeface")
     with pytest.raises(WeightsError, match="got a dsr; expected a edgeface"):
         read_pair(tmp_path)
+
+
+def test_larger_pictures_go_in_smaller_batches(networks, monkeypatch):
+    pair = Pair(*networks, "a" * 64)
+    sizes = []
+    real = pair._enlarged
+
+    def counted(batch):
+        sizes.append(tuple(batch.shape))
+        return real(batch)
+
+    monkeypatch.setattr(pair, "_enlarged", counted)
+    images = [
+        np.full((side, side, 3), 10 * number, np.uint8)
+        for number, side in enumerate((448, 448, 448, 448, 448, 1024, 1024))
+    ]
+    faces = pair.restore(images)
+    assert sizes == [(4, 3, 448, 448), (1, 3, 448, 448), (1, 3, 1024, 1024), (1, 3, 1024, 1024)]
+    assert [round(float(face.mean()) * 255) for face in faces] == [10 * number for number in range(7)]
