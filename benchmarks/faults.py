@@ -43,7 +43,7 @@ MODELS = ("edgeface", "dsr", PAIR)
 EPOCHS = 12
 FORKS = multiprocessing.get_context("forkserver")
 LOADED = [
-    *("lrface.jobs.main", "lrface.jobs.train_dsr", "lrface.jobs.promote"),
+    *("lrface.jobs.pipelines.main", "lrface.jobs.pipelines.train_dsr", "lrface.jobs.pipelines.promote"),
     *("mlflow.pyfunc", "mlflow.server.fastapi_app", "uvicorn"),
     *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"),
 ]

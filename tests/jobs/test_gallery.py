@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from lrface.images.procedural import draw_identity, draw_nuisance, render
-from lrface.jobs.gallery import _plain
+from lrface.jobs.pipelines.gallery import _plain
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
 from lrface.models.store import write_model
