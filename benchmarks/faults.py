@@ -243,7 +243,10 @@ def server_kills(project: Path, server: Server, store: Store, wanted: int, dice:
         count = sum(version.run_id == run_id for version in versions_of(store, "dsr"))
         if count != 1 or list((project / "mlruns" / "spool").glob("*/target.json")):
             wrong.append(f"training {trainings}: {count} versions, or a spool is left")
-        print(f"training {trainings}: {kills} kills of the server so far, exit code {code}, {total} points", flush=True)
+        print(
+            f"training {trainings}: {kills} kills of the server so far, exit code {code}, {total} points; {len(wrong)} faults so far",
+            flush=True,
+        )
     print(
         f"server: {kills} kills in {trainings} trainings, away {min(away):.1f} to {max(away):.1f} s; "
         f"{trainings * total} points expected, {len(wrong)} faults; {again} trainings needed the same command again"
@@ -283,7 +286,7 @@ def trainer_kills(project: Path, server: Server, store: Store, wanted: int, dice
         count = sum(version.run_id == run_id for version in versions_of(store, "dsr" if name == "train_dsr" else PAIR))
         if count != 1:
             wrong.append(f"after kill {kills} of {name} ({state}): {count} versions of one run")
-        print(f"kill {kills} of {name}: left {state}", flush=True)
+        print(f"kill {kills} of {name}: left {state}; {len(wrong)} faults so far", flush=True)
     print(f"trainer: {kills} kills, {len(wrong)} faults; what they left: {dict(sorted(states.items()))}")
     return wrong
 
