@@ -244,7 +244,7 @@ def server_kills(project: Path, server: Server, store: Store, wanted: int, dice:
         if count != 1 or list((project / "mlruns" / "spool").glob("*/target.json")):
             wrong.append(f"training {trainings}: {count} versions, or a spool is left")
         print(
-            f"training {trainings}: {kills} kills of the server so far, exit code {code}, {total} points; {len(wrong)} faults so far",
+            f"training {trainings}: {kills} kills of the server so far, exit code {code}; {len(wrong)} faults so far",
             flush=True,
         )
     print(
