@@ -122,14 +122,15 @@ class Job:
                     self.seen.set()
         self.seen.set()
 
-    @property
     def runs(self) -> bool:
         return bool(self.process.is_alive())
 
     def end(self) -> int:
         self.process.join()
         self._reader.join()
-        return int(self.process.exitcode)
+        code = self.process.exitcode
+        assert code is not None
+        return int(code)
 
     @property
     def text(self) -> str:
@@ -221,9 +222,9 @@ def server_kills(project: Path, server: Server, store: Store, wanted: int, dice:
         words = training(project, 0, EPOCHS)
         job = Job(project, server.uri, *words, mark="dsr epoch 1/")
         job.seen.wait()
-        while kills < wanted and job.runs:
+        while kills < wanted and job.runs():
             time.sleep(dice.uniform(0.1, 3))
-            if not job.runs:
+            if not job.runs():
                 break
             server.kill()
             kills += 1
