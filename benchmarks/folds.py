@@ -3,6 +3,7 @@
     python benchmarks/folds.py --faces FOLDER --edgeface WEIGHTS --out FOLDER
     python benchmarks/folds.py ... --fold 2            # one of the cycles alone; several may run side by side
     python benchmarks/folds.py ... --pairs pairs.csv   # and labelled pairs of other people, each network's mean
+    python benchmarks/folds.py ... --figures           # of the folds that are done, without running others
 
 `FOLDER/subject/image.png`, aligned. Person number n is tested in fold n mod folds; two others choose the epochs; the
 rest train. A probe is restored and embedded by networks that never saw its person, and compared with HR faces of
@@ -70,8 +71,10 @@ def fold_table(table: pd.DataFrame, fold: int, folds: int) -> pd.DataFrame:
 
 
 def run_cycle(table: pd.DataFrame, project: Path, given: argparse.Namespace, fold: int) -> None:
-    shutil.rmtree(project, ignore_errors=True)
-    project.mkdir(parents=True)
+    try:
+        project.mkdir(parents=True)
+    except FileExistsError:
+        sys.exit(f"{project}: somebody is at work there, or was stopped; remove it to begin anew")
     for part in PARTS:
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, project / part)
     (project / "mlruns").mkdir()
@@ -132,35 +135,40 @@ class Scores:
     """Scores of probes against HR faces of everybody, for all probes once all folds are in."""
 
     def __init__(self, person: np.ndarray) -> None:
-        self.person = person
-        self.weights = draw_weights(int(person.max()) + 1, REPLICATES, 0)
+        self.person = self.enrolled = person
+        self.row = np.arange(len(person))
         self.scores = np.zeros((len(person), len(person)), np.float32)
         self.psnr = np.full(len(person), np.nan)
 
+    def keep(self, tested: np.ndarray) -> None:
+        """Leave the probes of some people; everybody stays enrolled."""
+        self.row, self.scores, self.psnr = self.row[tested], self.scores[tested], self.psnr[tested]
+        self.person = np.unique(self.enrolled[tested], return_inverse=True)[1]
+        self.named = self.enrolled[tested]
+        self.people = int(self.person.max()) + 1
+        self.weights = draw_weights(self.people, REPLICATES, 0)
+
     def right(self) -> np.ndarray:
-        """For each face how often it is named rightly, over the choices of the enrolled image."""
-        count = min(GALLERIES, *np.unique(self.person, return_counts=True)[1])
-        firsts = np.unique(self.person, return_index=True)[1]
-        found = np.full((count, len(self.person)), np.nan)
+        """For each probe how often it is named rightly, over the choices of the enrolled image."""
+        count = min(GALLERIES, *np.unique(self.enrolled, return_counts=True)[1])
+        firsts = np.unique(self.enrolled, return_index=True)[1]
+        found = np.full((count, len(self.row)), np.nan)
         for turn in range(count):
             gallery = firsts + turn
-            named = self.person[gallery][self.scores[:, gallery].argmax(1)]
-            found[turn] = named == self.person
-            found[turn, gallery] = np.nan
+            right = self.enrolled[gallery][self.scores[:, gallery].argmax(1)] == self.named
+            found[turn] = np.where(np.isin(self.row, gallery), np.nan, right)
         often: np.ndarray = np.nanmean(found, axis=0)
         return often
 
     def tar(self, far: float) -> tuple[float, float, float]:
-        same = self.person[:, None] == self.person[None]
-        other_image = ~np.eye(len(same), dtype=bool)
-        value = tar_at_far(self.scores[same & other_image], self.scores[~same], far).value
-        threshold = np.sort(self.scores[~same])[::-1][int(np.floor(far * (~same).sum()))]
+        same = self.named[:, None] == self.enrolled[None]
+        genuine = same & (self.row[:, None] != np.arange(len(self.enrolled))[None])
+        point = tar_at_far(self.scores[genuine], self.scores[~same], far)
         # The threshold is held: what people differ in is how many of their own pairs pass it.
-        passed = np.where(same & other_image, self.scores > threshold, np.nan)
-        share = np.nanmean(passed, axis=1)
+        share = np.nanmean(np.where(genuine, self.scores >= point.threshold, np.nan), axis=1)
         replicates = np.array([np.average(share, weights=weight[self.person]) for weight in self.weights])
-        interval = expanded_interval(value, replicates, int(self.person.max()) + 1)
-        return value, interval.low, interval.high
+        interval = expanded_interval(point.value, replicates, self.people)
+        return point.value, interval.low, interval.high
 
 
 def figures(table: pd.DataFrame, given: argparse.Namespace) -> pd.DataFrame:
@@ -168,7 +176,9 @@ def figures(table: pd.DataFrame, given: argparse.Namespace) -> pd.DataFrame:
     faces = to_float(np.stack([read_image(Path(path), path, MAX_PIXELS) for path in table["path"]]))
     cells: dict[tuple[str, str, int], Scores] = {}
     colour = []
-    for number in range(given.folds):
+    done = [number for number in range(given.folds) if (given.out / f"fold{number}" / "done").exists()]
+    tested = np.isin(person % given.folds, done)
+    for number in done:
         fold = Fold(given.out / f"fold{number}")
         rows = np.flatnonzero(person % given.folds == number)
         for name, recogniser in fold.recognisers.items():
@@ -187,6 +197,8 @@ def figures(table: pd.DataFrame, given: argparse.Namespace) -> pd.DataFrame:
                     cell.scores[rows] = embedded(recogniser, shown) @ old.T
         if given.pairs:
             colour += pair_lines(fold, given.pairs, number)
+    for cell in cells.values():
+        cell.keep(tested)
     lines = [line(key, cell, cells) for key, cell in cells.items()]
     if colour:
         mean = pd.DataFrame(colour).groupby(["resolver", "recogniser", "size"], sort=False)["tar_at_far_1e-2"].mean()
@@ -242,16 +254,19 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the projects and the figures")
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--fold", type=int, help="run this cycle alone")
+    parser.add_argument("--figures", action="store_true", help="run no cycle")
     parser.add_argument("--preset", default="real")
     parser.add_argument("--overrides", default="", help="as of the entry point main")
     parser.add_argument("--pairs", type=Path, help="a table of labelled pairs of other people")
     given = parser.parse_args()
     table = table_of(given.faces)
-    for fold in range(given.folds) if given.fold is None else [given.fold]:
+    wanted = range(given.folds) if given.fold is None else [given.fold]
+    for fold in [] if given.figures else wanted:
         project = given.out / f"fold{fold}"
         if not (project / "done").exists():
             run_cycle(table, project, given, fold)
-    if not all((given.out / f"fold{fold}" / "done").exists() for fold in range(given.folds)):
+    done = sum((given.out / f"fold{fold}" / "done").exists() for fold in range(given.folds))
+    if not done or (done < given.folds and not given.figures):
         print("other folds have yet to run")
         return 0
     lines = figures(table, given)
