@@ -9,7 +9,6 @@ import pytest
 import requests
 
 from lrface.jobs.pipelines import app as module
-from lrface.page import view
 from lrface.page.trial import MOST_BYTES
 
 STARTS_WITHIN = 240.0
@@ -38,7 +37,7 @@ def test_the_page_is_launched_with_the_pair_the_licence_and_an_example(job, monk
     def launch(trial, about, **options):
         seen.update(options, about=about, shown=trial.show(about.example, 12, 0.35))
 
-    monkeypatch.setattr(view, "launch", launch)
+    monkeypatch.setattr(module, "launch", launch)
     monkeypatch.setenv(module.USER, "me")
     monkeypatch.setenv(module.PASSWORD, "s3cret")
     gallery = str(tmp_path / "g.parquet")
