@@ -22,7 +22,7 @@ def test_without_a_login_others_are_not_let_in(job, monkeypatch):
 
 
 def test_without_the_extra_it_is_named(job, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert "pip install 'lrface[app]'" in job("app", *PAIR).refused()
 
 
