@@ -53,7 +53,7 @@ def test_two_processes_finetune_as_one_does(job, project, person):
     )
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("edgeface epoch 1/1") == 1
+    assert done.stdout.count("finetune epoch 1/1") == 1
     got = project.run("finetune pretrained").data
     assert got.params["trainer.devices"] == "2"
     for name in ("train/loss", "val/similarity", "val/impostor"):
