@@ -1,7 +1,8 @@
 """`app`: a page to try a pair, on this machine, until it is interrupted."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import Parameter
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     Parameter("gallery", "gallery", "path of a .parquet file"),
@@ -12,4 +13,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("app", PARAMETERS))
+    leave(lambda: command("app", PARAMETERS))

@@ -6,14 +6,14 @@ Nothing here imports torch or MLflow, which take seconds: help and refusals come
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 from lrface.config import SCHEMAS
 from lrface.errors import LrfaceError
 from lrface.jobs.arguments import Parser, log_named
 from lrface.jobs.compose import COMMON, Parameter, free_overrides, settings_for
 from lrface.jobs.help import help_texts
+from lrface.jobs.importing import imported
 from lrface.jobs.ranks import complain
 from lrface.jobs.terminal import Terminal, terminal_of
 
@@ -57,15 +57,8 @@ def command(
         return 1
     except KeyboardInterrupt:
         return 130
-    perform: Callable[..., int] = import_module("lrface.jobs.performing").perform
+    perform: Callable[..., int] = imported("lrface.jobs.performing").perform
     return perform(job, settings, given, words, terminal)
-
-
-def leave(code: int) -> NoReturn:
-    """End the process, with everything written out."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    sys.exit(code)
 
 
 def _parse(job: str, parameters: Sequence[Parameter], words: Sequence[str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """`compare`: two pairs on the same probes, with the verdict that `promote` would give."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import DATA, Parameter
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     *DATA,
@@ -13,4 +14,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("compare", PARAMETERS))
+    leave(lambda: command("compare", PARAMETERS))

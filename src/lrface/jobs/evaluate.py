@@ -1,7 +1,8 @@
 """`evaluate`: every arm on people who were in no training."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import DATA, Parameter
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     *DATA,
@@ -11,4 +12,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("evaluate", PARAMETERS))
+    leave(lambda: command("evaluate", PARAMETERS))

@@ -1,7 +1,8 @@
 """`export`: both networks and the whole pair as ONNX, in float32 and int8, each held against what it came from."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import Parameter
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     Parameter("edgeface", "edgeface", "recogniser: models:/ URI, path, released name, or none"),
@@ -10,4 +11,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("export", PARAMETERS))
+    leave(lambda: command("export", PARAMETERS))

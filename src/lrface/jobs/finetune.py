@@ -1,7 +1,8 @@
 """`finetune`: a recogniser on what a super-resolver makes; sets `edgeface@finetuned`."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import DATA, Parameter
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     *DATA,
@@ -12,4 +13,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("finetune", PARAMETERS))
+    leave(lambda: command("finetune", PARAMETERS))

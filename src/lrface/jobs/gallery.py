@@ -1,7 +1,8 @@
 """`gallery`: enrol people, list them, name faces, remove somebody for good, take galleries in and out."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import Parameter
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     Parameter("action", "action", "enrol, list, remove, identify, import, export or accept"),
@@ -15,4 +16,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("gallery", PARAMETERS))
+    leave(lambda: command("gallery", PARAMETERS))

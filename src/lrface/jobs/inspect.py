@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from lrface.errors import LrfaceError
 from lrface.jobs.arguments import Parser, log_named
-from lrface.jobs.command import leave
+from lrface.jobs.importing import imported
+from lrface.jobs.leaving import leave
 from lrface.jobs.terminal import Terminal, terminal_of
 
 
@@ -24,6 +25,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         terminal = terminal_of(log_named(words))
         given = _parser().parse_args(words)
         # only now: a wrong word need not wait for torch
+        imported("lrface.models.checkpoint")
         from lrface.models.checkpoint import as_error, inspect_checkpoint
 
         report = inspect_checkpoint(given.path, variant=given.variant or None)
@@ -56,4 +58,4 @@ def _parser() -> Parser:
 
 
 if __name__ == "__main__":
-    leave(run())
+    leave(run)

@@ -1,8 +1,9 @@
 """`main`: the whole cycle in one run, with a child run for each stage."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import DATA, Parameter
 from lrface.jobs.cycle import own_overrides, stage_configs
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     *DATA,
@@ -13,4 +14,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("main", PARAMETERS, own=own_overrides, check=stage_configs))
+    leave(lambda: command("main", PARAMETERS, own=own_overrides, check=stage_configs))

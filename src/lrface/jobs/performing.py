@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
 
 import torch
 
@@ -14,6 +13,7 @@ from lrface.config import SCHEMAS, JobSettings, TrainerSettings
 from lrface.errors import ConfigError, LrfaceError
 from lrface.jobs.compose import project_root
 from lrface.jobs.context import Context
+from lrface.jobs.importing import imported
 from lrface.jobs.ranks import complain, leads, started
 from lrface.jobs.several import (
     LOST,
@@ -96,7 +96,7 @@ def _alone(job: str, settings: JobSettings, context: Context) -> None:
 
 def body(job: str) -> Callable[..., object]:
     """What an entry point does: `run(settings, context)` of its module in `jobs.pipelines`."""
-    run: Callable[..., object] = import_module(f"lrface.jobs.pipelines.{job}").run
+    run: Callable[..., object] = imported(f"lrface.jobs.pipelines.{job}").run
     return run
 
 

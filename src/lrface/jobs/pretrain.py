@@ -1,7 +1,8 @@
 """`pretrain`: a recogniser to start from, loaded from weights or trained on HR faces; sets `edgeface@pretrained`."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import DATA, Parameter
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     *DATA,
@@ -13,4 +14,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("pretrain", PARAMETERS))
+    leave(lambda: command("pretrain", PARAMETERS))

@@ -1,7 +1,8 @@
 """`promote`: the candidate pair becomes `lrface@champion`, or a refusal says why not; or the last one comes back."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import DATA, Parameter
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     *DATA,
@@ -12,4 +13,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("promote", PARAMETERS))
+    leave(lambda: command("promote", PARAMETERS))

@@ -1,7 +1,8 @@
 """`search`: many trainings that differ in some keys, each a run below this one, and which of them was best."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import DATA, Parameter
+from lrface.jobs.leaving import leave
 from lrface.jobs.space import own_overrides, space_of
 
 PARAMETERS = (
@@ -18,4 +19,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("search", PARAMETERS, own=own_overrides, check=space_of))
+    leave(lambda: command("search", PARAMETERS, own=own_overrides, check=space_of))

@@ -1,7 +1,8 @@
 """`sweep`: what each threshold would give, the two best ones, the calibrated one and the one in use."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import DATA, Parameter
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     *DATA,
@@ -11,4 +12,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("sweep", PARAMETERS))
+    leave(lambda: command("sweep", PARAMETERS))

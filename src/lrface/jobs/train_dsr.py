@@ -1,7 +1,8 @@
 """`train_dsr`: a super-resolver under a frozen recogniser; sets `dsr@baseline` or `dsr@cycle`."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import DATA, Parameter
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     *DATA,
@@ -12,4 +13,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("train_dsr", PARAMETERS))
+    leave(lambda: command("train_dsr", PARAMETERS))

@@ -1,7 +1,8 @@
 """`verify`: every arm on public sets, with the published figures beside."""
 
-from lrface.jobs.command import command, leave
+from lrface.jobs.command import command
 from lrface.jobs.compose import Parameter
+from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     Parameter("source", "source", "sets, by commas: .bin of insightface, pairs.txt, pairs.csv, or the folder of a set"),
@@ -11,4 +12,4 @@ PARAMETERS = (
 )
 
 if __name__ == "__main__":
-    leave(command("verify", PARAMETERS))
+    leave(lambda: command("verify", PARAMETERS))
