@@ -4,6 +4,7 @@
     python benchmarks/folds.py ... --fold 2            # one of the cycles alone; several may run side by side
     python benchmarks/folds.py ... --pairs pairs.csv   # and labelled pairs of other people, each network's mean
     python benchmarks/folds.py ... --figures           # of the folds that are done, without running others
+    python benchmarks/folds.py ... --figures --also edge=models:/dsr/4      # and another super-resolver of each
 
 `FOLDER/subject/image.png`, aligned. Person number n is tested in fold n mod folds; two others choose the epochs; the
 rest train. A probe is restored and embedded by networks that never saw its person, and compared with HR faces of
@@ -98,17 +99,17 @@ def run_cycle(table: pd.DataFrame, project: Path, given: argparse.Namespace, fol
 class Fold:
     """The networks of one cycle."""
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, also: dict[str, str]) -> None:
         store = connect(project, TrackingSettings())
         with tempfile.TemporaryDirectory() as scratch:
 
             def fetched(uri: str) -> Path:
                 return download(store, resolve(store, uri), Path(scratch) / uri.replace("/", "_"))
 
+            trained = {"baseline": "models:/dsr/1", "cycle": "models:/dsr@cycle", **also}
             self.resolvers = {
                 "bicubic": bicubic,
-                "baseline": load_dsr(fetched("models:/dsr@baseline"))[0].eval(),
-                "cycle": load_dsr(fetched("models:/dsr@cycle"))[0].eval(),
+                **{name: load_dsr(fetched(uri))[0].eval() for name, uri in trained.items()},
             }
             self.recognisers = {
                 name: load_edgeface(fetched(f"models:/edgeface@{name}"))[0].eval()
@@ -179,7 +180,7 @@ def figures(table: pd.DataFrame, given: argparse.Namespace) -> pd.DataFrame:
     done = [number for number in range(given.folds) if (given.out / f"fold{number}" / "done").exists()]
     tested = np.isin(person % given.folds, done)
     for number in done:
-        fold = Fold(given.out / f"fold{number}")
+        fold = Fold(given.out / f"fold{number}", dict(given.also))
         rows = np.flatnonzero(person % given.folds == number)
         for name, recogniser in fold.recognisers.items():
             high = embedded(recogniser, faces)
@@ -246,6 +247,13 @@ def pair_lines(fold: Fold, table: Path, number: int) -> list[dict[str, object]]:
     return found
 
 
+def named(text: str) -> tuple[str, str]:
+    name, _, uri = text.partition("=")
+    if not uri:
+        raise argparse.ArgumentTypeError(f"got {text}, expected NAME=URI")
+    return name, uri
+
+
 @torch.no_grad()
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -258,6 +266,14 @@ def main() -> int:
     parser.add_argument("--preset", default="real")
     parser.add_argument("--overrides", default="", help="as of the entry point main")
     parser.add_argument("--pairs", type=Path, help="a table of labelled pairs of other people")
+    parser.add_argument(
+        "--also",
+        type=named,
+        action="append",
+        default=[],
+        metavar="NAME=URI",
+        help="another super-resolver of each fold's registry",
+    )
     given = parser.parse_args()
     table = table_of(given.faces)
     wanted = range(given.folds) if given.fold is None else [given.fold]
