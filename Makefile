@@ -8,7 +8,8 @@ STAMP := $(VENV)/.complete
 PRESET ?= demo
 PORT ?= 5000
 PAIR ?= auto
-WORKERS ?= 2
+# A test process takes 2 GB, and the jobs that it starts as much again.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 6 ? n : 6)))
 
 SYSTEM_PATH := $(PATH)
 ifndef UV
