@@ -78,7 +78,9 @@ def test_gradio_serves_it_with_nothing_from_elsewhere_until_it_is_interrupted(pr
                 code = process.wait(timeout=60)
             finally:
                 process.kill()
-    assert code == 0, (tmp_path / "log").read_text()
+    text = (tmp_path / "log").read_text()
+    assert code == 0, text
+    assert text.splitlines()[-1].endswith("Ctrl-C ends it")
     assert config["analytics_enabled"] is False
     assert {item["api_visibility"] for item in config["dependencies"]} == {"private"}
     assert "fonts.googleapis" not in page

@@ -4,7 +4,9 @@ import html
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -60,7 +62,9 @@ def launch(trial: Trial, about: About, *, host: str, port: int, login: tuple[str
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
     with tempfile.TemporaryDirectory(prefix="lrface-page-") as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads
-        build(trial, about).launch(
+        page = build(trial, about)
+        page.launch(
+            prevent_thread_lock=True,
             server_name=host,
             server_port=port,
             auth=login,
@@ -72,6 +76,11 @@ def launch(trial: Trial, about: About, *, host: str, port: int, login: tuple[str
             footer_links=[],
             **_style(),
         )
+        # In place of Gradio's own waiting, which has something to say in the end.
+        with suppress(KeyboardInterrupt):
+            while page.is_running:
+                time.sleep(0.1)
+        page.close(verbose=False)
 
 
 def build(trial: Trial, about: About) -> Any:  # noqa: ANN401 - Gradio is untyped here
