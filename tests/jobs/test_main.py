@@ -142,6 +142,9 @@ def test_a_killed_cycle_goes_on_in_the_same_run_and_ends_with_the_same_figures(c
     assert parent.info.run_id == begun.info.run_id
     assert [child.info.run_name for child in again.children(parent)] == STAGES
     assert again.registry() == cycle.project.registry()
+    registered = [text.splitlines()[-1].partition(", registered ")[2] for text in (cycle.ended.out, ended.stdout)]
+    assert registered[0] == registered[1]
+    assert registered[0].startswith("models:/edgeface/1, models:/dsr/1, ")
     for name in STAGES:
         expected, found = cycle.project.run(name).data.metrics, again.run(name).data.metrics
         assert found == expected, name

@@ -1,6 +1,7 @@
 """How the process of a command ends: with all that was to be written written, and at once."""
 
 import atexit
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -21,6 +22,8 @@ class QuickEnd:
         """End the process, if it is known with which code."""
         if self.code is None:
             return
+        # Registered when Python's own modules were imported, and so behind this.
+        logging.shutdown()
         with suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()

@@ -35,6 +35,8 @@ class Done:
         """What a stage has made, now or before the cycle was killed: a path, a version's URI or a run's id."""
         if name in self._made:
             self._context.terminal.line(f"{name}: done before, {self._made[name]}")
+            if self._made[name].startswith("models:/"):
+                self._context.made.versions.append(self._made[name])
             return self._made[name]
         self._made[name] = make()
         written = self._record.with_suffix(".partial")
