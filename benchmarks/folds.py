@@ -200,7 +200,7 @@ def figures(table: pd.DataFrame, given: argparse.Namespace) -> pd.DataFrame:
             colour += pair_lines(fold, given.pairs, number)
     for cell in cells.values():
         cell.keep(tested)
-    lines = [line(key, cell, cells) for key, cell in cells.items()]
+    lines = [line(key, cell, cells, given.against) for key, cell in cells.items()]
     if colour:
         mean = pd.DataFrame(colour).groupby(["resolver", "recogniser", "size"], sort=False)["tar_at_far_1e-2"].mean()
         print(mean.unstack().round(3).to_string())
@@ -208,7 +208,9 @@ def figures(table: pd.DataFrame, given: argparse.Namespace) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def line(key: tuple[str, str, int], cell: Scores, cells: dict[tuple[str, str, int], Scores]) -> dict[str, object]:
+def line(
+    key: tuple[str, str, int], cell: Scores, cells: dict[tuple[str, str, int], Scores], against: str | None
+) -> dict[str, object]:
     right = cell.right()
     rank = mean_interval(right, cell.person, cell.weights)
     found: dict[str, object] = {"resolver": key[0], "recogniser": key[1], "size": key[2]}
@@ -218,7 +220,7 @@ def line(key: tuple[str, str, int], cell: Scores, cells: dict[tuple[str, str, in
         found |= {f"tar_at_far_{far:.0e}": value, f"tar_{far:.0e}_low": low, f"tar_{far:.0e}_high": high}
     if not np.isnan(cell.psnr).all():
         found["psnr"] = float(np.nanmean(cell.psnr))
-    reference = cells.get(("bicubic", "pretrained", key[2]))
+    reference = cells.get((against, key[1], key[2]) if against else ("bicubic", "pretrained", key[2]))
     if reference is not None and reference is not cell:
         gain = paired_interval(right, reference.right(), cell.person, cell.weights)
         found |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
@@ -266,6 +268,11 @@ def main() -> int:
     parser.add_argument("--preset", default="real")
     parser.add_argument("--overrides", default="", help="as of the entry point main")
     parser.add_argument("--pairs", type=Path, help="a table of labelled pairs of other people")
+    parser.add_argument(
+        "--against",
+        metavar="NAME",
+        help="whom gains in rank-1 are over, before the same recogniser; none: bicubic before the pretrained one",
+    )
     parser.add_argument(
         "--also",
         type=named,
