@@ -160,6 +160,39 @@ def test_all_arms_see_the_same_small_faces(small, world):
     np.testing.assert_array_equal(found.cell("one", 12, "unsteady").psnr, found.cell("two", 12, "unsteady").psnr)
 
 
+def test_what_arms_have_in_common_is_made_once_and_gives_what_each_alone_gives(small, world):
+    faces, protocol, _, quick = small
+    calls = []
+
+    class Resolver:
+        def forward(self, vlr):
+            calls.append("restored")
+            return bicubic(vlr).flip(-1)
+
+    def fine(images):
+        calls.append("fine")
+        return world.fine(images)
+
+    def turned(images):
+        calls.append("turned")
+        return world.fine(images).flip(1)
+
+    resolver = Resolver()
+    arms = [
+        Arm("first", fine, resolver.forward),
+        Arm("second", turned, resolver.forward),
+        Arm("old_gallery", turned, resolver.forward, gallery_embedder=fine),
+    ]
+    whole = quick.model_copy(update={"batch": len(protocol.probe_rows)})
+    together = evaluate(faces, protocol, arms, [12], settings=whole)
+    high = 2 * -(-len(protocol.high_rows) // whole.batch)
+    assert calls.count("restored") == 1
+    assert len(calls) - calls.count("restored") == 2 + high
+    for arm in arms:
+        alone = evaluate(faces, protocol, [arm], [12], settings=whole)
+        assert alone.records == tuple(record for record in together.records if record.arm == arm.name)
+
+
 def test_sizes_that_an_arm_does_not_take_are_left_out_and_told(small, world):
     faces, protocol, _, quick = small
     arms = [Arm("bicubic", world.fine, bicubic), Arm("dsr", world.fine, bicubic, smallest=8, largest=32)]

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lrface.errors import EvaluationError
-from lrface.evaluation.arms import Arm, Embedder
+from lrface.evaluation.arms import Arm, Embedder, Upscaler
 from lrface.evaluation.conditions import CLEAN, Degrade, clean
 from lrface.evaluation.measure import Embedded, Ruler
 from lrface.evaluation.protocol import Protocol
@@ -32,6 +32,49 @@ class _Gathered:
     embeddings: list[Tensor] = field(default_factory=list)
     psnr: list[Tensor] = field(default_factory=list)
     ssim: list[Tensor] = field(default_factory=list)
+
+
+class _Seen:
+    """A batch of small faces as the arms see it: what several of them have in common is made once.
+
+    Args:
+        vlr: The small faces.
+        original: Their HR faces.
+        paired: Which of them fidelity is measured on.
+    """
+
+    def __init__(self, vlr: Tensor, original: Tensor, paired: Tensor) -> None:
+        self._vlr, self._original, self._paired = vlr, original, paired
+        self._enlarged: dict[Upscaler, Tensor] = {}
+        self._embedded: dict[tuple[Upscaler, Embedder], Tensor] = {}
+        self._near: dict[Upscaler, tuple[Tensor, Tensor]] = {}
+
+    def embeddings(self, arm: Arm) -> Tensor:
+        """Embeddings of the probes of an arm that enlarges; n x d, on the CPU."""
+        upscaler = _upscaler(arm)
+        if (upscaler, arm.embedder) not in self._embedded:
+            made = arm.embedder(self._shown(upscaler))
+            self._embedded[upscaler, arm.embedder] = checked_embeddings(made, len(self._vlr), arm.name)
+        return self._embedded[upscaler, arm.embedder]
+
+    def fidelity(self, arm: Arm) -> tuple[Tensor, Tensor]:
+        """PSNR and SSIM of what an arm shows of the paired faces."""
+        upscaler = _upscaler(arm)
+        if upscaler not in self._near:
+            shown, wanted = self._shown(upscaler)[self._paired].float().cpu(), self._original[self._paired].cpu()
+            self._near[upscaler] = psnr(shown, wanted), ssim(shown, wanted)
+        return self._near[upscaler]
+
+    def _shown(self, upscaler: Upscaler) -> Tensor:
+        if upscaler not in self._enlarged:
+            self._enlarged[upscaler] = upscaler(self._vlr)
+        return self._enlarged[upscaler]
+
+
+def _upscaler(arm: Arm) -> Upscaler:
+    if arm.upscaler is None:
+        raise TypeError("the ceiling sees no small faces")
+    return arm.upscaler
 
 
 class _Counter:
@@ -166,22 +209,17 @@ class Evaluation:
                 original = to_float(self.faces[chosen]).to(self.device)
                 vlr = small(original, chosen)
                 paired = torch.tensor([row in self._pair_rows for row in chosen.tolist()])
+                seen = _Seen(vlr, original, paired)
                 for arm in arms:
-                    self._see(arm, vlr, original, paired, gathered[arm.name])
+                    found = gathered[arm.name]
+                    found.embeddings.append(seen.embeddings(arm))
+                    if paired.any():
+                        near = seen.fidelity(arm)
+                        found.psnr.append(near[0])
+                        found.ssim.append(near[1])
                 counter.step()
         for arm in arms:
             self._measure(arm, Cell(arm.name, size, name), gathered[arm.name])
-
-    @staticmethod
-    def _see(arm: Arm, vlr: Tensor, original: Tensor, paired: Tensor, gathered: _Gathered) -> None:
-        if arm.upscaler is None:
-            raise TypeError("the ceiling sees no small faces")
-        enlarged = arm.upscaler(vlr)
-        gathered.embeddings.append(checked_embeddings(arm.embedder(enlarged), len(vlr), arm.name))
-        if paired.any():
-            seen, wanted = enlarged[paired].float().cpu(), original[paired].cpu()
-            gathered.psnr.append(psnr(seen, wanted))
-            gathered.ssim.append(ssim(seen, wanted))
 
     def _measure(self, arm: Arm, cell: Cell, gathered: _Gathered) -> None:
         # Batches go through the rows in rising order; the protocol lists its pairs by subject.
