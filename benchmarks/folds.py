@@ -106,6 +106,7 @@ class Fold:
             def fetched(uri: str) -> Path:
                 return download(store, resolve(store, uri), Path(scratch) / uri.replace("/", "_"))
 
+            # By number: a training that is added to a fold afterwards may have moved the alias.
             trained = {"baseline": "models:/dsr/1", "cycle": "models:/dsr@cycle", **also}
             self.resolvers = {
                 "bicubic": bicubic,
@@ -282,6 +283,11 @@ def main() -> int:
         help="another super-resolver of each fold's registry",
     )
     given = parser.parse_args()
+    known = ["bicubic", "baseline", "cycle", *(name for name, _ in given.also)]
+    if len(set(known)) < len(known):
+        parser.error(f"--also: got {', '.join(known[3:])}; expected other names than {', '.join(known[:3])}")
+    if given.against and given.against not in known:
+        parser.error(f"--against: got {given.against}; expected one of {', '.join(known)}")
     table = table_of(given.faces)
     wanted = range(given.folds) if given.fold is None else [given.fold]
     for fold in [] if given.figures else wanted:
