@@ -26,10 +26,10 @@ import pandas as pd
 import torch
 
 from lrface.data.naming import natural_key
-from lrface.data.reading import read_image
 from lrface.evaluation.arms import bicubic
 from lrface.images.degradation import small_faces
 from lrface.images.ranges import to_float
+from lrface.images.reading import read_image
 from lrface.images.resample import shrink
 from lrface.metrics.fidelity import psnr
 from lrface.metrics.statistics import draw_weights, expanded_interval, mean_interval, paired_interval

@@ -23,10 +23,10 @@ import pandas as pd
 from lrface.data.listed import ListSource
 from lrface.data.parallel import cores
 from lrface.data.prepare import prepare
-from lrface.data.reading import read_image
 from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, SplitSettings
 from lrface.images.alignment import TEMPLATE, robust_similarity, warp
 from lrface.images.procedural import ProceduralSettings, render_faces
+from lrface.images.reading import read_image
 
 PER_SUBJECT = 20
 MOMENTS = 10

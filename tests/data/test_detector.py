@@ -9,10 +9,10 @@ import pytest
 from lrface.data import detector
 from lrface.data.aligner import Aligner
 from lrface.data.detector import YUNET_SHA256, Detector, download_yunet, read_weights
-from lrface.data.reading import BadImageError
 from lrface.data.settings import AlignSettings, DetectorSettings
 from lrface.errors import ConfigError, DataError
 from lrface.images.alignment import TEMPLATE
+from lrface.images.reading import BadImageError
 
 
 @pytest.fixture

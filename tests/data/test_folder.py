@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from lrface.data.folder import FolderSource
-from lrface.data.reading import BadImageError
 from lrface.data.settings import AlignSettings, ReadSettings
 from lrface.data.source import Report
 from lrface.errors import DataError
+from lrface.images.reading import BadImageError
 
 
 def read(root, **settings):

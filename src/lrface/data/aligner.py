@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from lrface.data.detector import Detector
-from lrface.data.reading import BadImageError
 from lrface.data.settings import AlignSettings
 from lrface.images import alignment
 from lrface.images.alignment import FACE_SIZE
+from lrface.images.reading import BadImageError
 
 _SQUARE_WITHIN = 0.02
 

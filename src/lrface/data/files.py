@@ -12,10 +12,10 @@ import numpy as np
 from lrface.data.aligner import Aligner
 from lrface.data.measure import measure
 from lrface.data.parallel import ordered_map
-from lrface.data.reading import BadImageError, decode_image, image_pixels, read_image
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Problem, Report, SourceFace
 from lrface.errors import DataError
+from lrface.images.reading import BadImageError, decode_image, image_pixels, read_image
 
 _PIXELS_IN_FLIGHT = 48_000_000
 _SMALL_FILE = 1 << 15

@@ -17,10 +17,10 @@ from typing import Any
 
 from lrface.data.files import FileReader, ImageFile, check_root
 from lrface.data.naming import natural_key
-from lrface.data.reading import IMAGE_SUFFIXES
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Report, SourceFace
 from lrface.errors import DataError
+from lrface.images.reading import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from jaxtyping import UInt8
 
 from lrface.data.aligner import Aligner
 from lrface.data.naming import natural_key
-from lrface.data.reading import IMAGE_SUFFIXES, BadImageError, read_image
 from lrface.data.settings import ReadSettings
 from lrface.errors import DataError
+from lrface.images.reading import IMAGE_SUFFIXES, BadImageError, read_image
 from lrface.images.sizes import VLR_MAX, VLR_MIN
 
 

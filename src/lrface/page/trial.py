@@ -10,11 +10,11 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from lrface.data.aligner import Aligner
-from lrface.data.reading import decode_image
 from lrface.errors import DataError
 from lrface.gallery.entry import Entry
 from lrface.gallery.gallery import Gallery, Match
 from lrface.images.ranges import to_float, to_uint8
+from lrface.images.reading import decode_image
 from lrface.images.resample import check_size, shrink
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.pair import Pair

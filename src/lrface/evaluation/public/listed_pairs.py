@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from lrface.data.reading import IMAGE_SUFFIXES
 from lrface.evaluation.public.pictures import Align, broken, read_bytes, read_faces
 from lrface.evaluation.public.sets import PairSet
+from lrface.images.reading import IMAGE_SUFFIXES
 
 MAX_LIST_BYTES = 64 << 20
 MAX_PICTURES = 100_000

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrface.data.reading import IMAGE_SUFFIXES
 from lrface.evaluation.public.insightface import read_verification_bin
 from lrface.evaluation.public.listed_pairs import read_lfw_pairs, read_pair_table
 from lrface.evaluation.public.low_resolution import read_survface, read_tinyface, survface_base, tinyface_base
 from lrface.evaluation.public.pictures import Align, broken
 from lrface.evaluation.public.sets import PairSet, SearchSet
 from lrface.evaluation.public.settings import Kind
+from lrface.images.reading import IMAGE_SUFFIXES
 
 LFW_LIST, TABLE_LIST = "pairs.txt", "pairs.csv"
 KNOWN = (

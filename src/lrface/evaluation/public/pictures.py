@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from lrface.data.reading import IMAGE_SUFFIXES, BadImageError, decode_image
 from lrface.errors import EvaluationError
+from lrface.images.reading import IMAGE_SUFFIXES, BadImageError, decode_image
 from lrface.images.sizes import FACE_SIZE
 
 MAX_PIXELS = 64_000_000

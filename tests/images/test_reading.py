@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrface.data.reading import BadImageError, decode_image, image_pixels, read_image
+from lrface.images.reading import BadImageError, decode_image, image_pixels, read_image
 
 
 def encoded(pixels: np.ndarray, kind: str, **options) -> bytes:
