@@ -27,6 +27,7 @@ from lrface.training.settings import (
 )
 
 PRETRAINED = "models:/edgeface@pretrained"
+DIRECT = "models:/edgeface@direct"
 FINETUNED = "models:/edgeface@finetuned"
 BASELINE = "models:/dsr@baseline"
 CYCLE = "models:/dsr@cycle"
@@ -99,10 +100,16 @@ class PretrainSettings(DataJobSettings):
 
 
 class FinetuneSettings(DataJobSettings):
-    """`finetune`: a recogniser on what a super-resolver makes."""
+    """`finetune`: a recogniser on what a super-resolver makes, or on small faces as they are."""
 
     edgeface: str = Field(PRETRAINED, description="recogniser to start from: models:/ URI, path or released name")
-    dsr: str = Field(BASELINE, description="super-resolver that makes its faces: models:/ URI or model folder")
+    dsr: str = Field(
+        BASELINE,
+        description="super-resolver that makes its faces: models:/ URI or model folder; none: bicubic has its share",
+    )
+    alias: Literal["auto", "finetuned", "direct"] = Field(
+        "auto", description="alias of the new version; auto: direct where dsr is none, else finetuned"
+    )
     head: HeadSettings = HeadSettings()
     loop: LoopSettings = LoopSettings(epochs=25, batch_size=32)
     images_per_epoch: int = Field(0, ge=0, description="faces in an epoch, 0 for each face once")
@@ -352,6 +359,16 @@ class MainSettings(JobSettings):
     warm_start: bool = Field(
         True, description="the cycle's super-resolver starts from the baseline's weights, not from nothing"
     )
+    direct: bool = Field(
+        False,
+        description="also fine-tune on small faces alone, with no super-resolver: what the pair has to beat; "
+        "order=from_direct does so in any case",
+    )
+    order: Literal["cycle", "from_direct"] = Field(
+        "cycle",
+        description="cycle: the baseline is trained under the first recogniser, which is then fine-tuned; from_direct: "
+        "under edgeface@direct, which is then fine-tuned, while a copy of it goes on alone for as many faces",
+    )
 
     @model_validator(mode="after")
     def _one_cycle(self) -> Self:
@@ -361,6 +378,11 @@ class MainSettings(JobSettings):
                 "say allow_second_cycle=true to go on"
             )
         return self
+
+    @property
+    def with_direct(self) -> bool:
+        """Whether a recogniser is fine-tuned on small faces alone."""
+        return self.direct or self.order == "from_direct"
 
 
 SCHEMAS: dict[str, type[JobSettings]] = {

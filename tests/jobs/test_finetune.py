@@ -4,21 +4,56 @@ import itertools
 import json
 import math
 
+import pytest
+
 from lrface.config import FinetuneSettings
-from lrface.jobs.pipelines.finetune import GENTLE_CLIP, GENTLE_HEAD_LR, gentler
+from lrface.jobs.pipelines.finetune import GENTLE_CLIP, GENTLE_HEAD_LR, _without_sr, gentler
 from lrface.training.edgeface import EdgeFaceTraining
+from lrface.training.settings import MixSettings
 
 SMALL = ("--preset", "smoke", "--epochs", "1")
 
 
-def test_without_a_super_resolver_it_learns_from_bicubic(job, project):
-    ended = job("finetune", *SMALL, "--dsr", "none", "--overrides", "mix.sr=0 mix.bicubic=0.5 mix.hr=0.5")
+def test_without_a_super_resolver_it_is_direct_and_of_no_cycle(job, project):
+    tuned = project.version("edgeface", "finetuned").version
+    ended = job("finetune", *SMALL, "--dsr", "none")
 
     assert ended.code == 0, ended.err
-    version = project.version("edgeface", "finetuned")
+    version = project.version("edgeface", "direct")
     assert version.tags["super_resolver"] == "bicubic"
     assert version.tags["start"] == "models:/edgeface/1"
-    assert version.tags["cycle"] == "1"
+    assert version.tags["cycle"] == "0"
+    assert project.version("edgeface", "finetuned").version == tuned
+    assert project.run("direct pretrained").data.metrics.keys() >= {"direct/rank1", "stage1/loss_arcface"}
+
+
+def test_without_a_super_resolver_bicubic_has_its_share_and_hr_no_more_than_its_own():
+    mix = _without_sr(MixSettings(sr=0.6, bicubic=0.2, hr=0.2))
+
+    assert (mix.sr, mix.hr) == (0.0, 0.2)
+    assert mix.bicubic == pytest.approx(0.8)
+
+
+def test_direct_has_as_many_faces_of_its_own_and_those_of_its_start_in_its_tags(job, project):
+    assert job("finetune", *SMALL, "--dsr", "none", "--seed", "3").code == 0
+    first = project.version("edgeface", "direct")
+    assert job("finetune", *SMALL, "--dsr", "none", "--edgeface", "models:/edgeface@direct").code == 0
+    again = project.version("edgeface", "direct")
+
+    start = int(project.version("edgeface", "pretrained").tags["faces_seen_in_all"])
+    own = int(first.tags["faces_seen"])
+    assert own > 0
+    assert int(first.tags["faces_seen_in_all"]) == start + own
+    assert int(again.tags["faces_seen_in_all"]) == start + 2 * own
+
+
+def test_what_a_super_resolver_has_shown_faces_to_is_not_called_direct(job, project):
+    before = project.registry()
+
+    line = job("finetune", *SMALL, "--overrides", "alias=direct").refused()
+
+    assert "dsr=none" in line
+    assert project.registry() == before
 
 
 def test_a_second_cycle_is_refused_until_asked_for(job, project):

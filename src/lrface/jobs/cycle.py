@@ -17,15 +17,19 @@ from lrface.config import (
 from lrface.jobs import evaluate, finetune, pretrain, promote, train_dsr
 from lrface.jobs.compose import COMMON, DATA, Parameter, free_overrides, settings_for
 
+DIRECT = "finetune_direct"
 STAGES: dict[str, tuple[type[JobSettings], tuple[Parameter, ...]]] = {
     "prepare": (PrepareSettings, DATA),
     "pretrain": (PretrainSettings, pretrain.PARAMETERS),
     "train_dsr": (TrainDsrSettings, train_dsr.PARAMETERS),
     "finetune": (FinetuneSettings, finetune.PARAMETERS),
+    DIRECT: (FinetuneSettings, finetune.PARAMETERS),
     "evaluate": (EvaluateSettings, evaluate.PARAMETERS),
     "promote": (PromoteSettings, promote.PARAMETERS),
 }
-TRAININGS = frozenset({"pretrain", "train_dsr", "finetune"})
+JOBS = {DIRECT: "finetune"}
+"""The entry point of a stage, where it is not of the stage's name; its overrides hold for the stage too."""
+TRAININGS = frozenset({"pretrain", "train_dsr", "finetune", DIRECT})
 FOR_ALL = frozenset({"seed", "device", "tracking"})
 NOT_FOR_STAGES = frozenset({"overrides", "out", "edgeface"})
 
@@ -62,7 +66,7 @@ def stage_configs(settings: MainSettings, given: Mapping[str, str]) -> Configs:
         }
         if name == "pretrain":
             chosen["edgeface"] = settings.edgeface
-        configs[name] = settings_for(name, schema, chosen, parameters, _for_stage(name, overrides))
+        configs[name] = settings_for(JOBS.get(name, name), schema, chosen, parameters, _for_stage(name, overrides))
     return Configs(configs)
 
 
@@ -73,15 +77,17 @@ def own_overrides(text: str) -> list[str]:
 
 def _for_stage(name: str, overrides: list[str]) -> list[str]:
     """Those that start with the stage's name, without it; those of the data; seed, device and tracker."""
-    prefix = f"{name}."
-    taken = []
+    taken: list[str] = []
+    own: list[str] = []
     for part in overrides:
-        signs = part[: len(part) - len(part.lstrip("+~"))]
-        if _first(part) == name:
-            taken.append(signs + part[len(signs) :].removeprefix(prefix))
+        signs, first = part[: len(part) - len(part.lstrip("+~"))], _first(part)
+        if first in {name, JOBS.get(name)}:
+            # what is said of the stage alone comes last, and wins over what is said of its entry point
+            to = own if name in JOBS and first == name else taken
+            to.append(signs + part[len(signs) :].removeprefix(f"{first}."))
         elif _first(part) in {*FOR_ALL, "data"} or (_first(part) == "trainer" and name in TRAININGS):
             taken.append(part)
-    return taken
+    return taken + own
 
 
 def _first(override: str) -> str:

@@ -1,4 +1,4 @@
-"""`finetune`: a recogniser on what a super-resolver makes; sets `edgeface@finetuned`."""
+"""`finetune`: a recogniser on small faces; sets `edgeface@finetuned`, without a super-resolver `edgeface@direct`."""
 
 from lrface.jobs.command import command
 from lrface.jobs.compose import DATA, Parameter

@@ -19,6 +19,7 @@ class Alias(StrEnum):
     """The aliases of the registered models."""
 
     PRETRAINED = "pretrained"
+    DIRECT = "direct"
     FINETUNED = "finetuned"
     BASELINE = "baseline"
     CYCLE = "cycle"
@@ -46,6 +47,8 @@ class VersionTag(StrEnum):
     SUPERVISOR = "supervisor"
     SUPER_RESOLVER = "super_resolver"
     CYCLE = "cycle"
+    FACES_SEEN = "faces_seen"
+    FACES_IN_ALL = "faces_seen_in_all"
     LICENCE = "licence"
     TERMS = "terms"
     VERDICT = "verdict"

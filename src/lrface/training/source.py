@@ -149,6 +149,11 @@ class EpochSource:
         """Number of batches in an epoch."""
         return self._steps
 
+    @property
+    def faces(self) -> int:
+        """Number of faces in an epoch."""
+        return self._steps * self._size
+
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the current epoch."""
         order = self._order(self._epoch())

@@ -1,4 +1,4 @@
-"""`finetune`: a recogniser on what a super-resolver makes; sets `edgeface@finetuned`."""
+"""`finetune`: a recogniser on small faces; sets `edgeface@finetuned`, without a super-resolver `edgeface@direct`."""
 
 import copy
 import tempfile
@@ -9,7 +9,7 @@ import torch
 
 from lrface.config import FinetuneSettings
 from lrface.data.pack import Pack
-from lrface.errors import EvaluationError, NonFiniteError
+from lrface.errors import ConfigError, EvaluationError, NonFiniteError
 from lrface.evaluation.arms import Arm, bicubic
 from lrface.evaluation.figures import png, score_histograms
 from lrface.evaluation.protocol import draw_protocol
@@ -21,6 +21,7 @@ from lrface.images.sizes import VLR_MAX, VLR_MIN
 from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, recognition_data
+from lrface.jobs.seen import seen_tags
 from lrface.jobs.stage import Stage, data_tags, log_pack, register_network, stage, trained
 from lrface.losses.margin import MarginHead
 from lrface.models.average import interpolated
@@ -31,18 +32,23 @@ from lrface.tracking.runs import Run
 from lrface.tracking.versions import ModelVersion
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
 from lrface.training.head import cached_embeddings, train_head
+from lrface.training.settings import MixSettings
 
 GENTLE_HEAD_LR, GENTLE_CLIP = 5e-5, 0.5
 
 
 def run(settings: FinetuneSettings, context: Context, parent: Run | None = None) -> ModelVersion:
-    """Fine-tune in two stages and register the best state as `edgeface@finetuned`."""
+    """Fine-tune in two stages and register the best state as `edgeface@finetuned`, or as `edgeface@direct`."""
+    alias = _alias(settings)
     start = load_recogniser(settings.edgeface, context)
     resolver = load_super_resolver(settings.dsr, context) if settings.dsr != NONE else None
     pack = pack_for(settings.data, context)
     data = recognition_data(pack, settings.images_per_epoch, settings.loop.val_faces)
     inputs = {"pack": pack.digest, "edgeface": start.sha256, "dsr": resolver.sha256 if resolver else NONE}
-    cycle = (resolver.cycle if resolver else 0) + 1
+    cycle = resolver.cycle + 1 if resolver else start.cycle
+    word = Alias.DIRECT.value if alias is Alias.DIRECT else "finetune"
+    if resolver is None:
+        settings = settings.model_copy(update={"mix": _without_sr(settings.mix)})
     lineage = {
         VersionTag.SUPER_RESOLVER: resolver.origin if resolver else "bicubic",
         "super_resolver_sha256": inputs["dsr"],
@@ -54,15 +60,16 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
         "finetune",
         settings,
         context,
-        name=f"finetune {start.label}",
+        name=f"{word} {start.label}",
         inputs=inputs,
         parent=parent,
         tags=lineage,
         trains=True,
     ) as work:
         log_pack(work.run, pack, "training", len(data.rows))
-        context.terminal.line(f"finetune: {start.origin} on faces of {lineage[VersionTag.SUPER_RESOLVER]}")
-        network, figures = _tune(settings, context, work, start, resolver, data)
+        context.terminal.line(f"{word}: {start.origin} on faces of {lineage[VersionTag.SUPER_RESOLVER]}")
+        network, figures, seen = _tune(settings, context, work, start, resolver, data, word)
+        work.run.set_tags(seen)
         if settings.tuned_share < 1:
             # the figures are of the network at the end of training, which this one is not
             network, figures = interpolated(start.network, network, settings.tuned_share), {}
@@ -73,14 +80,37 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
             work.run,
             network,
             made=context.made,
-            alias=Alias.FINETUNED,
+            alias=alias,
             licence=joined_licences(filter(None, licences)),
-            tags={**terms, VersionTag.JOB: "finetune", **lineage},
+            tags={**terms, VersionTag.JOB: "finetune", **lineage, **seen},
             out=settings.out,
             pack=pack,
             named=context.names,
             figures=figures,
         )
+
+
+def _alias(settings: FinetuneSettings) -> Alias:
+    """The alias of the new version.
+
+    Raises:
+        ConfigError: What a super-resolver has shown faces to is to be called direct.
+    """
+    if settings.alias == "auto":
+        return Alias.DIRECT if settings.dsr == NONE else Alias.FINETUNED
+    if settings.alias == "direct" and settings.dsr != NONE:
+        raise ConfigError(
+            "alias direct",
+            got=f"dsr={settings.dsr}",
+            expected="dsr=none, for direct is what has seen small faces as they are",
+            remedy="say dsr=none, or alias=finetuned",
+        )
+    return Alias(settings.alias)
+
+
+def _without_sr(mix: MixSettings) -> MixSettings:
+    """The same mix where nobody super-resolves: as many small faces, enlarged by bicubic."""
+    return mix.model_copy(update={"sr": 0.0, "bicubic": mix.sr + mix.bicubic})
 
 
 def _tune(
@@ -90,14 +120,18 @@ def _tune(
     start: Recogniser,
     resolver: SuperResolver | None,
     data: EdgeFaceData,
-) -> tuple[EdgeFace, Mapping[str, float]]:
-    """Both stages; again with gentler settings where an epoch was not finite. Also the best figures of the second."""
+    word: str,
+) -> tuple[EdgeFace, Mapping[str, float], dict[str, int]]:
+    """Both stages; again with gentler settings where an epoch was not finite.
+
+    Also the best figures of the second, and how many faces it has shown.
+    """
     tries = settings.retries if settings.on_nan == "retry" else 0
     for attempt in range(tries + 1):
         network = copy.deepcopy(start.network).requires_grad_(True)
         try:
             folder = work.folder / f"stage_2_{attempt}"
-            figures = _train(settings, context, work, folder, network, start.network, resolver, data)
+            figures, seen = _train(settings, context, work, folder, network, start, resolver, data, word)
         except NonFiniteError as error:
             if attempt == tries:
                 raise
@@ -105,7 +139,7 @@ def _tune(
             context.terminal.line(f"{error}; trying again, {attempt + 1} of {tries}")
             work.run.set_tags({f"retry_{attempt + 1}": settings.optim.model_dump_json()})
         else:
-            return network, figures
+            return network, figures, seen
     raise AssertionError("the last try either returns or raises")
 
 
@@ -128,17 +162,19 @@ def _train(
     work: Stage,
     folder: Path,
     network: EdgeFace,
-    anchor: EdgeFace,
+    start: Recogniser,
     resolver: SuperResolver | None,
     data: EdgeFaceData,
-) -> Mapping[str, float]:
+    word: str,
+) -> tuple[Mapping[str, float], dict[str, int]]:
+    anchor = start.network
     recipe = EdgeFaceRecipe(
         settings.loop, settings.optim, settings.mix, settings.degradation, settings.augmentation, settings.collapse
     )
     restore = resolver.network.restore if resolver else None
     generator = torch.Generator().manual_seed(settings.seed)
     head = MarginHead(settings.margin, data.classes, generator)
-    with context.terminal.progress("finetune stage 1") as progress:
+    with context.terminal.progress(f"{word} stage 1") as progress:
         embeddings, labels = cached_embeddings(anchor, restore, data, recipe, generator, context.device, progress)
     if settings.margin.start == "centres":
         head.start_at_centres(embeddings, labels, generator)
@@ -146,7 +182,7 @@ def _train(
     for epoch, values in enumerate(stage_1):
         work.run.log_metrics({f"stage1/{name}": value for name, value in values.items()}, step=epoch)
         context.terminal.line(
-            f"finetune stage 1 epoch {epoch + 1}/{settings.head.epochs} "
+            f"{word} stage 1 epoch {epoch + 1}/{settings.head.epochs} "
             f"loss {values['loss_arcface']:.4f} accuracy {values['accuracy']:.4f}"
         )
     training = EdgeFaceTraining(
@@ -162,10 +198,10 @@ def _train(
         device=context.device,
         head_accuracy=stage_1[-1]["accuracy"] if stage_1 else None,
     )
-    training.stage = "finetune"
-    outcome = trained(training, work, context, "finetune stage 2")
-    work.run.log_headline({f"finetune/{name}": value for name, value in outcome.best.items()})
-    return outcome.best
+    training.stage = word
+    outcome = trained(training, work, context, f"{word} stage 2")
+    work.run.log_headline({f"{word}/{name}": value for name, value in outcome.best.items()})
+    return outcome.best, seen_tags(training, outcome, start.version)
 
 
 def _show(

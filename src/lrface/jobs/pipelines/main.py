@@ -17,10 +17,14 @@ from lrface.config import (
 )
 from lrface.data.settings import PackData
 from lrface.jobs.context import Context
-from lrface.jobs.cycle import Configs, stage_configs
+from lrface.jobs.cycle import DIRECT, Configs, stage_configs
+from lrface.jobs.networks import NONE
 from lrface.jobs.pipelines import evaluate, finetune, prepare, pretrain, promote, train_dsr
 from lrface.jobs.stage import NOT_WORK, stage
 from lrface.tracking.names import Alias
+
+DIRECT_START = "direct_start"
+"""Name in the arms of the direct recogniser that the pair starts from; `direct` is the same one trained on."""
 
 
 class Done:
@@ -46,7 +50,11 @@ class Done:
 
 
 def run(settings: MainSettings, context: Context) -> promote.Promotion:
-    """Prepare, pretrain, train, fine-tune, train again, evaluate, promote."""
+    """Prepare, pretrain, train, fine-tune, train again, evaluate, promote.
+
+    The rival of the pair, fine-tuned on small faces alone, has seen as many faces as the pair's own recogniser: from
+    the same start, or where the pair starts from it, trained on for as long.
+    """
     configs = stage_configs(settings, context.given)
     plan = {name: config.model_dump(mode="json", exclude=set(NOT_WORK)) for name, config in configs.by_stage.items()}
     with stage("main", settings, context, name="cycle", inputs={"plan": json.dumps(plan, sort_keys=True)}) as work:
@@ -67,13 +75,26 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
             return train_dsr.run(wanted, context, work.run).uri
 
         def finetuned(start: str, resolver: str) -> str:
-            wanted = configs.of("finetune", FinetuneSettings, data=data, edgeface=start, dsr=resolver)
-            return finetune.run(wanted, context, work.run).uri
+            changes = {"data": data, "edgeface": start, "dsr": resolver, "alias": "finetuned"}
+            return finetune.run(configs.of("finetune", FinetuneSettings, **changes), context, work.run).uri
+
+        def direct(start: str) -> str:
+            changes = {"data": data, "edgeface": start, "dsr": NONE, "alias": "direct"}
+            return finetune.run(configs.of(DIRECT, FinetuneSettings, **changes), context, work.run).uri
 
         first = done.once("pretrain", pretrained)
-        baseline = resolver = done.once("train_dsr baseline", partial(super_resolver, first))
+        recognisers = {first: Alias.PRETRAINED.value}
+        start = first
+        if settings.with_direct:
+            rival = done.once("direct", partial(direct, first))
+            if settings.order == "from_direct":
+                start = rival
+                recognisers[start] = DIRECT_START
+                rival = done.once("direct, trained on", partial(direct, start))
+            recognisers[rival] = Alias.DIRECT.value
+        baseline = resolver = done.once("train_dsr baseline", partial(super_resolver, start))
         for number in range(1, settings.cycles + 1):
-            tuned = done.once(f"finetune {number}", partial(finetuned, first, resolver))
+            tuned = done.once(f"finetune {number}", partial(finetuned, start, resolver))
             changes = {
                 "start": resolver if settings.warm_start else "none",
                 "allow_second_cycle": settings.allow_second_cycle,
@@ -81,16 +102,13 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
             resolver = done.once(f"train_dsr cycle {number}", partial(super_resolver, tuned, **changes))
 
         # By version and not by alias: another cycle on the same registry may move the aliases meanwhile.
+        recognisers[tuned] = Alias.FINETUNED.value
+
         def evaluated() -> str:
             wanted = configs.of(
-                "evaluate", EvaluateSettings, data=data, edgeface=(first, tuned), dsr=(baseline, resolver)
+                "evaluate", EvaluateSettings, data=data, edgeface=tuple(recognisers), dsr=(baseline, resolver)
             )
-            names = {
-                first: Alias.PRETRAINED,
-                tuned: Alias.FINETUNED,
-                baseline: Alias.BASELINE,
-                resolver: Alias.CYCLE,
-            }
+            names = recognisers | {baseline: Alias.BASELINE.value, resolver: Alias.CYCLE.value}
             return evaluate.run(wanted, context, work.run, labels=names).run_id
 
         done.once("evaluate", evaluated)

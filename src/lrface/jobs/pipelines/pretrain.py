@@ -6,6 +6,7 @@ from lrface.config import PretrainSettings
 from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, load_recogniser
 from lrface.jobs.packs import pack_for, recognition_data
+from lrface.jobs.seen import seen_tags
 from lrface.jobs.stage import data_tags, log_pack, register_network, stage, trained
 from lrface.losses.margin import MarginHead
 from lrface.models.edgeface import EdgeFace
@@ -55,6 +56,8 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
         )
         training.stage = "pretrain"
         outcome = trained(training, work, context, "pretrain")
+        seen = seen_tags(training, outcome, None)
+        work.run.set_tags(seen)
         work.run.log_headline({f"pretrain/{name}": value for name, value in outcome.best.items()})
         return register_network(
             work.run,
@@ -62,7 +65,7 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
             made=context.made,
             alias=Alias.PRETRAINED,
             licence=pack.info.licence or "unknown",
-            tags={**data_tags(pack), VersionTag.CYCLE: 0, VersionTag.JOB: "pretrain"},
+            tags={**data_tags(pack), VersionTag.CYCLE: 0, VersionTag.JOB: "pretrain", **seen},
             out=settings.out,
             pack=pack,
             named=context.names,

@@ -11,6 +11,7 @@ from lrface.images.sheet import contact_sheet
 from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, Recogniser, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, super_resolution_data
+from lrface.jobs.seen import seen_tags
 from lrface.jobs.stage import data_tags, log_pack, register_network, stage, trained
 from lrface.models.dsr import DSR
 from lrface.tracking.lineage import joined_licences
@@ -48,7 +49,7 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
         if settings.loss.weights()["perceptual"] == 0:
             context.terminal.line("train_dsr: the perceptual term is off")
             work.run.set_tags({"perceptual": "off"})
-        network = _network(settings, context)
+        network, start = _network(settings, context)
         training = DsrTraining(
             network,
             supervisor.network,
@@ -63,6 +64,8 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             device=context.device,
         )
         outcome = trained(training, work, context, "train_dsr")
+        seen = seen_tags(training, outcome, start)
+        work.run.set_tags(seen)
         restorer = training.trained()
         work.run.log_headline({f"dsr_{alias}/{name}": value for name, value in outcome.best.items()})
         return register_network(
@@ -71,7 +74,7 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             made=context.made,
             alias=alias,
             licence=joined_licences([supervisor.licence, pack.info.licence or "unknown"]),
-            tags={**data_tags(pack, supervisor.version), VersionTag.JOB: "train_dsr", **lineage},
+            tags={**data_tags(pack, supervisor.version), VersionTag.JOB: "train_dsr", **lineage, **seen},
             out=settings.out,
             pack=pack,
             named=context.names,
@@ -100,12 +103,14 @@ def _ancestors(supervisor: Recogniser) -> dict[str, str]:
     return {"supervisor_super_resolver": version.tags[VersionTag.SUPER_RESOLVER]}
 
 
-def _network(settings: TrainDsrSettings, context: Context) -> DSR:
+def _network(settings: TrainDsrSettings, context: Context) -> tuple[DSR, ModelVersion | None]:
+    """The network to train, and the version that it is, where it does not start from nothing."""
     if settings.start != NONE:
-        return load_super_resolver(settings.start, context).network.requires_grad_(True).train()
+        start = load_super_resolver(settings.start, context)
+        return start.network.requires_grad_(True).train(), start.version
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return DSR(settings.dsr, settings.network)
+        return DSR(settings.dsr, settings.network), None
 
 
 def _stacked(rows: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,0 +1,20 @@
+"""How many faces a network has been shown: what makes two arms comparable."""
+
+from lrface.tracking.names import VersionTag
+from lrface.tracking.versions import ModelVersion
+from lrface.training.module import Outcome, TrainingModule
+
+
+def seen_tags(training: TrainingModule, outcome: Outcome, start: ModelVersion | None) -> dict[str, int]:
+    """Faces that a training has shown its network, and with those of the network that it started from.
+
+    A face counts each time it is shown. What a network saw before it came into the registry is not known and not
+    counted.
+    """
+    here = outcome.epochs * (training.source.faces if training.source is not None else 0)
+    return {VersionTag.FACES_SEEN.value: here, VersionTag.FACES_IN_ALL.value: here + seen_in_all(start)}
+
+
+def seen_in_all(version: ModelVersion | None) -> int:
+    """Faces that a version and those before it were shown by the jobs that made them."""
+    return int(version.tags.get(VersionTag.FACES_IN_ALL, "0")) if version is not None else 0
