@@ -14,7 +14,7 @@ from lrface.evaluation.settings import CURVE_SIZES, DecisionSettings, Evaluation
 from lrface.images.settings import AugmentationSettings, DegradationSettings
 from lrface.images.sizes import VLR_MAX, VLR_MIN
 from lrface.losses.settings import DsrLossSettings, MarginSettings
-from lrface.models.settings import DsrSettings, DsrVariant
+from lrface.models.settings import DsrSettings, DsrVariant, OnnxSettings
 from lrface.settings import Settings
 from lrface.tracking.settings import TrackingSettings
 from lrface.training.settings import (
@@ -161,7 +161,13 @@ class TrainDsrSettings(DataJobSettings):
     augmentation: AugmentationSettings = AugmentationSettings()
 
 
-class ArmJobSettings(JobSettings):
+class StrangerJobSettings(JobSettings):
+    """What every job has that also takes recognisers of others."""
+
+    onnx: OnnxSettings = OnnxSettings()
+
+
+class ArmJobSettings(StrangerJobSettings):
     """What every job has that measures arms: (bicubic, each super-resolver) x each recogniser."""
 
     edgeface: tuple[str, ...] = Field(
@@ -276,7 +282,7 @@ class ExportSettings(JobSettings):
         return self
 
 
-class OnePairSettings(JobSettings):
+class OnePairSettings(StrangerJobSettings):
     """What every job that uses one pair has."""
 
     pair: str = Field(

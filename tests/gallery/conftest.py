@@ -40,10 +40,10 @@ def gallery(request: pytest.FixtureRequest, tmp_path: Path) -> Gallery:
 def faces() -> Callable[..., np.ndarray]:
     """Unit vectors: `faces(seed, count)` are alike for one seed and strangers for two."""
 
-    def draw(seed: int, amount: int = 1, spread: float = 0.02) -> np.ndarray:
+    def draw(seed: int, amount: int = 1, spread: float = 0.02, width: int = 512) -> np.ndarray:
         generator = np.random.default_rng(seed)
-        centre = generator.standard_normal(512) / np.sqrt(512)
-        vectors = centre + spread * generator.standard_normal((amount, 512))
+        centre = generator.standard_normal(width) / np.sqrt(width)
+        vectors = centre + spread * generator.standard_normal((amount, width))
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
     return draw

@@ -69,7 +69,7 @@ def test_an_empty_gallery_and_none_at_all(gallery, faces):
 
 def test_another_recogniser_is_refused_until_a_person_declares_it_compatible(gallery, faces):
     gallery.enrol({"Ann": faces(1)}, OWN)
-    with pytest.raises(WeightsError, match=r"got probes of EdgeFace bbbbbbbbbbbb; expected aaaaaaaaaaaa"):
+    with pytest.raises(WeightsError, match=r"got probes of recogniser bbbbbbbbbbbb; expected aaaaaaaaaaaa"):
         gallery.identify(faces(1), OTHER, 0.35)
     with pytest.raises(WeightsError, match="enrol with that version"):
         gallery.enrol({"Bob": faces(2)}, OTHER)
@@ -84,6 +84,39 @@ def test_another_recogniser_is_refused_until_a_person_declares_it_compatible(gal
     assert [entry.name for entry in gallery.entries()] == ["Ann"]
     with pytest.raises(DataError, match="expected a sha256"):
         gallery.accept("models:/edgeface/2")
+
+
+def test_a_gallery_has_the_width_of_its_recogniser_and_takes_no_other(gallery, faces, tmp_path):
+    gallery.enrol({"Ann": faces(1, 2, width=128), "Bob": faces(2, width=128)}, OWN)
+    assert [match.name for match in gallery.identify(faces(2, 3, width=128), OWN, 0.35)] == ["Bob"] * 3
+    gallery.accept(OTHER)
+    with pytest.raises(WeightsError, match="got embeddings of 512 numbers; expected 128"):
+        gallery.identify(faces(1), OTHER, 0.35)
+    for people in ({"Ann": faces(1)}, {"Cid": faces(3)}):
+        with pytest.raises(WeightsError, match="got embeddings of 512 numbers; expected 128"):
+            gallery.enrol(people, OWN)
+    assert {len(entry.template) for entry in gallery.entries()} == {128}
+
+    path = tmp_path / "out.parquet"
+    export_gallery(gallery, path)
+    wide = gallery_at(str(tmp_path / "wide.parquet"))
+    wide.enrol({"Dee": faces(4)}, OWN)
+    with pytest.raises(WeightsError, match="got embeddings of 128 numbers; expected 512"):
+        import_gallery(wide, path)
+    assert [entry.name for entry in wide.entries()] == ["Dee"]
+
+
+def test_nobody_is_enrolled_where_two_people_have_other_widths(gallery, faces):
+    with pytest.raises(WeightsError, match="got embeddings of 128 numbers; expected 512"):
+        gallery.enrol({"Ann": faces(1), "Bob": faces(2, width=128)}, OWN)
+    assert gallery.entries() == []
+
+
+def test_a_gallery_that_is_empty_again_takes_any_width(gallery, faces):
+    gallery.enrol({"Ann": faces(1)}, OWN)
+    gallery.remove("Ann")
+    gallery.enrol({"Ann": faces(1, width=64)}, OWN)
+    assert gallery.identify(faces(1, width=64), OWN, 0.35)[0].name == "Ann"
 
 
 def test_nothing_can_be_declared_compatible_with_no_gallery(gallery):

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
-from lrface.errors import DataError
+from lrface.errors import DataError, WeightsError
 
-EMBEDDING_SIZE: Final = 512
+NARROWEST: Final = 2
 UNKNOWN: Final = "unknown"
 LONGEST_NAME: Final = 100
 KEY: Final = re.compile("[0-9a-f]{16}")
@@ -36,19 +36,19 @@ class Entry:
 
     key: str
     name: str
-    total: Float[np.ndarray, "512"]
+    total: Float[np.ndarray, " d"]
     images: int
     added: datetime
     changed: datetime
 
     @property
-    def template(self) -> Float[np.ndarray, "512"]:
+    def template(self) -> Float[np.ndarray, " d"]:
         """The renormalised mean of the embeddings, float32 of unit length."""
         template: np.ndarray = templates(self.total[None])[0]
         return template
 
 
-def templates(totals: Float[np.ndarray, "n 512"]) -> Float[np.ndarray, "n 512"]:
+def templates(totals: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     """Turn sums of embeddings into templates, float32 of unit length.
 
     Raises:
@@ -68,8 +68,9 @@ def templates(totals: Float[np.ndarray, "n 512"]) -> Float[np.ndarray, "n 512"]:
 def enrolled(
     before: Entry | None,
     name: str,
-    embeddings: Float[np.ndarray, "n 512"],
+    embeddings: Float[np.ndarray, "n d"],
     now: datetime | None = None,
+    width: int | None = None,
 ) -> Entry:
     """Return the entry of a person after further pictures.
 
@@ -78,11 +79,14 @@ def enrolled(
         name: The person's name.
         embeddings: Unit embeddings of the pictures.
         now: The time; None takes the clock's.
+        width: Numbers of an embedding in this gallery; None where it is still empty.
 
     Raises:
         DataError: The name or an embedding cannot be used.
+        WeightsError: The embeddings are of another width.
     """
     checked = check_embeddings(embeddings)
+    check_width(checked.shape[1], width)
     now = now or datetime.now(UTC)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     total = checked.sum(axis=0)
@@ -98,19 +102,19 @@ def enrolled(
     return entry
 
 
-def check_embeddings(embeddings: Float[np.ndarray, "n 512"]) -> Float[np.ndarray, "n 512"]:
+def check_embeddings(embeddings: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     """Return embeddings as float64, or refuse them.
 
     Raises:
-        DataError: They are none, of another length, or not of unit length.
+        DataError: They are none, no rows, or not of unit length.
     """
     found = np.asarray(embeddings, dtype=np.float64)
-    if found.ndim != 2 or not len(found) or found.shape[1] != EMBEDDING_SIZE:
+    if found.ndim != 2 or not len(found) or found.shape[1] < NARROWEST:
         raise DataError(
             "embeddings",
             got=f"shape {found.shape}",
-            expected=f"one or more of {EMBEDDING_SIZE} floats",
-            remedy="embed faces with EdgeFace",
+            expected=f"one or more rows of {NARROWEST} floats at least",
+            remedy="embed faces with a recogniser",
         )
     lengths = np.linalg.norm(found, axis=1)
     if not np.allclose(lengths, 1, atol=_UNIT_WITHIN):
@@ -121,6 +125,21 @@ def check_embeddings(embeddings: Float[np.ndarray, "n 512"]) -> Float[np.ndarray
             remedy="normalise them",
         )
     return found
+
+
+def check_width(width: int, wanted: int | None) -> None:
+    """Refuse embeddings that are as long as no template of a gallery: cosines of other spaces mean nothing.
+
+    Raises:
+        WeightsError: They differ.
+    """
+    if wanted is not None and width != wanted:
+        raise WeightsError(
+            "gallery",
+            got=f"embeddings of {width} numbers",
+            expected=f"{wanted}, as the templates have",
+            remedy="use the recogniser that made it, or enrol everybody anew in another gallery",
+        )
 
 
 def check_name(name: str) -> str:

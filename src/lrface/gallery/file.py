@@ -20,7 +20,7 @@ from jaxtyping import Float
 from pydantic import ValidationError
 
 from lrface.errors import DataError, RegistryError
-from lrface.gallery.entry import EMBEDDING_SIZE, KEY, Entry, check_name, enrolled, templates
+from lrface.gallery.entry import KEY, Entry, check_name, check_width, enrolled, templates
 from lrface.gallery.gallery import About, Gallery
 from lrface.locks import locked
 
@@ -30,16 +30,30 @@ MOST_IMAGES: Final = 10**9
 _WAIT: Final = 30.0
 _AT_ONCE: Final = 256
 _KEY: Final = b"lrface.gallery"
-_SCHEMA: Final = pa.schema(
-    [
-        ("key", pa.string()),
-        ("name", pa.string()),
-        ("total", pa.list_(pa.float64(), EMBEDDING_SIZE)),
-        ("images", pa.int64()),
-        ("added", pa.timestamp("ms", "UTC")),
-        ("changed", pa.timestamp("ms", "UTC")),
-    ]
-)
+_EMPTY_WIDTH: Final = 512
+_WIDEST: Final = 65_536
+
+
+def _schema(width: int) -> pa.Schema:
+    """The columns of a gallery whose templates have `width` numbers."""
+    return pa.schema(
+        [
+            ("key", pa.string()),
+            ("name", pa.string()),
+            ("total", pa.list_(pa.float64(), width)),
+            ("images", pa.int64()),
+            ("added", pa.timestamp("ms", "UTC")),
+            ("changed", pa.timestamp("ms", "UTC")),
+        ]
+    )
+
+
+def _width_of(schema: pa.Schema) -> int:
+    """The width that a file's columns claim; one that no gallery has where they are other columns."""
+    place = schema.get_field_index("total")
+    kind = schema.field(place).type if place >= 0 else None
+    width = kind.list_size if isinstance(kind, pa.FixedSizeListType) else 0
+    return width if width <= _WIDEST else 0
 
 
 def _plain(metadata: pq.FileMetaData) -> bool:
@@ -59,7 +73,7 @@ def _plain(metadata: pq.FileMetaData) -> bool:
 class _Content:
     about: About
     entries: tuple[Entry, ...]
-    templates: Float[np.ndarray, "n 512"]
+    templates: Float[np.ndarray, "n d"]
 
 
 class FileGallery(Gallery):
@@ -87,17 +101,18 @@ class FileGallery(Gallery):
         content = self._content()
         return list(content.entries) if content else []
 
-    def enrol(self, people: Mapping[str, Float[np.ndarray, "n 512"]], weights: str) -> dict[str, int]:
+    def enrol(self, people: Mapping[str, Float[np.ndarray, "n d"]], weights: str) -> dict[str, int]:
         """Add pictures of people: all of them or, on an error, none."""
         with self._alone():
             content = self._content()
             about = self._made_by(content.about if content else None, weights)
             entries = {entry.name: entry for entry in content.entries} if content else {}
-            names = []
+            names, width = [], self._width()
             for given, embeddings in people.items():
                 name = check_name(given)
                 names.append(name)
-                entries[name] = enrolled(entries.get(name), name, embeddings)
+                entries[name] = enrolled(entries.get(name), name, embeddings, width=width)
+                width = len(entries[name].total)
             self._write(about, entries.values())
         return {name: entries[name].images for name in names}
 
@@ -109,6 +124,10 @@ class FileGallery(Gallery):
             there = {entry.name for entry in content.entries} if content else set()
             if again := sorted(entry.name for entry in entries if entry.name in there):
                 raise self._there_already(again)
+            width = self._width()
+            for entry in entries:
+                check_width(len(entry.total), width)
+                width = len(entry.total)
             self._write(own, [*(content.entries if content else ()), *entries])
 
     def remove(self, person: str) -> Entry:
@@ -131,7 +150,7 @@ class FileGallery(Gallery):
             about = self._accepted(content.about if content else None, weights)
             self._write(about, content.entries if content else ())
 
-    def _search(self, probes: Float[np.ndarray, "n 512"]) -> list[list[tuple[str, float]]]:
+    def _search(self, probes: Float[np.ndarray, "n d"]) -> list[list[tuple[str, float]]]:
         content = self._content()
         if content is None or not content.entries:
             return [[] for _ in probes]
@@ -144,6 +163,10 @@ class FileGallery(Gallery):
                 ordered = sorted(places, key=lambda place: (-row[place], place))
                 found.append([(content.entries[place].name, float(row[place])) for place in ordered])
         return found
+
+    def _width(self) -> int | None:
+        content = self._content()
+        return len(content.entries[0].total) if content and content.entries else None
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -179,21 +202,22 @@ class FileGallery(Gallery):
         try:
             with pq.ParquetFile(self.path, memory_map=False) as file:
                 schema, rows = file.schema_arrow, file.metadata.num_rows
-                if not schema.equals(_SCHEMA) or rows > MOST_PEOPLE:
+                width = _width_of(schema)
+                if not width or not schema.equals(_schema(width)) or rows > MOST_PEOPLE:
                     raise self._unreadable(f"{rows} rows of {', '.join(schema.names[:10])}")
                 if not _plain(file.metadata):
                     raise self._unreadable("columns that are compressed")
                 about = About.model_validate_json((schema.metadata or {}).get(_KEY, b""))
-                return self._checked(about, file.read())
+                return self._checked(about, file.read(), width)
         # Text that is no UTF-8 and dates beyond the calendar come to light when they become Python's.
         except (OSError, pa.ArrowException, ValidationError, ValueError, OverflowError) as error:
             raise self._unreadable((str(error).splitlines() or [type(error).__name__])[0][:200]) from error
 
-    def _checked(self, about: About, table: pa.Table) -> _Content:
+    def _checked(self, about: About, table: pa.Table, width: int) -> _Content:
         columns = {name: table[name].combine_chunks() for name in table.column_names}
         if any(column.null_count for column in columns.values()) or columns["total"].flatten().null_count:
             raise self._unreadable("missing values")
-        totals = columns["total"].flatten().to_numpy().reshape(-1, EMBEDDING_SIZE)
+        totals = columns["total"].flatten().to_numpy().reshape(-1, width)
         rows = zip(*(columns[name].to_pylist() for name in ("key", "name", "images", "added", "changed")), strict=True)
         entries = tuple(
             Entry(key, check_name(name), total, images, added, changed)
@@ -216,18 +240,19 @@ class FileGallery(Gallery):
                 expected=f"at most {MOST_PEOPLE:,} in a file",
                 remedy="use PostgreSQL",
             )
-        totals = np.stack([entry.total for entry in ordered]) if ordered else np.empty((0, EMBEDDING_SIZE))
+        totals = np.stack([entry.total for entry in ordered]) if ordered else np.empty((0, _EMPTY_WIDTH))
+        schema = _schema(totals.shape[1])
         columns = [
             pa.array([entry.key for entry in ordered], pa.string()),
             pa.array([entry.name for entry in ordered], pa.string()),
-            pa.FixedSizeListArray.from_arrays(pa.array(totals.reshape(-1)), EMBEDDING_SIZE),
+            pa.FixedSizeListArray.from_arrays(pa.array(totals.reshape(-1)), totals.shape[1]),
             pa.array([entry.images for entry in ordered], pa.int64()),
-            pa.array([entry.added for entry in ordered], _SCHEMA.field("added").type),
-            pa.array([entry.changed for entry in ordered], _SCHEMA.field("changed").type),
+            pa.array([entry.added for entry in ordered], schema.field("added").type),
+            pa.array([entry.changed for entry in ordered], schema.field("changed").type),
         ]
         table = pa.table(
-            [column.cast(field.type) for column, field in zip(columns, _SCHEMA, strict=True)],
-            schema=_SCHEMA.with_metadata({_KEY: about.model_dump_json().encode()}),
+            [column.cast(field.type) for column, field in zip(columns, schema, strict=True)],
+            schema=schema.with_metadata({_KEY: about.model_dump_json().encode()}),
         )
         # mkstemp gives a file that only its owner may read, and the rename keeps that.
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".partial")

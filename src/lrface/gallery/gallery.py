@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import Field
 
 from lrface.errors import DataError, WeightsError
-from lrface.gallery.entry import UNKNOWN, Entry, check_embeddings
+from lrface.gallery.entry import UNKNOWN, Entry, check_embeddings, check_width
 from lrface.settings import Settings
 
 _SHA256: Final = "^[0-9a-f]{64}$"
@@ -21,7 +21,7 @@ class About(Settings):
     """What a gallery says about itself."""
 
     format_version: Literal[1] = Field(default=1, description="Version of the layout")
-    weights: str = Field(description="Sha256 of the EdgeFace weights that made the templates", pattern=_SHA256)
+    weights: str = Field(description="Sha256 of the weights of the recogniser that made the templates", pattern=_SHA256)
     compatible: tuple[Annotated[str, Field(pattern=_SHA256)], ...] = Field(
         default=(), description="Sha256 of weights whose probes a person has declared comparable", max_length=100
     )
@@ -64,12 +64,12 @@ class Gallery(ABC):
         """Return everybody, sorted by name."""
 
     @abstractmethod
-    def enrol(self, people: Mapping[str, Float[np.ndarray, "n 512"]], weights: str) -> dict[str, int]:
+    def enrol(self, people: Mapping[str, Float[np.ndarray, "n d"]], weights: str) -> dict[str, int]:
         """Add pictures of people: all of them or, on an error, none.
 
         Args:
             people: Unit embeddings by name. A person who is there already gets further pictures.
-            weights: Sha256 of the EdgeFace weights that embedded them.
+            weights: Sha256 of the weights of the recogniser that embedded them.
 
         Returns:
             By name, how many pictures the person has now.
@@ -108,20 +108,24 @@ class Gallery(ABC):
         """
 
     @abstractmethod
-    def _search(self, probes: Float[np.ndarray, "n 512"]) -> list[list[tuple[str, float]]]:
+    def _search(self, probes: Float[np.ndarray, "n d"]) -> list[list[tuple[str, float]]]:
         """Return the names and scores of the two best templates of each probe, the best first."""
 
-    def identify(self, probes: Float[np.ndarray, "n 512"], weights: str, threshold: float) -> list[Match]:
+    @abstractmethod
+    def _width(self) -> int | None:
+        """Return how many numbers a template has; None where nobody is enrolled."""
+
+    def identify(self, probes: Float[np.ndarray, "n d"], weights: str, threshold: float) -> list[Match]:
         """Say whom each probe shows.
 
         Args:
             probes: Unit embeddings.
-            weights: Sha256 of the EdgeFace weights that made them.
+            weights: Sha256 of the weights of the recogniser that made them.
             threshold: Cosine from which a probe is named.
 
         Raises:
             DataError: There is no gallery, or the probes or the threshold cannot be used.
-            WeightsError: The weights are neither the gallery's nor declared compatible.
+            WeightsError: The weights are neither the gallery's nor declared compatible, or embed at another width.
         """
         if not (math.isfinite(threshold) and -1 <= threshold <= 1):
             raise DataError("threshold", got=str(threshold), expected="a cosine in [-1, 1]", remedy="correct it")
@@ -132,10 +136,11 @@ class Gallery(ABC):
         if weights not in {about.weights, *about.compatible}:
             raise WeightsError(
                 f"gallery {self.place}",
-                got=f"probes of EdgeFace {weights[:12]}",
+                got=f"probes of recogniser {weights[:12]}",
                 expected=f"{about.weights[:12]}, which made it, or one declared compatible",
                 remedy="enrol everybody anew in another gallery, or declare the weights compatible (action=accept)",
             )
+        check_width(checked.shape[1], self._width())
         return [_match(found, threshold) for found in self._search(checked)]
 
     def _empty(self) -> DataError:
@@ -150,7 +155,7 @@ class Gallery(ABC):
         if weights != about.weights:
             raise WeightsError(
                 f"gallery {self.place}",
-                got=f"templates of EdgeFace {weights[:12]}",
+                got=f"templates of recogniser {weights[:12]}",
                 expected=f"those of {about.weights[:12]}, which made it",
                 remedy="enrol with that version, or enrol everybody anew in another gallery",
             )

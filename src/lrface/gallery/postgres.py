@@ -15,7 +15,7 @@ from jaxtyping import Float
 from psycopg import Connection, conninfo, errors
 
 from lrface.errors import ConfigError, DataError, LrfaceError, RegistryError
-from lrface.gallery.entry import EMBEDDING_SIZE, Entry, check_name, enrolled
+from lrface.gallery.entry import Entry, check_name, check_width, enrolled
 from lrface.gallery.gallery import About, Gallery
 
 _TABLES: Final = (
@@ -23,11 +23,12 @@ _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS lrface_gallery_about (one boolean PRIMARY KEY DEFAULT true CHECK (one),"
     " format_version integer NOT NULL, weights text NOT NULL, compatible text[] NOT NULL)",
     "CREATE TABLE IF NOT EXISTS lrface_gallery (key text PRIMARY KEY, name text UNIQUE NOT NULL,"
-    f" total double precision[] NOT NULL, template vector({EMBEDDING_SIZE}) NOT NULL,"
+    " total double precision[] NOT NULL, template vector NOT NULL,"
     " images bigint NOT NULL CHECK (images > 0), added timestamptz NOT NULL, changed timestamptz NOT NULL)",
 )
 _LOCK: Final = 0x1FACE
 _OPTIONS: Final = "-c statement_timeout=60000 -c lock_timeout=30000 -c timezone=UTC"
+_WIDTH: Final = "SELECT vector_dims(template) FROM lrface_gallery LIMIT 1"
 _ALL: Final = "SELECT key, name, total, images, added, changed FROM lrface_gallery"
 _ONE: Final = "SELECT key, name, total, images, added, changed FROM lrface_gallery WHERE name = %s"
 _DELETE: Final = (
@@ -81,16 +82,17 @@ class PostgresGallery(Gallery):
             rows = connection.execute(_ALL).fetchall()
         return sorted((_entry(row) for row in rows), key=lambda entry: entry.name)
 
-    def enrol(self, people: Mapping[str, Float[np.ndarray, "n 512"]], weights: str) -> dict[str, int]:
+    def enrol(self, people: Mapping[str, Float[np.ndarray, "n d"]], weights: str) -> dict[str, int]:
         """Add pictures of people: all of them or, on an error, none."""
         with self._writing() as connection:
             about = self._made_by(self._about(connection), weights)
             self._say(connection, about)
-            counts = {}
+            counts, width = {}, self._width_in(connection)
             for given, embeddings in people.items():
                 name = check_name(given)
                 row = connection.execute(_ONE, (name,)).fetchone()
-                entry = enrolled(_entry(row) if row else None, name, embeddings)
+                entry = enrolled(_entry(row) if row else None, name, embeddings, width=width)
+                width = len(entry.total)
                 self._put(connection, entry)
                 counts[name] = entry.images
         return counts
@@ -103,7 +105,10 @@ class PostgresGallery(Gallery):
             query = "SELECT name FROM lrface_gallery WHERE name = ANY(%s)"
             if again := sorted(row[0] for row in connection.execute(query, (names,)).fetchall()):
                 raise self._there_already(again)
+            width = self._width_in(connection)
             for entry in entries:
+                check_width(len(entry.total), width)
+                width = len(entry.total)
                 self._put(connection, entry)
 
     def remove(self, person: str) -> Entry:
@@ -123,12 +128,20 @@ class PostgresGallery(Gallery):
         with self._writing() as connection:
             self._say(connection, self._accepted(self._about(connection), weights))
 
-    def _search(self, probes: Float[np.ndarray, "n 512"]) -> list[list[tuple[str, float]]]:
+    def _search(self, probes: Float[np.ndarray, "n d"]) -> list[list[tuple[str, float]]]:
         found: list[list[tuple[str, float]]] = [[] for _ in probes]
         with self._connected() as connection:
             for number, name, score in connection.execute(_SEARCH, ([_vector(probe) for probe in probes],)):
                 found[number - 1].append((name, float(score)))
         return found
+
+    def _width(self) -> int | None:
+        with self._connected() as connection:
+            return self._width_in(connection)
+
+    def _width_in(self, connection: Connection[tuple[Any, ...]]) -> int | None:
+        row = connection.execute(_WIDTH).fetchone()
+        return int(row[0]) if row else None
 
     @contextmanager
     def _connected(self, *, autocommit: bool = False) -> Iterator[Connection[tuple[Any, ...]]]:
@@ -216,7 +229,7 @@ def _entry(row: Sequence[Any]) -> Entry:
     return Entry(str(key), str(name), np.asarray(total, dtype=np.float64), int(images), added, changed)
 
 
-def _vector(values: Float[np.ndarray, "512"]) -> str:
+def _vector(values: Float[np.ndarray, " d"]) -> str:
     return "[" + ",".join(f"{value:.9g}" for value in values) + "]"
 
 

@@ -18,7 +18,7 @@ from lrface.evaluation.results import Cell, Results
 from lrface.evaluation.run import evaluate
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
+from lrface.jobs.networks import NONE, AnyRecogniser, SuperResolver, load_any_recogniser, load_super_resolver
 from lrface.tracking.lineage import run_lineage
 from lrface.tracking.names import Alias, arm_metric
 from lrface.tracking.runs import Run
@@ -26,14 +26,14 @@ from lrface.tracking.runs import Run
 
 def load_networks(
     settings: ArmJobSettings, context: Context, labels: Mapping[str, str] | None = None
-) -> tuple[tuple[Recogniser, ...], tuple[SuperResolver, ...]]:
+) -> tuple[tuple[AnyRecogniser, ...], tuple[SuperResolver, ...]]:
     """Load what is to be evaluated; `labels` gives names for the arms, by URI, in place of those made from the URI.
 
     Raises:
         RegistryError: A version is missing.
         WeightsError: Weights that cannot be had or do not fit.
     """
-    recognisers = [load_recogniser(reference, context) for reference in settings.edgeface]
+    recognisers = [load_any_recogniser(reference, context, settings.onnx) for reference in settings.edgeface]
     resolvers = [load_super_resolver(reference, context) for reference in settings.dsr if reference != NONE]
     names = labels or {}
     return (
@@ -42,7 +42,7 @@ def load_networks(
     )
 
 
-def arms_of(recognisers: Sequence[Recogniser], resolvers: Sequence[SuperResolver]) -> list[Arm]:
+def arms_of(recognisers: Sequence[AnyRecogniser], resolvers: Sequence[SuperResolver]) -> list[Arm]:
     """Every way from a small face to an embedding: (bicubic, each super-resolver) x each recogniser, and HR.
 
     With one recogniser its name is left out, with one super-resolver that is called `dsr`. Where a pretrained and a
@@ -139,7 +139,7 @@ def report_of(
     headline: Cell,
     pack: Pack,
     arms: Sequence[Arm],
-    networks: Sequence[Recogniser | SuperResolver],
+    networks: Sequence[AnyRecogniser | SuperResolver],
     context: Context,
     *,
     heading: str,
@@ -233,7 +233,7 @@ def summary_lines(results: Results, metrics: Sequence[str] = ("rank1", "tar_at_f
     return text.splitlines()
 
 
-def _suffixes(recognisers: Sequence[Recogniser]) -> list[str]:
+def _suffixes(recognisers: Sequence[AnyRecogniser]) -> list[str]:
     if len(recognisers) == 1:
         return [""]
     return [f"-{name}" for name in _distinct([recogniser.label for recogniser in recognisers])]

@@ -12,8 +12,11 @@ from lrface.models.checkpoint import load_edgeface
 from lrface.models.dsr import DSR
 from lrface.models.dsr_folder import load_dsr
 from lrface.models.edgeface import EdgeFace
-from lrface.models.pair import Pair
+from lrface.models.onnx_folder import is_onnx_folder, read_onnx_folder
+from lrface.models.onnx_recogniser import OnnxRecogniser, is_onnx, read_onnx
+from lrface.models.pair import Pair, read_recogniser
 from lrface.models.released import LICENCE, RELEASED, fetch_released
+from lrface.models.settings import OnnxSettings
 from lrface.models.store import ModelSpec, read_spec
 from lrface.tracking.names import DSR as DSR_NAME
 from lrface.tracking.names import EDGEFACE, PAIR, VersionTag
@@ -23,11 +26,11 @@ NONE = "none"
 
 
 @dataclass(frozen=True)
-class Recogniser:
-    """A frozen recogniser and where it came from.
+class AnyRecogniser:
+    """A frozen recogniser, EdgeFace or one of others, and where it came from.
 
     Attributes:
-        network: EdgeFace, in evaluation mode, on the device of the job.
+        network: In evaluation mode; EdgeFace on the device of the job.
         origin: The version's URI, or the path.
         label: Short name for arms: the alias, or the file's name.
         sha256: Of its weights.
@@ -37,7 +40,7 @@ class Recogniser:
         initialised: Keys that the file lacked.
     """
 
-    network: EdgeFace
+    network: EdgeFace | OnnxRecogniser
     origin: str
     label: str
     sha256: str
@@ -45,6 +48,13 @@ class Recogniser:
     cycle: int
     version: ModelVersion | None = None
     initialised: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recogniser(AnyRecogniser):
+    """A frozen EdgeFace, which can be trained, supervise and be exported."""
+
+    network: EdgeFace
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,38 @@ class SuperResolver:
     licence: str
     cycle: int
     version: ModelVersion | None = None
+
+
+def load_any_recogniser(reference: str, context: Context, onnx: OnnxSettings) -> AnyRecogniser:
+    """Load EdgeFace as `load_recogniser`, or a recogniser of others from an ONNX file or its model folder.
+
+    Args:
+        reference: `models:/...`, a path or a released name.
+        context: Store, terminal and device.
+        onnx: What ONNX files take that do not say so themselves.
+
+    Raises:
+        RegistryError: The registry has no such version.
+        WeightsError: The weights cannot be had, do not fit, or are no recogniser that can be run.
+    """
+    if is_registry_uri(reference):
+        version = _version(reference, EDGEFACE, context)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = download(context.store, version, Path(scratch) / "model")
+            network, sha256 = read_recogniser(folder)
+        if isinstance(network, OnnxRecogniser):
+            return AnyRecogniser(network, version.uri, _label(reference), sha256, version.licence, 0, version)
+        return load_recogniser(reference, context)
+    path = Path(reference).expanduser()
+    if is_onnx_folder(path):
+        network, spec = read_onnx_folder(path)
+        return AnyRecogniser(network, reference, _label(reference), network.sha256, spec.licence, 0)
+    if not is_onnx(path):
+        return load_recogniser(reference, context)
+    network = read_onnx(path, onnx)
+    if network.input.assumed:
+        context.terminal.line(f"{reference}: taken to want {network.input}; onnx.mean, onnx.scale, onnx.channels")
+    return AnyRecogniser(network, reference, _label(reference), network.sha256, "unknown", 0)
 
 
 def load_recogniser(
@@ -89,6 +131,13 @@ def load_recogniser(
             version=version,
         )
     path = Path(reference).expanduser()
+    if is_onnx(path) or is_onnx_folder(path):
+        raise WeightsError(
+            f"recogniser {reference}",
+            got="an ONNX recogniser, which gives no gradients and cannot be trained",
+            expected="an EdgeFace",
+            remedy="name it as judge of the training (judge=FILE.onnx), or as edgeface of what only measures",
+        )
     released = not path.exists() and reference in RELEASED
     if released:
         path = fetch_released(reference, context.root / "mlruns" / "weights")
@@ -162,7 +211,7 @@ def _dsr_from_path(reference: str) -> tuple[DSR, ModelSpec]:
     return load_dsr(path)
 
 
-def load_one_pair(settings: OnePairSettings, context: Context) -> tuple[Recogniser, SuperResolver | None]:
+def load_one_pair(settings: OnePairSettings, context: Context) -> tuple[AnyRecogniser, SuperResolver | None]:
     """Load the pair that a job is to use: a version of `lrface`, a folder with both, or two networks by name.
 
     Returns:
@@ -174,7 +223,7 @@ def load_one_pair(settings: OnePairSettings, context: Context) -> tuple[Recognis
     """
     if settings.edgeface is not None and settings.dsr is not None:
         resolver = None if settings.dsr == NONE else load_super_resolver(settings.dsr, context)
-        return load_recogniser(settings.edgeface, context), resolver
+        return load_any_recogniser(settings.edgeface, context, settings.onnx), resolver
     if is_registry_uri(settings.pair):
         return load_pair(_version(settings.pair, PAIR, context), context)
     folder = Path(settings.pair).expanduser()
@@ -185,10 +234,11 @@ def load_one_pair(settings: OnePairSettings, context: Context) -> tuple[Recognis
             expected="models:/lrface@ALIAS, or such a folder",
             remedy="correct pair, or name edgeface and dsr",
         )
-    return load_recogniser(str(folder / EDGEFACE), context), load_super_resolver(str(folder / DSR_NAME), context)
+    recogniser = load_any_recogniser(str(folder / EDGEFACE), context, settings.onnx)
+    return recogniser, load_super_resolver(str(folder / DSR_NAME), context)
 
 
-def working_pair(recogniser: Recogniser, resolver: SuperResolver | None, context: Context) -> Pair:
+def working_pair(recogniser: AnyRecogniser, resolver: SuperResolver | None, context: Context) -> Pair:
     """Put two networks together, ready for pictures."""
     return Pair(recogniser.network, resolver.network if resolver else bicubic, recogniser.sha256, context.device)
 
@@ -207,7 +257,7 @@ def _label(reference: str) -> str:
     return "".join(sign if sign.isalnum() or sign in "_-." else "_" for sign in stem)
 
 
-def load_pair(version: ModelVersion, context: Context) -> tuple[Recogniser, SuperResolver]:
+def load_pair(version: ModelVersion, context: Context) -> tuple[AnyRecogniser, SuperResolver]:
     """Load both halves of a version of `lrface`, from the copies inside it.
 
     Raises:
@@ -216,10 +266,9 @@ def load_pair(version: ModelVersion, context: Context) -> tuple[Recogniser, Supe
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = download(context.store, version, Path(scratch) / "pair")
-        network, loaded = load_edgeface(folder / EDGEFACE)
+        network, sha256 = read_recogniser(folder / EDGEFACE)
         resolver, spec = load_dsr(folder / DSR_NAME)
-    recogniser = Recogniser(
-        _frozen(network, context), version.uri, "champion", loaded.sha256, version.licence, 0, version
-    )
+    network = network.to(context.device).requires_grad_(False).eval()
+    recogniser = AnyRecogniser(network, version.uri, "champion", sha256, version.licence, 0, version)
     resolver = resolver.to(context.device).requires_grad_(False).eval()
     return recogniser, SuperResolver(resolver, version.uri, "champion", spec.sha256, version.licence, 0, version)

@@ -115,7 +115,12 @@ def _refuse_known_strangers(path: Path, data: bytes) -> None:
             remedy="download the raw file (on GitLab and GitHub the address has /raw/, not /blob/)",
         )
     if data[:1] == b"\x08" and data[2:3] == b"\x12":
-        raise _stranger(path, "an ONNX model")
+        raise CheckpointRefusedError(
+            str(path),
+            kind="unknown",
+            got="an ONNX model, which cannot be trained",
+            remedy="name it as edgeface of what measures (evaluate, verify, curve, gallery) or as judge",
+        )
     for magic, name in _NAMED_STARTS:
         if data.startswith(magic):
             raise _stranger(path, name)

@@ -213,6 +213,11 @@ class EdgeFace(nn.Module):
         return _unit(self.model.forward_head(last)), maps  # type: ignore[operator]
 
     @property
+    def width(self) -> int:
+        """Numbers of an embedding."""
+        return EMBEDDING_SIZE
+
+    @property
     def projection(self) -> nn.Module:
         """The final projection to 512 numbers: a linear layer, or its low-rank pair."""
         return self.model.get_submodule("head.fc")

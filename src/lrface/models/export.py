@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,7 @@ def export_onnx(
     probes: Sequence[Tensor] = (),
     names: Sequence[str] = ("images", "outputs"),
     tolerance: float = 1e-4,
+    metadata: Mapping[str, str] | None = None,
 ) -> ParityReport:
     """Export a network of one input, and compare it with its graph in onnxruntime on the CPU.
 
@@ -65,6 +66,7 @@ def export_onnx(
         probes: Further inputs to compare at.
         names: Of the input and of the outputs.
         tolerance: Largest absolute difference.
+        metadata: What the file is to say about itself.
 
     Raises:
         WeightsError: The exported network differs by more.
@@ -97,6 +99,8 @@ def export_onnx(
                     output_names=list(names[1:]),
                     dynamic_axes=axes,
                 )
+            if metadata:
+                _say(temporary, metadata)
             difference = _difference(module, temporary, inputs)
         finally:
             module.to(device).train(was_training)
@@ -118,6 +122,12 @@ def export_onnx(
         largest_difference=difference,
         tolerance=tolerance,
     )
+
+
+def _say(path: Path, metadata: Mapping[str, str]) -> None:
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, dict(metadata))
+    onnx.save(model, str(path))
 
 
 def _device(module: nn.Module) -> torch.device:

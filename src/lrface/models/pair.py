@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import torch
@@ -14,14 +14,27 @@ from lrface.errors import DataError, WeightsError
 from lrface.images.ranges import to_float
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.dsr_folder import build_dsr
-from lrface.models.edgeface import EMBEDDING_SIZE
+from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import build_edgeface
-from lrface.models.store import read_model
+from lrface.models.onnx_folder import ONNX, read_onnx_folder
+from lrface.models.onnx_recogniser import OnnxRecogniser
+from lrface.models.store import read_model, read_spec
 
 EDGEFACE: Final = "edgeface"
 DSR: Final = "dsr"
 BATCH: Final = 64
 _PIXELS: Final = BATCH * FACE_SIZE**2
+
+
+class Recogniser(Protocol):
+    """A frozen recogniser."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of an embedding."""
+
+    def __call__(self, images: Float[Tensor, "n 3 112 112"], /) -> Float[Tensor, "n d"]:
+        """Unit embeddings of faces in [0, 1]."""
 
 
 class Pair:
@@ -33,13 +46,14 @@ class Pair:
     Args:
         edgeface: The recogniser, in evaluation mode.
         dsr: The super-resolver, in evaluation mode, or another way from small faces (NCHW in [0,1]) to 112 x 112.
-        weights: Sha256 of the recogniser's weights, which a gallery is bound to.
+        weights: Sha256 of the recogniser's weights, which a gallery is bound to; of an ONNX recogniser also of what it
+            is shown, where that is not as the file says.
         device: Where both are.
     """
 
     def __init__(
         self,
-        edgeface: nn.Module,
+        edgeface: Recogniser,
         dsr: Callable[[Tensor], Tensor],
         weights: str,
         device: torch.device | None = None,
@@ -74,10 +88,10 @@ class Pair:
                     faces[some] = self._enlarged(to_float(np.stack([images[row] for row in some]))).cpu()
         return faces
 
-    def embed(self, faces: Float[Tensor, "n 3 112 112"]) -> Float[np.ndarray, "n 512"]:
+    def embed(self, faces: Float[Tensor, "n 3 112 112"]) -> Float[np.ndarray, "n d"]:
         """Return the unit embeddings of faces in [0,1], float32."""
         if not len(faces):
-            return np.empty((0, EMBEDDING_SIZE), np.float32)
+            return np.empty((0, self._edgeface.width), np.float32)
         with torch.inference_mode():
             parts = [self._edgeface(part.to(self._device)).cpu() for part in torch.split(faces, BATCH)]
         return torch.cat(parts).numpy()
@@ -97,9 +111,23 @@ def read_pair(folder: Path) -> Pair:
     Raises:
         WeightsError: A half is missing, broken, changed, or in the other's place.
     """
-    edgeface, weights = read_half(folder / EDGEFACE, EDGEFACE)
+    edgeface, weights = read_recogniser(folder / EDGEFACE)
     dsr, _ = read_half(folder / DSR, DSR)
     return Pair(edgeface, dsr, weights)
+
+
+def read_recogniser(folder: Path) -> tuple[EdgeFace | OnnxRecogniser, str]:
+    """Load a recogniser from its model folder, EdgeFace or one of others; also return the sha256 of its weights.
+
+    Raises:
+        WeightsError: The folder is missing, broken or changed, or holds another network.
+    """
+    if read_spec(folder).kind == ONNX:
+        stranger, _ = read_onnx_folder(folder)
+        return stranger, stranger.sha256
+    network, weights = read_half(folder, EDGEFACE)
+    assert isinstance(network, EdgeFace)  # noqa: S101 - what builds this kind
+    return network, weights
 
 
 def read_half(folder: Path, kind: str) -> tuple[nn.Module, str]:

@@ -104,6 +104,7 @@ def quantise(
         names = _products(plain)
         stays = tuple(name for name in names if any(name.endswith(end) for end in kept))
         _quantise(plain, made, [name for name in names if name not in stays])
+        _keep_metadata(path, made)
         cosines: list[float] = []
         largest: float | None = None
         for probe in probes:
@@ -153,6 +154,15 @@ def _quantise(path: Path, target: Path, nodes: list[str]) -> None:
             weight_type=QuantType.QInt8,
             per_channel=True,
         )
+
+
+def _keep_metadata(path: Path, target: Path) -> None:
+    """What the graph in float32 says of itself holds for the one in int8; the quantiser drops it."""
+    said = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+    if said:
+        model = onnx.load(str(target))
+        onnx.helper.set_model_props(model, said)
+        onnx.save(model, str(target))
 
 
 def _outputs(path: Path, probe: Tensor) -> list[np.ndarray]:

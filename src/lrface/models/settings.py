@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lrface.settings import Settings
 
@@ -45,3 +45,39 @@ class TrainableSettings(Settings):
     )
     adapter_rank: int = Field(default=8, ge=1, le=512, description="Rank r of each adapter")
     adapter_alpha: float = Field(default=16.0, gt=0, description="Scale of each adapter is alpha / r")
+
+
+class OnnxSettings(Settings):
+    """What recognisers that are ONNX files take, where their metadata does not say so."""
+
+    mean: tuple[float, ...] | None = Field(
+        None,
+        description="taken from each value of 0 to 255; three numbers for three channels; none: as the file's "
+        "metadata says, else 127.5",
+    )
+    scale: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None, description="what the difference is divided by; none: as the file's metadata says, else 127.5"
+    )
+    channels: Literal["rgb", "bgr"] | None = Field(
+        None, description="order of the channels; none: as the file's metadata says, else rgb"
+    )
+
+    @field_validator("mean", "scale", mode="before")
+    @classmethod
+    def _numbers(cls, value: object) -> object:
+        """Turn one number, or text with numbers by commas, into a tuple."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(","))
+        return (value,) if isinstance(value, int | float) else value
+
+    @field_validator("mean", "scale")
+    @classmethod
+    def _one_or_three(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is not None and len(value) not in {1, 3}:
+            raise ValueError(f"{len(value)} numbers; expected one, or one for each of three channels")
+        return value
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _small_letters(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value

@@ -26,7 +26,7 @@ class ModelSpec(Settings):
     """What a model folder holds."""
 
     format_version: Literal[1] = Field(default=1, description="Version of this layout")
-    kind: Literal["edgeface", "dsr"] = Field(description="Which network")
+    kind: Literal["edgeface", "dsr", "onnx"] = Field(description="Which network")
     variant: str = Field(description="Size of the network", min_length=1)
     options: dict[str, JsonValue] = Field(default={}, description="Arguments that rebuild the network")
     input_size: tuple[int, int] = Field(description="Smallest and largest side of the input, in pixels")

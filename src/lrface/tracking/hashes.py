@@ -6,7 +6,7 @@ from typing import Final
 
 from lrface.errors import WeightsError
 
-WEIGHTS: Final = "model.safetensors"
+WEIGHTS: Final = frozenset({"model.safetensors", "model.onnx"})
 SPEC: Final = "config.json"
 
 
@@ -28,16 +28,16 @@ def weights_sha256(hashes: dict[str, str]) -> str:
     Raises:
         WeightsError: A weight file has no spec beside it, or there are no weights.
     """
-    weights = {name: digest for name, digest in hashes.items() if Path(name).name == WEIGHTS}
+    weights = {name: digest for name, digest in hashes.items() if Path(name).name in WEIGHTS}
     bare = [name for name in weights if (Path(name).parent / SPEC).as_posix() not in hashes]
     if not weights or bare:
         raise WeightsError(
             "model folder",
             got=f"files {sorted(hashes)}",
-            expected=f"{WEIGHTS} with {SPEC} beside it",
+            expected=f"model.safetensors or model.onnx with {SPEC} beside it",
             remedy="write the model with write_model",
         )
-    if list(weights) == [WEIGHTS]:
-        return weights[WEIGHTS]
+    if len(weights) == 1 and (only := next(iter(weights))) in WEIGHTS:
+        return weights[only]
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(weights.items()))
     return hashlib.sha256(lines.encode()).hexdigest()

@@ -24,7 +24,8 @@ from lrface.gallery.gallery import Gallery
 from lrface.gallery.place import ENROL, LOCATION, gallery_at
 from lrface.images.ranges import to_uint8
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
-from lrface.models.pair import Pair, read_half, read_pair
+from lrface.models.onnx_folder import ONNX
+from lrface.models.pair import Pair, read_half, read_pair, read_recogniser
 from lrface.models.store import read_spec
 from lrface.tracking.names import DSR, EDGEFACE
 from lrface.tracking.served_guard import guard_server
@@ -98,10 +99,10 @@ class ServedPair:
                 ``enrol``: put the pictures into the gallery, as those of the one person ``name``.
 
         Returns:
-            ``embedding`` (512 floats of unit length) and ``sr`` (base64 PNG, 112 x 112), a row per picture. With
-            ``identify`` also ``name`` ("unknown" below the threshold), ``score`` (cosine to the best template) and
-            ``margin`` (how far the second is behind); with ``enrol`` also ``enrolled``, how many pictures the
-            person's template is made of now.
+            ``embedding`` (of unit length; EdgeFace's has 512 floats) and ``sr`` (base64 PNG, 112 x 112), a row per
+            picture. With ``identify`` also ``name`` ("unknown" below the threshold), ``score`` (cosine to the best
+            template) and ``margin`` (how far the second is behind); with ``enrol`` also ``enrolled``, how many
+            pictures the person's template is made of now.
 
         Raises:
             MlflowException: The request cannot be used (over HTTP a 400), the gallery is of another recogniser
@@ -136,7 +137,7 @@ class ServedPair:
         """A message that does not tell a client where the gallery lies."""
         return str(error) if self._gallery is None else str(error).replace(f" {self._gallery.place}", "")
 
-    def _people(self, embeddings: Float[np.ndarray, "n 512"], asked: "Asked") -> dict[str, list[object]]:
+    def _people(self, embeddings: Float[np.ndarray, "n d"], asked: "Asked") -> dict[str, list[object]]:
         if not asked.identify and not asked.enrol:
             return {}
         if self._gallery is None:
@@ -195,9 +196,9 @@ def _load_pyfunc(path: str) -> ServedNetwork | ServedPair:
         guard_server()
         location = os.environ.get(LOCATION)
         return ServedPair(read_pair(folder), gallery_at(location) if location else None, enrols=_enrols())
-    kind = read_spec(folder).kind
-    sides = (FACE_SIZE, FACE_SIZE) if kind == EDGEFACE else (VLR_MIN, VLR_MAX)
-    return ServedNetwork(read_half(folder, kind)[0], sides)
+    if read_spec(folder).kind in {EDGEFACE, ONNX}:
+        return ServedNetwork(read_recogniser(folder)[0], (FACE_SIZE, FACE_SIZE))
+    return ServedNetwork(read_half(folder, DSR)[0], (VLR_MIN, VLR_MAX))
 
 
 def _enrols() -> bool:

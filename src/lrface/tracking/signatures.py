@@ -22,9 +22,9 @@ PAIR_PARAMS: Final[Mapping[str, object]] = MappingProxyType(
 _EXAMPLE_SIDE: Final = 16
 
 
-def edgeface_signature() -> ModelSignature:
-    """Faces, float32 n x 3 x 112 x 112 in [0,1], to embeddings, float32 n x 512 of unit length."""
-    return _tensors((-1, 3, 112, 112), (-1, 512))
+def edgeface_signature(width: int = 512) -> ModelSignature:
+    """Faces, float32 n x 3 x 112 x 112 in [0,1], to embeddings, float32 n x `width` of unit length."""
+    return _tensors((-1, 3, 112, 112), (-1, width))
 
 
 def dsr_signature() -> ModelSignature:

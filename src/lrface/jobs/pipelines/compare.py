@@ -12,7 +12,7 @@ from lrface.evaluation.results import Cell
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.assessment import log_results, measure, report_of, test_protocol
 from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
+from lrface.jobs.networks import NONE, AnyRecogniser, SuperResolver, load_any_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for_test
 from lrface.jobs.stage import copy_out, log_pack, stage
 from lrface.tracking.runs import Run
@@ -20,7 +20,7 @@ from lrface.tracking.runs import Run
 
 def run(settings: CompareSettings, context: Context, parent: Run | None = None) -> Comparison:
     """Measure both pairs on one protocol and print the differences with their intervals."""
-    first, second = _load(settings.pair_a, context), _load(settings.pair_b, context)
+    first, second = _load(settings, settings.pair_a, context), _load(settings, settings.pair_b, context)
     pack = pack_for_test(settings.data, context)
     protocol = test_protocol(pack, settings)
     inputs = {"pack": pack.digest, "protocol": protocol.digest}
@@ -80,12 +80,14 @@ def _said(pair: PairSettings) -> str:
     return f"{pair.edgeface} with {pair.dsr}"
 
 
-def _load(pair: PairSettings, context: Context) -> tuple[Recogniser, SuperResolver | None]:
+def _load(
+    settings: CompareSettings, pair: PairSettings, context: Context
+) -> tuple[AnyRecogniser, SuperResolver | None]:
     resolver = None if pair.dsr == NONE else load_super_resolver(pair.dsr, context)
-    return load_recogniser(pair.edgeface, context), resolver
+    return load_any_recogniser(pair.edgeface, context, settings.onnx), resolver
 
 
-def _arm(name: str, recogniser: Recogniser, resolver: SuperResolver | None) -> Arm:
+def _arm(name: str, recogniser: AnyRecogniser, resolver: SuperResolver | None) -> Arm:
     if resolver is None:
         return Arm(name, recogniser.network, bicubic)
     return Arm(name, recogniser.network, resolver.network.forward, None, VLR_MIN, VLR_MAX)

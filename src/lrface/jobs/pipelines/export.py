@@ -19,6 +19,7 @@ from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recognise
 from lrface.jobs.stage import copy_out, stage
 from lrface.models.export import ParityReport, export_onnx
 from lrface.models.graphs import DsrGraph, PairGraph
+from lrface.models.onnx_input import UNIT_RANGE
 from lrface.models.quantise import QuantisedReport, quantise, sensitive_products
 from lrface.models.timing import BATCH, Timing, thread_counts, time_onnx, time_torch
 from lrface.tracking.pair import pairs_of
@@ -134,6 +135,7 @@ def _written(
             dynamic_size=name != EDGEFACE,
             probes=graph.probes[1:],
             names=graph.names,
+            metadata=UNIT_RANGE if name == EDGEFACE else None,
         )
         line = f"{path.name}: {plain.size} bytes, largest difference {plain.largest_difference:.1e}"
         int8 = None

@@ -60,7 +60,7 @@ def _enrol(settings: GallerySettings, context: Context, gallery: Gallery) -> Non
     }
     for name, count in gallery.enrol(people, pair.weights).items():
         context.terminal.result(f"{name}: {count} pictures")
-    context.terminal.result(f"{len(people)} people enrolled in {gallery.place}, by EdgeFace {pair.weights[:12]}")
+    context.terminal.result(f"{len(people)} people enrolled in {gallery.place}, by recogniser {pair.weights[:12]}")
 
 
 def _list(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
@@ -68,7 +68,7 @@ def _list(settings: GallerySettings, context: Context, gallery: Gallery) -> None
     if about is None:
         context.terminal.result(f"{gallery.place}: nobody was ever enrolled")
         return
-    context.terminal.result(f"{gallery.place}: templates of EdgeFace {about.weights}")
+    context.terminal.result(f"{gallery.place}: templates of recogniser {about.weights}")
     for weights in about.compatible:
         context.terminal.result(f"declared compatible: {weights}")
     table = pd.DataFrame(
@@ -128,8 +128,8 @@ def _accept(settings: GallerySettings, context: Context, gallery: Gallery) -> No
     recogniser, _ = load_one_pair(settings, context)
     gallery.accept(recogniser.sha256)
     context.terminal.result(
-        f"probes of {recogniser.origin} (EdgeFace {recogniser.sha256[:12]}) are compared with {gallery.place} from now "
-        "on; measure first what that costs (arm old_gallery of `evaluate`)"
+        f"probes of {recogniser.origin} (recogniser {recogniser.sha256[:12]}) are compared with {gallery.place} from "
+        "now on; measure first what that costs (arm old_gallery of `evaluate`)"
     )
 
 

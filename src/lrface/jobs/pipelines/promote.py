@@ -15,7 +15,7 @@ from lrface.evaluation.results import Cell, Results
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.assessment import log_results, measure, report_of, test_protocol
 from lrface.jobs.context import Context
-from lrface.jobs.networks import Recogniser, SuperResolver, load_pair, load_recogniser, load_super_resolver
+from lrface.jobs.networks import AnyRecogniser, SuperResolver, load_pair, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for_test
 from lrface.jobs.stage import copy_out, log_pack, stage
 from lrface.tracking.ledger import ledger_lines, terms_of
@@ -122,10 +122,10 @@ def _start(candidate: ModelVersion) -> str:
 
 
 def _arms(
-    recogniser: Recogniser,
+    recogniser: AnyRecogniser,
     resolver: SuperResolver,
-    reference: Recogniser,
-    place: tuple[Recogniser, SuperResolver] | None,
+    reference: AnyRecogniser,
+    place: tuple[AnyRecogniser, SuperResolver] | None,
 ) -> list[Arm]:
     arms = [
         Arm(f"hr-{CANDIDATE}", recogniser.network),

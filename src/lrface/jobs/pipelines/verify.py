@@ -24,7 +24,7 @@ from lrface.evaluation.public.sets import PairSet, SearchSet
 from lrface.images.sizes import FACE_SIZE
 from lrface.jobs.assessment import arms_of, load_networks
 from lrface.jobs.context import Context
-from lrface.jobs.networks import Recogniser, SuperResolver
+from lrface.jobs.networks import AnyRecogniser, SuperResolver
 from lrface.jobs.stage import copy_out, stage
 from lrface.tracking.lineage import run_lineage
 from lrface.tracking.names import clean_key
@@ -66,7 +66,7 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
             work.run.log_dataset(name, found.digest, source=name, rows=rows, context="test")
             records += _measured(found, arms, settings, context)
         records = with_published(records, _networks(arms, recognisers), FACE_SIZE)
-        networks: list[Recogniser | SuperResolver] = [*recognisers, *resolvers]
+        networks: list[AnyRecogniser | SuperResolver] = [*recognisers, *resolvers]
         report = make_public_report(
             records,
             about={name: _about(found, settings) for name, found in sets.items()},
@@ -157,7 +157,7 @@ def _measured(
         )
 
 
-def _networks(arms: Sequence[Arm], recognisers: Sequence[Recogniser]) -> dict[str, str | None]:
+def _networks(arms: Sequence[Arm], recognisers: Sequence[AnyRecogniser]) -> dict[str, str | None]:
     """The released network that each ceiling's recogniser is."""
     names = {recogniser.network: published_network(recogniser.origin) for recogniser in recognisers}
     return {
