@@ -164,14 +164,16 @@ class TrainDsrSettings(DataJobSettings):
 class StrangerJobSettings(JobSettings):
     """What every job has that also takes recognisers of others."""
 
-    onnx: OnnxSettings = OnnxSettings()
+    onnx_input: OnnxSettings = OnnxSettings()
 
 
 class ArmJobSettings(StrangerJobSettings):
     """What every job has that measures arms: (bicubic, each super-resolver) x each recogniser."""
 
     edgeface: tuple[str, ...] = Field(
-        (PRETRAINED,), min_length=1, description="recognisers: models:/ URI, path or released name, by commas"
+        (PRETRAINED,),
+        min_length=1,
+        description="recognisers: models:/ URI, path (an ONNX file too) or released name, by commas",
     )
     dsr: tuple[str, ...] = Field(
         (), description="super-resolvers: models:/ URI or model folder, by commas; none for bicubic alone"
@@ -235,7 +237,7 @@ class SweepSettings(EvaluateSettings):
 class PairSettings(Settings):
     """A recogniser and the super-resolver in front of it."""
 
-    edgeface: str = Field(FINETUNED, description="recogniser: models:/ URI, path or released name")
+    edgeface: str = Field(FINETUNED, description="recogniser: models:/ URI, path (an ONNX file too) or released name")
     dsr: str = Field(CYCLE, description="super-resolver: models:/ URI, model folder, or none for bicubic")
 
 
@@ -289,7 +291,8 @@ class OnePairSettings(StrangerJobSettings):
         CHAMPION, min_length=1, description="models:/lrface@ALIAS, or a folder that holds edgeface/ and dsr/"
     )
     edgeface: str | None = Field(
-        None, description="recogniser in the place of the pair's: models:/ URI, path or released name"
+        None,
+        description="recogniser in the place of the pair's: models:/ URI, path (an ONNX file too) or released name",
     )
     dsr: str | None = Field(
         None, description="super-resolver in the place of the pair's: models:/ URI, model folder, or none for bicubic"

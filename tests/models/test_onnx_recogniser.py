@@ -74,7 +74,9 @@ def test_what_it_is_shown_is_said_by_options_or_metadata(path, faces):
     assert str(telling.input) == "BGR, (x - 10,20,30) / 64 of 0 to 255"
     assert read_onnx(path, options).sha256 == telling.sha256
 
-    with pytest.raises(WeightsError, match=r"got onnx.scale 32, where its metadata says 64; expected one of them"):
+    with pytest.raises(
+        WeightsError, match=r"got onnx_input.scale 32, where its metadata says 64; expected one of them"
+    ):
         read_onnx(path, OnnxSettings(scale=32))
 
 

@@ -33,7 +33,7 @@ def load_networks(
         RegistryError: A version is missing.
         WeightsError: Weights that cannot be had or do not fit.
     """
-    recognisers = [load_any_recogniser(reference, context, settings.onnx) for reference in settings.edgeface]
+    recognisers = [load_any_recogniser(reference, context, settings.onnx_input) for reference in settings.edgeface]
     resolvers = [load_super_resolver(reference, context) for reference in settings.dsr if reference != NONE]
     names = labels or {}
     return (

@@ -6,7 +6,7 @@ from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     *DATA,
-    Parameter("edgeface_a", "pair_a.edgeface", "recogniser of the candidate: models:/ URI, path or released name"),
+    Parameter("edgeface_a", "pair_a.edgeface", "recogniser of the candidate: models:/ URI, path (ONNX too) or name"),
     Parameter("dsr_a", "pair_a.dsr", "super-resolver of the candidate: models:/ URI, model folder, or none"),
     Parameter("edgeface_b", "pair_b.edgeface", "recogniser that it is held against"),
     Parameter("dsr_b", "pair_b.dsr", "super-resolver that it is held against"),

@@ -98,7 +98,7 @@ def load_any_recogniser(reference: str, context: Context, onnx: OnnxSettings) ->
         return load_recogniser(reference, context)
     network = read_onnx(path, onnx)
     if network.input.assumed:
-        context.terminal.line(f"{reference}: taken to want {network.input}; onnx.mean, onnx.scale, onnx.channels")
+        context.terminal.line(f"{reference}: taken to want {network.input}; where not, set onnx_input")
     return AnyRecogniser(network, reference, _label(reference), network.sha256, "unknown", 0)
 
 
@@ -223,7 +223,7 @@ def load_one_pair(settings: OnePairSettings, context: Context) -> tuple[AnyRecog
     """
     if settings.edgeface is not None and settings.dsr is not None:
         resolver = None if settings.dsr == NONE else load_super_resolver(settings.dsr, context)
-        return load_any_recogniser(settings.edgeface, context, settings.onnx), resolver
+        return load_any_recogniser(settings.edgeface, context, settings.onnx_input), resolver
     if is_registry_uri(settings.pair):
         return load_pair(_version(settings.pair, PAIR, context), context)
     folder = Path(settings.pair).expanduser()
@@ -234,7 +234,7 @@ def load_one_pair(settings: OnePairSettings, context: Context) -> tuple[AnyRecog
             expected="models:/lrface@ALIAS, or such a folder",
             remedy="correct pair, or name edgeface and dsr",
         )
-    recogniser = load_any_recogniser(str(folder / EDGEFACE), context, settings.onnx)
+    recogniser = load_any_recogniser(str(folder / EDGEFACE), context, settings.onnx_input)
     return recogniser, load_super_resolver(str(folder / DSR_NAME), context)
 
 

@@ -6,7 +6,7 @@ from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     *DATA,
-    Parameter("edgeface", "edgeface", "recognisers, by commas: models:/ URI, path or released name"),
+    Parameter("edgeface", "edgeface", "recognisers, by commas: models:/ URI, path (an ONNX file too) or released name"),
     Parameter("dsr", "dsr", "super-resolvers, by commas: models:/ URI or model folder; none for bicubic alone"),
     Parameter("threshold", "measure.threshold", "cosine that is reported beside the best ones"),
 )

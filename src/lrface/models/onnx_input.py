@@ -53,16 +53,16 @@ def face_input(what: str, graph: Graph, given: OnnxSettings) -> FaceInput:
         if options[name] != recorded[name]:
             raise refused(
                 what,
-                f"onnx.{name} {_shown(options[name])}, where its metadata says {_shown(recorded[name])}",
+                f"onnx_input.{name} {_shown(options[name])}, where its metadata says {_shown(recorded[name])}",
                 "one of them",
-                f"leave onnx.{name} away, or correct the file's metadata",
+                f"leave onnx_input.{name} away, or correct the file's metadata",
             )
     if graph.normalises and not {"mean", "scale"} <= {*recorded, *options}:
         raise refused(
             what,
             "a graph that begins with arithmetic of its own, and no word on what it takes",
-            "onnx.mean and onnx.scale",
-            "say onnx.mean=0, and onnx.scale=255 where it takes values of 0 to 1, onnx.scale=1 where of 0 to 255",
+            "onnx_input.mean and onnx_input.scale",
+            "say onnx_input.mean=0, and onnx_input.scale=255 where it takes 0 to 1, 1 where it takes 0 to 255",
         )
     chosen = {**_USUAL, **options, **recorded}
     return FaceInput(**chosen, assumed=not options and not recorded)

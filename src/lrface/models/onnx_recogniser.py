@@ -109,13 +109,15 @@ class OnnxRecogniser(nn.Module):
         if not 2 <= width <= _WIDEST:
             raise refused(self.what, f"an output of {width} numbers", f"2 to {_WIDEST:,}", "give a recogniser")
         if not bool(alone.isfinite().all()):
-            raise refused(self.what, "numbers that are not finite", "embeddings", "see to onnx.mean and onnx.scale")
+            raise refused(
+                self.what, "numbers that are not finite", "embeddings", "see to onnx_input.mean and onnx_input.scale"
+            )
         if float(F.cosine_similarity(alone[:1], alone[1:])) > 1.0 - _ALIKE:
             raise refused(
                 self.what,
                 "the same embedding for any picture",
                 "a recogniser that tells faces apart",
-                "see to onnx.mean and onnx.scale, or export it with its trained weights",
+                "see to onnx_input.mean and onnx_input.scale, or export it with its trained weights",
             )
         if not self._port.single:
             together = self._run(self._prepared(torch.cat([noise, ramp])))

@@ -84,7 +84,7 @@ def _load(
     settings: CompareSettings, pair: PairSettings, context: Context
 ) -> tuple[AnyRecogniser, SuperResolver | None]:
     resolver = None if pair.dsr == NONE else load_super_resolver(pair.dsr, context)
-    return load_any_recogniser(pair.edgeface, context, settings.onnx), resolver
+    return load_any_recogniser(pair.edgeface, context, settings.onnx_input), resolver
 
 
 def _arm(name: str, recogniser: AnyRecogniser, resolver: SuperResolver | None) -> Arm:
