@@ -71,6 +71,13 @@ def test_pickling_carries_the_path_and_not_the_faces(pack):
     assert np.array_equal(pickle.loads(carried).faces, pack.faces)  # noqa: S301 - made one line above
 
 
+def test_another_process_refuses_the_pack_that_took_the_place_of_the_one_meant(pack, faces, subjects):
+    carried = pickle.dumps(pack)
+    write_pack(pack.root, faces[::-1], subjects, overwrite=True)
+    with pytest.raises(DataError, match="which was there before"):
+        pickle.loads(carried)  # noqa: S301 - made two lines above
+
+
 def test_vlr_images_travel_with_their_faces(tmp_path, faces, subjects):
     vlr = faces[:, ::7, ::7]
     pack = write_pack(tmp_path / "pack", faces, subjects, vlr=vlr)

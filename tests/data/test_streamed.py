@@ -256,6 +256,30 @@ def test_a_cut_off_file_in_the_cache_is_fetched_again(published, tmp_path, faces
     assert np.array_equal(found.batch(np.array([0])), faces[[0]])
 
 
+def test_a_file_in_the_cache_with_other_bytes_is_fetched_again(published, tmp_path, faces):
+    open_streamed_pack(published, tmp_path / "cache", 10**9).batch(np.array([0]))
+    (kept,) = cached(tmp_path / "cache")
+    kept.write_bytes(bytes(SHARD_FILE))
+    found = open_streamed_pack(published, tmp_path / "cache", 10**9)
+    assert np.array_equal(found.batch(np.array([0])), faces[[0]])
+
+
+def test_publishing_again_mends_a_damaged_shard(s3, published, pack, tmp_path, faces):
+    key = next(key for key in s3.keys("packs") if key.startswith("people/") and "/faces/00000-" in key)
+    s3.client().put_object(Bucket="packs", Key=key, Body=bytes(SHARD_FILE))
+    publish_pack(pack, published, shard_bytes=SHARD)
+    found = open_streamed_pack(published, tmp_path / "cache", 10**9)
+    assert np.array_equal(found.batch(np.array([0])), faces[[0]])
+
+
+def test_another_process_refuses_the_pack_that_took_the_place_of_the_one_meant(uri, pack, tmp_path, faces, subjects):
+    publish_pack(pack, uri, shard_bytes=SHARD)
+    carried = pickle.dumps(open_streamed_pack(uri, tmp_path / "cache", 10**9))
+    publish_pack(write_pack(tmp_path / "other", faces[::-1], subjects), uri, shard_bytes=SHARD, overwrite=True)
+    with pytest.raises(DataError, match="which was there before"):
+        pickle.loads(carried)  # noqa: S301 - made two lines above
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

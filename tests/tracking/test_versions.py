@@ -4,7 +4,7 @@ import pytest
 
 from lrface.errors import RegistryError
 from lrface.tracking.hashes import folder_hashes
-from lrface.tracking.versions import download, is_registry_uri, recorded_files, resolve, versions_of
+from lrface.tracking.versions import download, is_registry_uri, is_there, recorded_files, resolve, versions_of
 
 
 def test_what_is_a_uri():
@@ -93,3 +93,12 @@ def test_a_version_that_others_made(store, tmp_path):
     store.client.create_model_version("edgeface", str(tmp_path))
     with pytest.raises(RegistryError, match="without the tag files"):
         download(store, resolve(store, "models:/edgeface/1"), tmp_path / "got")
+
+
+def test_whether_a_version_is_there(store, make_version):
+    version = make_version()
+    assert is_there(store, version.uri)
+    assert not is_there(store, "models:/edgeface/7")
+    assert not is_there(store, "models:/nobody/1")
+    store.client.delete_model_version(version.name, str(version.version))
+    assert not is_there(store, version.uri)

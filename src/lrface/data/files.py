@@ -44,6 +44,15 @@ class ImageFile:
     vlr: Path | None = None
 
 
+def paths_of(files: Iterable[ImageFile]) -> Iterator[Path]:
+    """Names the files that are read for some images: each one's own, and its VLR image."""
+    for file in files:
+        if isinstance(file.load, Path):
+            yield file.load
+        if file.vlr is not None:
+            yield file.vlr
+
+
 class FileReader:
     """Turns image files into faces, on all cores and in order, within bounded memory.
 

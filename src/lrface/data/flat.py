@@ -51,6 +51,10 @@ class FlatSource:
         """Names the one folder that is read."""
         return (self.root,)
 
+    def files(self) -> Iterator[Path]:
+        """Names the images in whose names there is a subject."""
+        return (path for _, _, path in self._found)
+
     def count(self) -> int:
         """Counts the image files."""
         return len(self._found) + len(self._strange)

@@ -63,6 +63,10 @@ class FolderSource:
         """Names the one folder that is read."""
         return (self.root,)
 
+    def files(self) -> Iterator[Path]:
+        """Names the images."""
+        return (path for paths in self.listing.images.values() for path in paths)
+
     def count(self) -> int:
         """Counts the image files."""
         return len(self.listing)

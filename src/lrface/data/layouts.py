@@ -19,12 +19,12 @@ several beside each other, named after splits or not::
 
 import re
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lrface.data.files import FileReader, ImageFile, check_root
+from lrface.data.files import FileReader, ImageFile, check_root, paths_of
 from lrface.data.flat import compile_pattern, pairs_by_name, subject_of
 from lrface.data.folder import Listing, check_spelling, image_files, list_subjects, visible
 from lrface.data.manifest import SUPERRES_SPLITS
@@ -79,6 +79,10 @@ class SplitsSource:
     def folders(self) -> tuple[Path, ...]:
         """Names the one folder that is read."""
         return (self.root,)
+
+    def files(self) -> Iterator[Path]:
+        """Names the images of all splits."""
+        return (path for part in self.listings.values() for paths in part.images.values() for path in paths)
 
     def count(self) -> int:
         """Counts the image files."""
@@ -150,6 +154,10 @@ class PairsSource:
     def folders(self) -> tuple[Path, ...]:
         """Names the one folder that is read."""
         return (self.root,)
+
+    def files(self) -> Iterator[Path]:
+        """Names the images of all pairs."""
+        return paths_of(self._files)
 
     def count(self) -> int:
         """Counts the pairs, and the images without one."""

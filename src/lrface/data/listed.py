@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from lrface.data.files import FileReader, ImageFile, check_root
+from lrface.data.files import FileReader, ImageFile, check_root, paths_of
 from lrface.data.folder import check_spelling
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Report, SourceFace
@@ -55,6 +55,11 @@ class ListSource:
     def folders(self) -> tuple[Path, ...]:
         """Names no folder: the table names files, and its folder may hold the pack as well."""
         return ()
+
+    def files(self) -> Iterator[Path]:
+        """Names the table, and the images that it names."""
+        yield self.table
+        yield from paths_of(self._files())
 
     def count(self) -> int:
         """Counts the rows of the table."""

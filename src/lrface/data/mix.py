@@ -8,7 +8,7 @@ Example: photographs, with drawn faces beside them that only the super-resolver'
     ])
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,6 +77,10 @@ class MixSource:
     def folders(self) -> tuple[Path, ...]:
         """Names the folders of all parts."""
         return tuple(folder for part in self.parts for folder in part.source.folders())
+
+    def files(self) -> Iterator[Path]:
+        """Names the files of all parts."""
+        return (path for part in self.parts for path in part.source.files())
 
     def count(self) -> int | None:
         """Counts the files of all parts, where each knows its own."""

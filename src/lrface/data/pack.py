@@ -97,9 +97,9 @@ class Pack:
     def __len__(self) -> int:
         return len(self.manifest)
 
-    def __reduce__(self) -> tuple[Any, tuple[Path] | tuple[()]]:
+    def __reduce__(self) -> tuple[Any, tuple[Path, str] | tuple[()]]:
         # A worker process maps the file itself; pickling would copy every face.
-        return (open_pack, (self.root,)) if self.reopen is None else (self.reopen, ())
+        return (open_pack, (self.root, self.digest)) if self.reopen is None else (self.reopen, ())
 
     def rows(self, superres: str | None = None, recognition: str | None = None) -> Int64[np.ndarray, " rows"]:
         """Names the rows of a split.
@@ -179,13 +179,14 @@ class Pack:
         return _gather(self.vlr, rows)
 
 
-def open_pack(path: Path | str) -> Pack:
+def open_pack(path: Path | str, digest: str | None = None) -> Pack:
     """Opens a pack and checks that it is whole.
 
     Version, shapes, counts and digest are checked against the manifest; the pixels are not read.
 
     Args:
         path: The pack's folder.
+        digest: Of the pack that is meant, where another may have taken its place meanwhile.
 
     Returns:
         The pack, its faces memory-mapped.
@@ -195,6 +196,7 @@ def open_pack(path: Path | str) -> Pack:
     """
     root = Path(path)
     info = _read_info(root)
+    check_digest(info, digest, f"pack {root}")
     manifest = read_manifest(root / MANIFEST_FILE)
     check_whole(info, manifest, f"pack {root}")
     faces = _map_images(root / FACES_FILE, (info.rows, FACE_SIZE, FACE_SIZE, 3))
@@ -202,6 +204,17 @@ def open_pack(path: Path | str) -> Pack:
     if info.vlr_size is not None:
         vlr = _map_images(root / VLR_FILE, (info.rows, info.vlr_size, info.vlr_size, 3))
     return Pack(root=root, faces=faces, manifest=manifest, digest=info.digest, info=info, vlr=vlr)
+
+
+def check_digest(info: PackInfo, digest: str | None, what: str) -> None:
+    """Checks that a pack is still the one that was opened before.
+
+    Raises:
+        DataError: Another one is in its place.
+    """
+    if digest is not None and digest != info.digest:
+        got, expected = f"digest {info.digest[:12]}", f"digest {digest[:12]}, which was there before"
+        raise DataError(what, got=got, expected=expected, remedy="start again on the pack that is there now")
 
 
 def check_whole(info: PackInfo, manifest: pd.DataFrame, what: str) -> None:

@@ -60,7 +60,7 @@ class PackWriter:
         self._rows: list[tuple[str, str, str, int, int, str | None, str | None]] = []
         self._vlr_hashes: list[str] = []
         self._names: dict[str, str] = {}
-        _check_target(self.target)
+        check_target(self.target)
 
     def __enter__(self) -> Self:
         return self
@@ -283,7 +283,7 @@ def write_pack(
         )
 
 
-def _check_target(target: Path) -> None:
+def check_target(target: Path) -> None:
     """Refuses to replace anything but a pack: a mistyped folder must not cost somebody's photographs."""
     if target.parent.is_dir():
         clean_leftovers(target)

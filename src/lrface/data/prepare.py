@@ -84,6 +84,7 @@ def prepare(
     terms: str = "",
     overwrite: bool = False,
     progress: Progress | None = None,
+    before_it_appears: Callable[[], None] | None = None,
 ) -> tuple[Pack, Summary]:
     """Makes a pack of a source.
 
@@ -99,6 +100,7 @@ def prepare(
         terms: What they may be used for; travels likewise.
         overwrite: Replace another pack at ``out``.
         progress: Called with (files done, files in all, or 0 where that is not known).
+        before_it_appears: Called when all is read and checked; where it raises, there is no pack.
 
     Returns:
         The pack and what came of the source.
@@ -129,6 +131,8 @@ def prepare(
             "checks": checks.model_dump(mode="json"),
             "summary": summary.as_dict(),
         }
+        if before_it_appears is not None:
+            before_it_appears()
         pack = writer.commit(dealt.superres, dealt.recognition, made=made, licence=licence, terms=terms)
     return pack, summary
 

@@ -28,6 +28,10 @@ class ProceduralSource:
         """Names no folder: nothing is read."""
         return ()
 
+    def files(self) -> tuple[Path, ...]:
+        """Names no file: nothing is read."""
+        return ()
+
     def count(self) -> int:
         """Counts the faces to be drawn."""
         return self.settings.subjects * self.settings.images_per_subject

@@ -74,6 +74,10 @@ class RecordSource:
         """Names no folder: one file is read."""
         return ()
 
+    def files(self) -> tuple[Path, ...]:
+        """Names the one file."""
+        return (self.path,)
+
     def count(self) -> int | None:
         """Gives the number of images where the header says it, or else the index beside the file."""
         if self._images is not None:

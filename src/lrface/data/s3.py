@@ -1,5 +1,6 @@
 """A folder on S3: any endpoint that speaks its protocol, credentials from the environment alone."""
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -108,21 +109,23 @@ class Folder:
             raise DataError(self._name(name), got=got, expected="a file of a pack", remedy="publish the pack again")
         return content
 
-    def size(self, name: str) -> int | None:
-        """Gives the bytes of something; None where there is nothing of that name.
+    def holds(self, name: str, content: bytes) -> bool:
+        """Tells whether this very content is there under that name, as far as a server says without sending it.
+
+        The ETag of what was written in one piece is its MD5, unless the server encrypts; then it is sent again.
 
         Raises:
             DataError: S3 cannot be reached or refuses.
         """
         with self._told(name):
             try:
-                return int(
-                    self._client.head_object(Bucket=self.place.bucket, Key=self.place.key(name))["ContentLength"]
-                )
+                found = self._client.head_object(Bucket=self.place.bucket, Key=self.place.key(name))
             except ClientError as error:
                 if _code(error) in _ABSENT:
-                    return None
+                    return False
                 raise
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return int(found["ContentLength"]) == len(content) and str(found["ETag"]).strip('"') == md5
 
     def write(self, name: str, content: bytes) -> None:
         """Writes something; it appears whole or not at all.

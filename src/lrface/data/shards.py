@@ -141,7 +141,7 @@ def _send(target: Folder, digest: str, kind: str, images: StoredFaces, rows: int
         content = _encoded(images[number * rows : (number + 1) * rows])
         shard = Shard(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
         name = shard_name(digest, kind, number, shard)
-        if target.size(name) != shard.size:
+        if not target.holds(name, content):
             target.write(name, content)
         return shard
 

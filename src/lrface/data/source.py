@@ -1,7 +1,7 @@
 """What every source of faces yields, and what it says about those that it could not yield."""
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -107,6 +107,10 @@ class Source(Protocol):
 
     def folders(self) -> tuple[Path, ...]:
         """Names the folders that are read, none of which may be written to."""
+        ...
+
+    def files(self) -> Iterable[Path]:
+        """Names every file on which the faces depend, and no other."""
         ...
 
     def count(self) -> int | None:

@@ -33,6 +33,7 @@ class ShardCache:
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder = folder
         self.limit = limit
+        self._checked: set[tuple[str, int]] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for path in folder.glob(".*.partial"):
@@ -64,7 +65,7 @@ class ShardCache:
                 continue  # another process may be dropping it this moment, so look again
             except OSError as error:
                 raise self._cannot_write(error) from error
-            if os.fstat(descriptor).st_size == shard.size:
+            if self._is_whole(descriptor, shard):
                 os.utime(descriptor)
                 return descriptor
             os.close(descriptor)
@@ -75,6 +76,18 @@ class ShardCache:
             expected=f"room for what is in use; the limit is {self.limit / 1e9:.3g} GB",
             remedy="raise data.cache_gb",
         )
+
+    def _is_whole(self, descriptor: int, shard: Shard) -> bool:
+        """Whether a kept shard is what it was; its content is hashed once in each process."""
+        found = os.fstat(descriptor)
+        if found.st_size != shard.size:
+            return False
+        if (shard.sha256, found.st_ino) not in self._checked:
+            with os.fdopen(os.dup(descriptor), "rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
+                    return False
+            self._checked.add((shard.sha256, found.st_ino))
+        return True
 
     def _fetch(self, shard: Shard, source: Folder, name: str, path: Path) -> None:
         content = source.read(name, shard.size)

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from lrface.data.manifest import read_manifest
-from lrface.data.pack import INFO_FILE, MANIFEST_FILE, Pack, PackInfo, check_whole, parse_info
+from lrface.data.pack import INFO_FILE, MANIFEST_FILE, Pack, PackInfo, check_digest, check_whole, parse_info
 from lrface.data.s3 import Folder, place_of
 from lrface.data.shards import (
     FACES,
@@ -23,13 +23,14 @@ from lrface.data.streamed import ShardCache, StreamedImages
 from lrface.errors import DataError
 
 
-def open_streamed_pack(uri: str, cache: Path, limit: int) -> Pack:
+def open_streamed_pack(uri: str, cache: Path, limit: int, digest: str | None = None) -> Pack:
     """Opens a pack on S3. Its shards are fetched when their rows are asked for.
 
     Args:
         uri: ``s3://bucket/prefix``.
         cache: Local folder for shards and for the pack's small files.
         limit: Most bytes of shards that are kept there.
+        digest: Of the pack that is meant, where another may have been published there meanwhile.
 
     Returns:
         The pack, checked like one in a folder.
@@ -44,6 +45,7 @@ def open_streamed_pack(uri: str, cache: Path, limit: int) -> Pack:
     if written is None:
         raise DataError(what, got="no pack.json", expected="a pack", remedy="publish one with prepare and out=s3://...")
     info = parse_info(written, f"{source.place.uri}/{INFO_FILE}")
+    check_digest(info, digest, what)
     below = folder_of(info.digest)
     root = cache / below
     kept = _keep(source, f"{below}/{MANIFEST_FILE}", root)
@@ -61,7 +63,7 @@ def open_streamed_pack(uri: str, cache: Path, limit: int) -> Pack:
         info=info,
         vlr=vlr,
         uri=source.place.uri,
-        reopen=partial(open_streamed_pack, uri, cache, limit),
+        reopen=partial(open_streamed_pack, uri, cache, limit, info.digest),
     )
 
 

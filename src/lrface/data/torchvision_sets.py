@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from torchvision.datasets import CelebA, LFWPeople
 
-from lrface.data.files import FileReader, ImageFile, check_root
+from lrface.data.files import FileReader, ImageFile, check_root, paths_of
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Report, SourceFace
 from lrface.errors import DataError
 
+_CELEBA_TABLES = ("identity_CelebA.txt", "list_eval_partition.txt", "list_landmarks_align_celeba.txt")
 _CELEBA_SPLITS = {"train": "train", "valid": "val", "test": "test"}
 
 
@@ -46,6 +47,11 @@ class LfwSource:
     def folders(self) -> tuple[Path, ...]:
         """Names the folder of the images."""
         return (self.root / "lfw-py",)
+
+    def files(self) -> Iterator[Path]:
+        """Names the list of people, and the images that it names."""
+        yield self.root / "lfw-py" / "people.txt"
+        yield from paths_of(self._files)
 
     def count(self) -> int:
         """Counts the images."""
@@ -87,6 +93,11 @@ class CelebaSource:
     def folders(self) -> tuple[Path, ...]:
         """Names the folder of the images."""
         return (self.root / "celeba",)
+
+    def files(self) -> Iterator[Path]:
+        """Names the tables, and the images that they name."""
+        yield from (self.root / "celeba" / name for name in _CELEBA_TABLES)
+        yield from paths_of(self._files())
 
     def count(self) -> int:
         """Counts the images."""

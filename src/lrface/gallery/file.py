@@ -89,7 +89,7 @@ class FileGallery(Gallery):
         self.path = path.expanduser().absolute()
         self.place = str(self.path)
         self._guard = threading.Lock()
-        self._read: tuple[tuple[int, int, int], _Content] | None = None
+        self._read: tuple[tuple[int, int, int, int], _Content] | None = None
 
     def about(self) -> About | None:
         """Say which weights the templates are of; None where nothing was ever enrolled."""
@@ -191,7 +191,7 @@ class FileGallery(Gallery):
                 return None
             except OSError as error:
                 raise self._unreadable(error.strerror or str(error)) from error
-            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
             if self._read is None or self._read[0] != stamp:
                 self._read = (stamp, self._load(status.st_size))
             return self._read[1]

@@ -6,17 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
+from lrface.data.contents import contents
+from lrface.data.detector import read_weights
 from lrface.data.kinds import DRAWN, source_of
-from lrface.data.pack import Pack, open_pack
+from lrface.data.pack import INFO_FILE, Pack, open_pack
 from lrface.data.prepare import Summary, prepare
 from lrface.data.s3 import is_s3
 from lrface.data.settings import AnyImageData, DataSettings, PackData, ProceduralData
+from lrface.data.source import Source
 from lrface.data.streamed_pack import open_streamed_pack
 from lrface.errors import DataError
 from lrface.jobs.context import Context
 from lrface.training.dsr import DsrData
 from lrface.training.edgeface import EdgeFaceData
 from lrface.training.validation import validation_set
+
+_READING = 2
+"""Raised where the same files and settings come to other faces than before."""
 
 
 def pack_for(data: DataSettings, context: Context) -> Pack:
@@ -34,18 +40,63 @@ def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | Non
         return _open(data, context), None
     source = source_of(data)
     licence, terms = ("CC0-1.0", "nobody is shown") if isinstance(data, ProceduralData) else (data.licence, data.terms)
-    target = context.packs / _name(data)
-    if (target / "pack.json").is_file():
-        return open_pack(target), None
+    name = _name(data, source, context)
+    target = context.packs / name
+    pack = _made_before(target, context)
+    if pack is not None:
+        context.terminal.line(f"prepare: {target.name} is of the same files and settings, and is taken")
+        for told in pack.info.made.get("summary", {}).get("findings", ()):
+            context.terminal.finding(told["severity"], told["kind"], told["message"])
+        return pack, None
+
+    def unchanged() -> None:
+        if _name(data, source, context) != name:
+            raise DataError(
+                f"source of pack {name}",
+                got="files that changed while they were read",
+                expected="a source that stays as it is meanwhile",
+                remedy="start the same command again",
+            )
+
     with context.terminal.progress("prepare") as progress:
         pack, summary = prepare(
-            source, target, data.splits, data.checks, licence=licence, terms=terms, progress=progress
+            source,
+            target,
+            data.splits,
+            data.checks,
+            licence=licence,
+            terms=terms,
+            overwrite=True,  # what is there under this name is damaged
+            progress=progress,
+            before_it_appears=unchanged,
         )
     for line in summary.lines():
         context.terminal.line(f"prepare: {line}")
     for finding in summary.findings:
         context.terminal.finding(finding.severity, finding.kind, finding.message)
     return pack, summary
+
+
+def _made_before(target: Path, context: Context) -> Pack | None:
+    """The pack that is there already, if it is whole."""
+    if not (target / INFO_FILE).is_file():
+        return None
+    try:
+        return open_pack(target)
+    except DataError as error:
+        context.terminal.line(f"prepare: made again, since it is damaged: {error}")
+        return None
+
+
+def data_digest(data: DataSettings, context: Context) -> str:
+    """What tells one state of a source from another: a hash of all that decides about its pack, or a pack's digest.
+
+    Raises:
+        DataError: The source is bad, or the pack cannot be read.
+    """
+    if isinstance(data, PackData):
+        return _open(data, context).digest
+    return _name(data, source_of(data), context)
 
 
 def _open(data: PackData, context: Context) -> Pack:
@@ -63,18 +114,26 @@ def pack_for_test(data: DataSettings, context: Context) -> Pack:
     return pack_for(data, context)
 
 
-def _name(data: ProceduralData | AnyImageData) -> str:
-    """A name that changes when the source or the way it is read changes."""
+def _name(data: ProceduralData | AnyImageData, source: Source, context: Context) -> str:
+    """A name that changes when what is read changes, or the way it is read, and at no other time."""
     description = data.model_dump(mode="json")
-    if not isinstance(data, ProceduralData):
-        root = Path(data.source).expanduser()
-        description["files"] = sorted(
-            (str(path.relative_to(root)), path.stat().st_size, path.stat().st_mtime_ns)
-            for path in ([root] if root.is_file() else root.rglob("*"))
-            if path.is_file()
-        )
+    description["reading"] = _READING
+    if isinstance(data, ProceduralData):
+        stem = "procedural"
+    else:
+        place = Path(data.source).expanduser().resolve()
+        stem, root = place.name, place if place.is_dir() else place.parent
+        # The detector counts by its content, not by its place, and the number of threads not at all.
+        read = description["read"]
+        read.pop("workers")
+        if read["align"]["detector"].pop("weights"):
+            weights = read_weights(data.read.align.detector)
+            read["align"]["detector"]["sha256"] = hashlib.sha256(weights).hexdigest()
+        key = hashlib.sha256(str(place).encode(errors="surrogateescape")).hexdigest()[:16]
+        index = context.root / "mlruns" / "cache" / "contents" / f"{key}.parquet"
+        with context.terminal.progress("hash files") as progress:
+            description["files"] = contents(source.files(), root, index, progress)
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-    stem = "procedural" if isinstance(data, ProceduralData) else Path(data.source).expanduser().resolve().name
     return f"{stem}-{digest[:12]}"
 
 

@@ -16,8 +16,9 @@ from lrface.config import SCHEMAS, JobSettings
 from lrface.errors import ConfigError, LrfaceError
 from lrface.jobs.compose import validated
 from lrface.jobs.context import Context
+from lrface.jobs.inputs import inputs_of
 from lrface.jobs.stage import NOT_PARAMS
-from lrface.jobs.terminal import Log, Terminal, terminal_of
+from lrface.jobs.terminal import Log, terminal_of
 from lrface.models.device import pick_device
 from lrface.tracking.runs import OthersRun
 from lrface.tracking.settings import TrackingSettings
@@ -85,13 +86,16 @@ def try_out(search: Search, config: Mapping[str, object], tried: Mapping[str, st
     terminal = terminal_of(search.log)
     words = " ".join(f"{key}={value}" for key, value in tried.items())
     settings = validated(search.job, SCHEMAS[search.job], config)
-    place = Path(search.folder) / f"{_digest(settings)}.json"
+    root = Path(search.root)
+    store = connect(root, TrackingSettings.model_validate(search.tracking))
+    context = Context(root, store, terminal, pick_device(settings.device), {}, names=False)
+    place = Path(search.folder) / f"{_digest(settings, context)}.json"
     if place.is_file() and (done := Record(**json.loads(place.read_text()))).value is not None:
         terminal.line(f"trial {words}: done before, {search.metric} {done.value:.4f}")
         return done.value
     terminal.line(f"trial {words}")
     try:
-        record = _run(search, settings, dict(tried), terminal)
+        record = _run(search, settings, dict(tried), context)
     except (LrfaceError, torch.OutOfMemoryError) as error:
         record = Record(dict(tried), None, error=" ".join(str(error).split())[:500])
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -103,15 +107,12 @@ def try_out(search: Search, config: Mapping[str, object], tried: Mapping[str, st
     return record.value
 
 
-def _run(search: Search, settings: JobSettings, tried: dict[str, str], terminal: Terminal) -> Record:
-    root = Path(search.root)
-    store = connect(root, TrackingSettings.model_validate(search.tracking))
-    context = Context(root, store, terminal, pick_device(settings.device), {}, names=False)
-    parent = OthersRun(store, search.run_id, search.name)
+def _run(search: Search, settings: JobSettings, tried: dict[str, str], context: Context) -> Record:
+    parent = OthersRun(context.store, search.run_id, search.name)
     version = import_module(f"lrface.jobs.pipelines.{search.job}").run(settings, context, parent)
     figures = {
         key.rpartition("/")[2]: value
-        for key, value in store.client.get_run(version.run_id).data.metrics.items()
+        for key, value in context.store.client.get_run(version.run_id).data.metrics.items()
         if key.partition("/")[0] not in NOT_FIGURES
     }
     if search.metric not in figures or not math.isfinite(figures[search.metric]):
@@ -138,6 +139,7 @@ def table(found: list[Record], metric: str, *, larger: bool) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(metric, ascending=not larger, na_position="last", ignore_index=True)
 
 
-def _digest(settings: JobSettings) -> str:
+def _digest(settings: JobSettings, context: Context) -> str:
     work = settings.model_dump(mode="json", exclude={*NOT_PARAMS, "device"})
+    work["inputs"] = inputs_of(settings, context)
     return hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()[:16]

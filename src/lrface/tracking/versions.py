@@ -90,6 +90,24 @@ def resolve(store: Store, uri: str) -> ModelVersion:
     return as_version(store, found)
 
 
+def is_there(store: Store, uri: str) -> bool:
+    """Tell whether the registry still has a version.
+
+    Raises:
+        RegistryError: It does not answer.
+    """
+    match = _URI.match(uri)
+    if match is None or match["version"] is None:
+        return False
+    try:
+        store.client.get_model_version(match["name"], match["version"])
+    except MlflowException as error:
+        if http_status(error) not in {400, 404}:
+            raise unanswered(store, uri, error) from error
+        return False
+    return True
+
+
 def versions_of(store: Store, name: str) -> list[ModelVersion]:
     """Return all versions of a registered model, the newest first; none if the model is not there."""
     try:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ class PairSet:
     same: Bool[np.ndarray, " p"]
     folds: int = 10
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The sha256 of pixels, pairs and folds."""
         found = hashlib.sha256(np.ascontiguousarray(self.faces).data)
@@ -65,12 +66,13 @@ class SearchSet:
         """Number of pictures."""
         return len(self.gallery) + len(self.distractors) + len(self.mated) + len(self.non_mated)
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """The sha256 of names and sizes of the files, part by part; their content is not read twice for it."""
+        """The sha256 of names and contents of the files, part by part."""
         found = hashlib.sha256()
         for part in (self.gallery, self.distractors, self.mated, self.non_mated):
             found.update(b"part\n")
             for path in part:
-                found.update(f"{path.parent.name}/{path.name} {path.stat().st_size}\n".encode())
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                found.update(f"{path.parent.name}/{path.name} {content}\n".encode())
         return found.hexdigest()

@@ -88,8 +88,17 @@ def run(settings: ExportSettings, context: Context, parent: Run | None = None) -
         work.run.log_artifacts(folder, "onnx")
         if settings.out is not None:
             copy_out(folder, settings.out)
+            _tell_older(Path(settings.out), folder, context)
         _tell_registry(graphs, exported, work.run, context)
     return exported
+
+
+def _tell_older(out: Path, made: Path, context: Context) -> None:
+    """Name the graphs of an earlier export that lie beside those of this one, and are of other weights."""
+    older = sorted(path.name for path in out.glob("*.onnx") if not (made / path.name).exists())
+    if older:
+        cause = f"{', '.join(older)} in {out} are of an earlier export, and stay as they are"
+        context.terminal.finding("warning", "older_graphs", cause, "delete them, or export to another folder")
 
 
 def _drawn_faces(seed: int) -> Tensor:

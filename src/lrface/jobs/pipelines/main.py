@@ -15,13 +15,18 @@ from lrface.config import (
     PromoteSettings,
     TrainDsrSettings,
 )
+from lrface.data.pack import INFO_FILE
+from lrface.data.s3 import is_s3
 from lrface.data.settings import PackData
 from lrface.jobs.context import Context
 from lrface.jobs.cycle import DIRECT, Configs, stage_configs
+from lrface.jobs.inputs import weights_digest
 from lrface.jobs.networks import NONE
+from lrface.jobs.packs import data_digest
 from lrface.jobs.pipelines import evaluate, finetune, prepare, pretrain, promote, train_dsr
 from lrface.jobs.stage import NOT_WORK, stage
 from lrface.tracking.names import Alias
+from lrface.tracking.versions import is_there
 
 DIRECT_START = "direct_start"
 """Name in the arms of the direct recogniser that the pair starts from; `direct` is the same one trained on."""
@@ -37,6 +42,11 @@ class Done:
 
     def once(self, name: str, make: Callable[[], str]) -> str:
         """What a stage has made, now or before the cycle was killed: a path, a version's URI or a run's id."""
+        if name in self._made and not self._is_there(self._made[name]):
+            # What came after it was made of it.
+            kept = list(self._made)[: list(self._made).index(name)]
+            self._context.terminal.line(f"{name}: {self._made[name]} is gone, and is made again with all that followed")
+            self._made = {done: self._made[done] for done in kept}
         if name in self._made:
             self._context.terminal.line(f"{name}: done before, {self._made[name]}")
             if self._made[name].startswith("models:/"):
@@ -48,6 +58,11 @@ class Done:
         written.replace(self._record)
         return self._made[name]
 
+    def _is_there(self, made: str) -> bool:
+        if made.startswith("models:/"):
+            return is_there(self._context.store, made)
+        return is_s3(made) or (Path(made) / INFO_FILE).is_file() or self._context.store.has_run(made)
+
 
 def run(settings: MainSettings, context: Context) -> promote.Promotion:
     """Prepare, pretrain, train, fine-tune, train again, evaluate, promote.
@@ -57,13 +72,19 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
     """
     configs = stage_configs(settings, context.given)
     plan = {name: config.model_dump(mode="json", exclude=set(NOT_WORK)) for name, config in configs.by_stage.items()}
-    with stage("main", settings, context, name="cycle", inputs={"plan": json.dumps(plan, sort_keys=True)}) as work:
+    given = configs.of("prepare", PrepareSettings).data
+    # A stage that is done is not looked at again, so what it has read must be part of what this cycle is.
+    inputs = {
+        "plan": json.dumps(plan, sort_keys=True),
+        "data": data_digest(given, context),
+        "edgeface": weights_digest(configs.of("pretrain", PretrainSettings).edgeface.weights, context),
+    }
+    with stage("main", settings, context, name="cycle", inputs=inputs) as work:
         done = Done(work.folder / "stages.json", context)
 
         def prepared() -> str:
             return prepare.run(configs.of("prepare", PrepareSettings), context, work.run).location
 
-        given = configs.of("prepare", PrepareSettings).data
         cache = given.model_dump(include={"cache", "cache_gb"}) if isinstance(given, PackData) else {}
         data = PackData(source=done.once("prepare", prepared), **cache)
 

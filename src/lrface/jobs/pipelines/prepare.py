@@ -2,12 +2,14 @@
 
 from lrface.config import PrepareSettings
 from lrface.data.pack import Pack
+from lrface.data.pack_copy import copy_pack
 from lrface.data.page import pack_page, pack_sheet
 from lrface.data.s3 import is_s3
 from lrface.data.shards import publish_pack
+from lrface.errors import ConfigError
 from lrface.jobs.context import Context
 from lrface.jobs.packs import make_pack
-from lrface.jobs.stage import copy_out, log_pack, stage
+from lrface.jobs.stage import log_pack, stage
 from lrface.tracking.runs import Run
 
 
@@ -39,8 +41,15 @@ def run(settings: PrepareSettings, context: Context, parent: Run | None = None) 
 
 def _put(pack: Pack, out: str, context: Context) -> None:
     """Copy the pack to a folder, or to S3 in shards."""
+    if pack.streamed:
+        raise ConfigError(
+            f"copy of {pack.uri} to {out}",
+            got="a pack on S3, of which only what is asked for is fetched",
+            expected="a pack or source on a disk",
+            remedy="copy its folder with a client of S3, or leave out away and name the pack where it lies",
+        )
     if not is_s3(out):
-        copy_out(pack.root, out)
+        copy_pack(pack, out)
         return
     with context.terminal.progress("publish") as progress:
         context.terminal.line(f"prepare: published as {publish_pack(pack, out, progress=progress)}")

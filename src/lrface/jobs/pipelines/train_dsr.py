@@ -9,7 +9,7 @@ from lrface.config import TrainDsrSettings
 from lrface.errors import ConfigError
 from lrface.images.sheet import contact_sheet
 from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE, Recogniser, load_recogniser, load_super_resolver
+from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, super_resolution_data
 from lrface.jobs.seen import seen_tags
 from lrface.jobs.stage import data_tags, log_pack, register_network, stage, trained
@@ -27,7 +27,8 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
     alias = _alias(settings, supervisor)
     pack = pack_for(settings.data, context)
     data = super_resolution_data(pack, settings.images_per_epoch, settings.drawn_share, settings.loop.val_faces)
-    inputs = {"pack": pack.digest, "supervisor": supervisor.sha256}
+    start = None if settings.start == NONE else load_super_resolver(settings.start, context)
+    inputs = {"pack": pack.digest, "supervisor": supervisor.sha256, "start": start.sha256 if start else NONE}
     lineage = {
         VersionTag.SUPERVISOR: supervisor.origin,
         "supervisor_sha256": supervisor.sha256,
@@ -49,7 +50,7 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
         if settings.loss.weights()["perceptual"] == 0:
             context.terminal.line("train_dsr: the perceptual term is off")
             work.run.set_tags({"perceptual": "off"})
-        network, start = _network(settings, context)
+        network = _network(settings, start)
         training = DsrTraining(
             network,
             supervisor.network,
@@ -64,7 +65,7 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             device=context.device,
         )
         outcome = trained(training, work, context, "train_dsr")
-        seen = seen_tags(training, outcome, start)
+        seen = seen_tags(training, outcome, start.version if start else None)
         work.run.set_tags(seen)
         restorer = training.trained()
         work.run.log_headline({f"dsr_{alias}/{name}": value for name, value in outcome.best.items()})
@@ -103,14 +104,12 @@ def _ancestors(supervisor: Recogniser) -> dict[str, str]:
     return {"supervisor_super_resolver": version.tags[VersionTag.SUPER_RESOLVER]}
 
 
-def _network(settings: TrainDsrSettings, context: Context) -> tuple[DSR, ModelVersion | None]:
-    """The network to train, and the version that it is, where it does not start from nothing."""
-    if settings.start != NONE:
-        start = load_super_resolver(settings.start, context)
-        return start.network.requires_grad_(True).train(), start.version
+def _network(settings: TrainDsrSettings, start: SuperResolver | None) -> DSR:
+    if start is not None:
+        return start.network.requires_grad_(True).train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return DSR(settings.dsr, settings.network), None
+        return DSR(settings.dsr, settings.network)
 
 
 def _stacked(rows: Sequence[np.ndarray]) -> np.ndarray:
