@@ -178,6 +178,11 @@ class ArmJobSettings(StrangerJobSettings):
     dsr: tuple[str, ...] = Field(
         (), description="super-resolvers: models:/ URI or model folder, by commas; none for bicubic alone"
     )
+    direct: str = Field(
+        "auto",
+        description="recogniser that was shown small faces directly, whose arm bicubic-direct is measured beside the "
+        "others: models:/ URI, path, none, or auto: edgeface@direct where it is of the same faces and the same start",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -125,3 +125,27 @@ def test_a_metric_that_was_not_compared_is_refused():
         decide(bare, None, SAME)
     with pytest.raises(EvaluationError, match="no rank5"):
         decide(comparison(), None, SAME, DecisionSettings(metric="rank5"))
+
+
+def test_a_pair_that_is_no_better_than_direct_alone_is_refused_and_direct_recommended():
+    level = comparison(gain=0.01, low=-0.01)
+    verdict = decide(comparison(), comparison(), SAME, against_direct=level)
+
+    assert not verdict.promoted
+    assert verdict.recommends_direct
+    assert [gate.name for gate in verdict.failed] == ["gain_low.direct"]
+    assert any(line.startswith("recommended: bicubic/12/clean, without a super-resolver") for line in verdict.lines)
+    assert verdict.tags()["gate.gain_low.direct"].startswith("failed")
+
+
+def test_a_pair_that_is_better_than_direct_is_promoted():
+    verdict = decide(comparison(), comparison(), SAME, against_direct=comparison(gain=0.01, low=0.001))
+
+    assert verdict.promoted
+    assert not verdict.recommends_direct
+    assert not any(line.startswith("recommended") for line in verdict.lines)
+
+
+def test_direct_is_judged_on_the_same_protocol():
+    with pytest.raises(EvaluationError, match="one protocol"):
+        decide(comparison(), None, SAME, against_direct=comparison(protocol="q" * 64))

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from lrface.images.resample import enlarge
 from lrface.models.dsr import DSR
 from lrface.models.edgeface import EdgeFace
 from lrface.models.graphs import DsrGraph, PairGraph
@@ -31,3 +32,14 @@ def test_a_face_that_is_too_small_gives_nan_and_one_that_is_too_large_an_error(d
     assert DsrGraph(dsr)(torch.rand(1, 3, 7, 7)).isnan().all()
     with pytest.raises(IndexError):
         DsrGraph(dsr)(torch.rand(1, 3, 33, 33))
+
+
+@pytest.mark.parametrize("size", [8, 13, 32])
+def test_without_a_super_resolver_the_pair_enlarges_by_bicubic(size):
+    edgeface = EdgeFace("xxs", layer_scale=1.0).eval().requires_grad_(False)
+    vlr = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(size))
+
+    embedding, restored = PairGraph(None, edgeface)(vlr)
+
+    torch.testing.assert_close(restored, enlarge(vlr), atol=1e-6, rtol=0)
+    torch.testing.assert_close(embedding, edgeface(restored))

@@ -9,7 +9,7 @@ from lrface.models.dsr import DSR
 from lrface.models.dsr_folder import dsr_spec
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
-from lrface.models.pair import Pair, read_pair
+from lrface.models.pair import Pair, read_pair, write_bicubic
 from lrface.models.store import write_model
 
 
@@ -79,3 +79,23 @@ def test_larger_pictures_go_in_smaller_batches(networks, monkeypatch):
     faces = pair.restore(images)
     assert sizes == [(4, 3, 448, 448), (1, 3, 448, 448), (1, 3, 1024, 1024), (1, 3, 1024, 1024)]
     assert [round(float(face.mean()) * 255) for face in faces] == [10 * number for number in range(7)]
+
+
+def test_a_pair_without_a_super_resolver_says_so_and_enlarges_by_bicubic(networks, tmp_path):
+    write_model(tmp_path / "edgeface", networks[0], edgeface_spec(networks[0]))
+    write_bicubic(tmp_path / "dsr")
+
+    faces = read_pair(tmp_path).restore([draw(12)])
+
+    assert torch.allclose(faces, bicubic(to_float(draw(12)[None])), atol=1e-6)
+
+
+def test_a_missing_super_resolver_is_not_taken_for_bicubic(networks, tmp_path):
+    write_model(tmp_path / "edgeface", networks[0], edgeface_spec(networks[0]))
+    (tmp_path / "dsr").mkdir()
+    with pytest.raises(WeightsError):
+        read_pair(tmp_path)
+    write_model(tmp_path / "dsr", networks[1], dsr_spec(networks[1]))
+    write_bicubic(tmp_path / "dsr")
+    with pytest.raises(WeightsError, match="do not belong together"):
+        read_pair(tmp_path)

@@ -1,8 +1,9 @@
 import pytest
 
 from lrface.errors import RegistryError
-from lrface.tracking.names import DSR, EDGEFACE
-from lrface.tracking.pair import check_pair, register_pair
+from lrface.models.pair import stands_for_bicubic
+from lrface.tracking.names import DSR, EDGEFACE, PAIR
+from lrface.tracking.pair import NONE, check_pair, pairs_of, register_pair
 from lrface.tracking.versions import download, resolve
 
 
@@ -44,4 +45,23 @@ def test_a_pair_whose_half_has_changed_or_gone_is_stale(store, run, halves):
         check_pair(store, pair)
     store.client.delete_model_version(DSR, "1")
     with pytest.raises(RegistryError, match="models:/dsr/1"):
+        check_pair(store, resolve(store, pair.uri))
+
+
+def test_a_pair_without_a_super_resolver_is_whole_and_says_so(store, run, halves, tmp_path):
+    edgeface, _ = halves
+
+    pair = register_pair(run, edgeface, None)
+
+    assert (pair.tags["dsr"], pair.tags["dsr_sha256"]) == ("none", "none")
+    assert pair.licence == "CC-BY-NC-SA-4.0"
+    check_pair(store, pair)
+    assert stands_for_bicubic(download(store, pair, tmp_path / "got") / DSR)
+    assert [found.version for found in pairs_of(store, edgeface.sha256, NONE)] == [pair.version]
+
+
+def test_a_pair_whose_super_resolver_is_not_recorded_is_no_pair_without_one(store, run, halves):
+    pair = register_pair(run, *halves)
+    store.client.set_model_version_tag(PAIR, str(pair.version), "dsr", "none")
+    with pytest.raises(RegistryError):
         check_pair(store, resolve(store, pair.uri))

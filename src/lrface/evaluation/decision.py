@@ -11,6 +11,9 @@ from lrface.evaluation.settings import DecisionSettings
 
 SLACK = 1e-9  # 25 of 500 is 0.05 exactly, and not a hair more because floats say so
 
+DIRECT_GATE = "gain_low.direct"
+"""The gate that a pair fails where a recogniser that was shown small faces directly is as good."""
+
 
 class Decision(StrEnum):
     """What the rule says about a gain."""
@@ -63,6 +66,11 @@ class Verdict:
     gates: tuple[Gate, ...]
     protocol: str
     lines: tuple[str, ...]
+
+    @property
+    def recommends_direct(self) -> bool:
+        """Whether the direct recogniser alone is as good as the pair."""
+        return any(gate.name == DIRECT_GATE for gate in self.failed)
 
     @property
     def failed(self) -> tuple[Gate, ...]:
@@ -141,17 +149,22 @@ def decide(
     against_champion: Comparison | None,
     high_resolution: Comparison,
     settings: DecisionSettings | None = None,
+    against_direct: Comparison | None = None,
 ) -> Verdict:
     """Decides about a candidate pair.
 
     The rule is applied to the gain over the champion, or over bicubic where no champion is in place. Beyond it the
-    interval of the gain over each of the two must lie above zero, and none of the gates may fail.
+    interval of the gain over each of the two must lie above zero, and none of the gates may fail. A pair must also be
+    better than a recogniser that was shown small faces directly, which costs less: where it is not, that one is
+    recommended.
 
     Args:
         against_bicubic: Candidate against bicubic with the recogniser that is in place.
         against_champion: Candidate against the champion; None where there is none.
         high_resolution: HR of the candidate's recogniser against HR of the one in place.
         settings: Bounds.
+        against_direct: Candidate against bicubic with the direct recogniser; None where there is none, or where the
+            candidate is that recogniser.
 
     Raises:
         EvaluationError: Comparisons on different protocols, or a metric that one of them lacks.
@@ -160,12 +173,16 @@ def decide(
     references = {"bicubic": against_bicubic}
     if against_champion is not None:
         references["champion"] = against_champion
-    _check([*references.values(), high_resolution])
+    direct = [] if against_direct is None else [against_direct]
+    _check([*references.values(), *direct, high_resolution])
     gates: list[Gate] = []
     for who, comparison in references.items():
         change = _needed(comparison, chosen.metric).change
         gates.append(_at_least(f"gain_low.{who}", change.low, 0.0, strictly=True))
         gates += _harm(who, comparison, chosen)
+    for comparison in direct:
+        change = _needed(comparison, chosen.metric).change
+        gates.append(_at_least(DIRECT_GATE, change.low, 0.0, strictly=True))
     fall = _needed(high_resolution, "rank1").change.value
     gates.append(_at_least("hr_rank1", fall, 0.0 - chosen.hr_slack))
     in_place = against_champion or against_bicubic
@@ -181,7 +198,7 @@ def decide(
         high=gain.high,
         gates=tuple(gates),
         protocol=in_place.protocol,
-        lines=tuple(_words(decision, promoted, name, in_place, chosen, gates)),
+        lines=tuple(_words(decision, promoted, name, in_place, chosen, gates, against_direct)),
     )
 
 
@@ -192,6 +209,7 @@ def _words(
     in_place: Comparison,
     settings: DecisionSettings,
     gates: Sequence[Gate],
+    direct: Comparison | None,
 ) -> list[str]:
     gain = in_place.differences[settings.metric].change
     failed = [gate.name for gate in gates if not gate.passed]
@@ -202,6 +220,12 @@ def _words(
     for gate in gates:
         state = "passed" if gate.passed else "FAILED"
         lines.append(f"gate {gate.name}: {state}: {gate.figure:+.4f}, must be {gate.rule} {gate.bound:+.4f}")
+    if direct is not None and DIRECT_GATE in failed:
+        over = direct.differences[settings.metric].change
+        lines.append(
+            f"recommended: {title(direct.second)}, without a super-resolver: over it {title(direct.first)} gains "
+            f"{100 * over.value:+.1f} points, interval {100 * over.low:+.1f} to {100 * over.high:+.1f}, and costs more"
+        )
     if promoted:
         lines.append("verdict: promote; the rule says so and every gate holds")
     elif decision is Decision.PROMOTE:

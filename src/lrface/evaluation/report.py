@@ -1,7 +1,7 @@
 """The report: one HTML page that holds everything, pictures included, and needs nothing from anywhere.
 
-First screen: the curve, the verdict, the worst failures. Below it: every table and figure, the protocol, what could
-not be told, versions and licences.
+First screen: whether the super-resolver earns its place, the curve, the verdict, the worst failures. Below it: every
+table and figure, the protocol, what could not be told, versions and licences.
 """
 
 import math
@@ -23,6 +23,7 @@ from lrface.evaluation.decision import Verdict
 from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, sheet_png, table_tag, whole_page
 from lrface.evaluation.results import Cell, Record, Results
 from lrface.evaluation.sweep import SweepSettings, sweep
+from lrface.evaluation.worth import Worth, worth_card
 from lrface.images.stored import StoredFaces
 
 HEADLINES = (
@@ -68,6 +69,7 @@ class ReportInput:
         embeddings: By arm, embeddings of the faces of `protocol.pairs`, for their picture.
         versions: What was evaluated with what: names and versions, commit, registry versions.
         licences: Terms of weights and faces, a line each.
+        worth: The pair against the direct recogniser, where both were measured.
         degrade: How the small faces of the headline were made.
         device: Where the networks are.
     """
@@ -82,6 +84,7 @@ class ReportInput:
     embeddings: Mapping[str, Float[Tensor, "n d"]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     licences: Sequence[str] = ()
+    worth: Worth | None = None
     degrade: Degrade = clean
     device: torch.device | str = "cpu"
 
@@ -336,6 +339,7 @@ def make_report(given: ReportInput) -> Report:
         f"{len(results.protocol.mated)} probes of {len(results.protocol.mated.names)} people, gallery of "
         f"{len(results.protocol.gallery.names)} &middot; intervals by bootstrap over subjects &middot; protocol "
         f"<code>{results.protocol.digest[:12]}</code></p>"
+        f"{worth_card(given.worth, asked=given.verdict is not None)}"
         f'<div class="first"><div>{curve}{_verdict_card(given.verdict)}</div><div>{failures}</div></div>'
     )
     return Report(whole_page(given.heading, first + body), pictures)

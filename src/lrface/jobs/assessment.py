@@ -16,9 +16,11 @@ from lrface.evaluation.protocol import Protocol, draw_protocol
 from lrface.evaluation.report import ReportInput, make_report
 from lrface.evaluation.results import Cell, Results
 from lrface.evaluation.run import evaluate
+from lrface.evaluation.worth import Worth
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, AnyRecogniser, SuperResolver, load_any_recogniser, load_super_resolver
+from lrface.jobs.rival import rival_arms, seen_words
 from lrface.tracking.lineage import run_lineage
 from lrface.tracking.names import Alias, arm_metric
 from lrface.tracking.runs import Run
@@ -42,11 +44,14 @@ def load_networks(
     )
 
 
-def arms_of(recognisers: Sequence[AnyRecogniser], resolvers: Sequence[SuperResolver]) -> list[Arm]:
+def arms_of(
+    recognisers: Sequence[AnyRecogniser], resolvers: Sequence[SuperResolver], rival: AnyRecogniser | None = None
+) -> list[Arm]:
     """Every way from a small face to an embedding: (bicubic, each super-resolver) x each recogniser, and HR.
 
-    With one recogniser its name is left out, with one super-resolver that is called `dsr`. Where a pretrained and a
-    fine-tuned recogniser are there, the fine-tuned one is also held against a gallery of the pretrained one.
+    Of a direct recogniser beside them, bicubic and HR alone. With one recogniser its name is left out, with one
+    super-resolver that is called `dsr`. Where a pretrained and a fine-tuned recogniser are there, the fine-tuned one is
+    also held against a gallery of the pretrained one.
     """
     upscalers = {HIGH_RESOLUTION: None, BICUBIC: bicubic} | {
         name: resolver.network.forward for name, resolver in zip(_resolver_names(resolvers), resolvers, strict=True)
@@ -70,7 +75,7 @@ def arms_of(recognisers: Sequence[AnyRecogniser], resolvers: Sequence[SuperResol
                 VLR_MAX,
             )
         )
-    return arms
+    return arms + rival_arms(rival, recognisers)
 
 
 def test_protocol(pack: Pack, settings: EvaluateSettings) -> Protocol:
@@ -145,9 +150,12 @@ def report_of(
     heading: str,
     verdict: Verdict | None = None,
     comparisons: Sequence[Comparison] = (),
+    worth: Worth | None = None,
 ) -> Report:
     """The page of an evaluation: figures, faces, verdict, protocol, versions and licences."""
-    versions = {item.origin: f"sha256 {item.sha256}" for item in networks} | dict(run_lineage(context.root))
+    versions = {item.origin: f"sha256 {item.sha256}; faces seen: {seen_words(item)}" for item in networks} | dict(
+        run_lineage(context.root)
+    )
     licences = [f"{item.origin}: {item.licence}" for item in networks]
     licences.append(f"faces of {pack.name}: {pack.info.licence or 'unknown'} {pack.info.terms}".strip())
     return make_report(
@@ -159,6 +167,7 @@ def report_of(
             heading=heading,
             verdict=verdict,
             comparisons=comparisons,
+            worth=worth,
             versions=versions,
             licences=licences,
             device=context.device,
@@ -179,13 +188,20 @@ class Judged:
     comparisons: tuple[Comparison, ...]
 
 
-def judge(results: Results, arms: Sequence[Arm], settings: EvaluateSettings) -> Judged | None:
+def own_arms(arms: Sequence[Arm]) -> list[Arm]:
+    """The arms with a super-resolver whose recogniser has enrolled the gallery too."""
+    return [arm for arm in arms if arm.upscaler not in {None, bicubic} and arm.gallery_embedder is None]
+
+
+def judge(
+    results: Results, arms: Sequence[Arm], settings: EvaluateSettings, worth: Worth | None = None
+) -> Judged | None:
     """Hold the last arm with a super-resolver against bicubic with the first recogniser; None where there is no such.
 
-    At all sizes that the arm takes, under the first condition. `promote` asks the same of the pair in place besides.
+    At all sizes that the arm takes, under the first condition; where it was weighed against the direct recogniser, that
+    gate stands too. `promote` asks the same of the pair in place besides.
     """
-    ceilings = [arm for arm in arms if arm.is_ceiling]
-    own = [arm for arm in arms if not arm.is_ceiling and arm.upscaler is not bicubic and arm.gallery_embedder is None]
+    ceilings, own = [arm for arm in arms if arm.is_ceiling], own_arms(arms)
     floor = next((arm for arm in arms if arm.upscaler is bicubic), None)
     sizes = [size for size in settings.sizes if own and own[-1].takes(size)]
     if floor is None or not sizes or not results.protocol.mated.rows:
@@ -199,7 +215,7 @@ def judge(results: Results, arms: Sequence[Arm], settings: EvaluateSettings) -> 
     found = against(own[-1].name, floor.name, sizes, condition)
     ceiling = next(arm for arm in ceilings if arm.embedder is own[-1].embedder)
     high = against(ceiling.name, ceilings[0].name, (FACE_SIZE,), CLEAN)
-    return Judged(decide(found, None, high), (found,))
+    return Judged(decide(found, None, high, against_direct=worth.whole if worth else None), (found,))
 
 
 def headline_cell(results: Results, sizes: Sequence[int]) -> Cell:

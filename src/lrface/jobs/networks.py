@@ -14,7 +14,7 @@ from lrface.models.dsr_folder import load_dsr
 from lrface.models.edgeface import EdgeFace
 from lrface.models.onnx_folder import is_onnx_folder, read_onnx_folder
 from lrface.models.onnx_recogniser import OnnxRecogniser, is_onnx, read_onnx
-from lrface.models.pair import Pair, read_recogniser
+from lrface.models.pair import Pair, read_recogniser, stands_for_bicubic
 from lrface.models.released import LICENCE, RELEASED, fetch_released
 from lrface.models.settings import OnnxSettings
 from lrface.models.store import ModelSpec, read_spec
@@ -234,8 +234,9 @@ def load_one_pair(settings: OnePairSettings, context: Context) -> tuple[AnyRecog
             expected="models:/lrface@ALIAS, or such a folder",
             remedy="correct pair, or name edgeface and dsr",
         )
-    recogniser = load_any_recogniser(str(folder / EDGEFACE), context, settings.onnx_input)
-    return recogniser, load_super_resolver(str(folder / DSR_NAME), context)
+    bicubic_alone = stands_for_bicubic(folder / DSR_NAME)
+    resolver = None if bicubic_alone else load_super_resolver(str(folder / DSR_NAME), context)
+    return load_any_recogniser(str(folder / EDGEFACE), context, settings.onnx_input), resolver
 
 
 def working_pair(recogniser: AnyRecogniser, resolver: SuperResolver | None, context: Context) -> Pair:
@@ -257,8 +258,8 @@ def _label(reference: str) -> str:
     return "".join(sign if sign.isalnum() or sign in "_-." else "_" for sign in stem)
 
 
-def load_pair(version: ModelVersion, context: Context) -> tuple[AnyRecogniser, SuperResolver]:
-    """Load both halves of a version of `lrface`, from the copies inside it.
+def load_pair(version: ModelVersion, context: Context) -> tuple[AnyRecogniser, SuperResolver | None]:
+    """Load both halves of a version of `lrface`, from the copies inside it; None for the second where it is bicubic.
 
     Raises:
         RegistryError: Its files are not the recorded ones.
@@ -267,8 +268,10 @@ def load_pair(version: ModelVersion, context: Context) -> tuple[AnyRecogniser, S
     with tempfile.TemporaryDirectory() as scratch:
         folder = download(context.store, version, Path(scratch) / "pair")
         network, sha256 = read_recogniser(folder / EDGEFACE)
-        resolver, spec = load_dsr(folder / DSR_NAME)
+        dsr = None if stands_for_bicubic(folder / DSR_NAME) else load_dsr(folder / DSR_NAME)
     network = network.to(context.device).requires_grad_(False).eval()
     recogniser = AnyRecogniser(network, version.uri, "champion", sha256, version.licence, 0, version)
-    resolver = resolver.to(context.device).requires_grad_(False).eval()
+    if dsr is None:
+        return recogniser, None
+    resolver, spec = dsr[0].to(context.device).requires_grad_(False).eval(), dsr[1]
     return recogniser, SuperResolver(resolver, version.uri, "champion", spec.sha256, version.licence, 0, version)

@@ -12,13 +12,13 @@ from lrface.models.edgeface import EdgeFace
 
 
 class DsrGraph(nn.Module):
-    """DSR with the size of its input read from the input, as a graph can.
+    """DSR, or bicubic where there is none, with the size of its input read from the input, as a graph can.
 
     The enlargement is a product with one of a bank of matrices. Those for sides below 8 pixels are NaN, so that such a
     face gives NaN and no plausible picture; sides above 32 are outside of the bank, which onnxruntime refuses.
     """
 
-    def __init__(self, dsr: DSR) -> None:
+    def __init__(self, dsr: DSR | None) -> None:
         super().__init__()
         self.dsr = dsr
         bank = torch.full((VLR_MAX + 1, FACE_SIZE, VLR_MAX), torch.nan)
@@ -31,13 +31,14 @@ class DsrGraph(nn.Module):
         bank: Tensor = self.bank  # type: ignore[assignment]
         up = bank.index_select(0, side.unsqueeze(0)).squeeze(0)[:, :side]
         small = SmallFaces(enlarged=up @ vlr @ up.transpose(-1, -2), size=side.expand(vlr.shape[0]))
-        return self.dsr.restore(small).clamp(0.0, 1.0)
+        restored = small.enlarged if self.dsr is None else self.dsr.restore(small)
+        return restored.clamp(0.0, 1.0)
 
 
 class PairGraph(nn.Module):
-    """The whole pair: VLR faces in, embeddings and SR faces out."""
+    """The whole pair: VLR faces in, embeddings and SR faces out; those of bicubic where there is no super-resolver."""
 
-    def __init__(self, dsr: DSR, edgeface: EdgeFace) -> None:
+    def __init__(self, dsr: DSR | None, edgeface: EdgeFace) -> None:
         super().__init__()
         self.restore = DsrGraph(dsr)
         self.edgeface = edgeface

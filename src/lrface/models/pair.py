@@ -12,16 +12,18 @@ from torch.nn import functional as F
 
 from lrface.errors import DataError, WeightsError
 from lrface.images.ranges import to_float
+from lrface.images.resample import enlarge
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.dsr_folder import build_dsr
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import build_edgeface
 from lrface.models.onnx_folder import ONNX, read_onnx_folder
 from lrface.models.onnx_recogniser import OnnxRecogniser
-from lrface.models.store import read_model, read_spec
+from lrface.models.store import WEIGHTS_NAME, read_model, read_spec, write_whole
 
 EDGEFACE: Final = "edgeface"
 DSR: Final = "dsr"
+BICUBIC_NAME: Final = "bicubic.json"
 BATCH: Final = 64
 _PIXELS: Final = BATCH * FACE_SIZE**2
 
@@ -112,7 +114,7 @@ def read_pair(folder: Path) -> Pair:
         WeightsError: A half is missing, broken, changed, or in the other's place.
     """
     edgeface, weights = read_recogniser(folder / EDGEFACE)
-    dsr, _ = read_half(folder / DSR, DSR)
+    dsr = enlarge if stands_for_bicubic(folder / DSR) else read_half(folder / DSR, DSR)[0]
     return Pair(edgeface, dsr, weights)
 
 
@@ -128,6 +130,30 @@ def read_recogniser(folder: Path) -> tuple[EdgeFace | OnnxRecogniser, str]:
     network, weights = read_half(folder, EDGEFACE)
     assert isinstance(network, EdgeFace)  # noqa: S101 - what builds this kind
     return network, weights
+
+
+def write_bicubic(folder: Path) -> None:
+    """Write the half of a pair that has no super-resolver: a folder which says so, for a missing one is an error."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / BICUBIC_NAME, b'{"format_version": 1, "kind": "bicubic"}\n')
+
+
+def stands_for_bicubic(folder: Path) -> bool:
+    """Tell whether the super-resolver's half of a pair says that bicubic takes its place.
+
+    Raises:
+        WeightsError: It says so, and holds weights too.
+    """
+    if not (folder / BICUBIC_NAME).is_file():
+        return False
+    if (folder / WEIGHTS_NAME).exists():
+        raise WeightsError(
+            f"model {folder}",
+            got=f"{BICUBIC_NAME} and {WEIGHTS_NAME}",
+            expected="one of them",
+            remedy="fetch the folder again; its files do not belong together",
+        )
+    return True
 
 
 def read_half(folder: Path, kind: str) -> tuple[nn.Module, str]:

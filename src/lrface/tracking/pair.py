@@ -3,8 +3,10 @@
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from lrface.errors import RegistryError
+from lrface.models.pair import write_bicubic
 from lrface.tracking.ledger import Licensed, whole_licence
 from lrface.tracking.lineage import joined_terms
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias, VersionTag
@@ -14,11 +16,14 @@ from lrface.tracking.signatures import pair_example, pair_signature
 from lrface.tracking.store import Store
 from lrface.tracking.versions import ModelVersion, download, resolve, versions_of
 
+NONE: Final = "none"
+"""What the tags of a pair say of its super-resolver where bicubic takes its place."""
+
 
 def register_pair(
     run: Run,
     edgeface: ModelVersion,
-    dsr: ModelVersion,
+    dsr: ModelVersion | None,
     *,
     tags: Mapping[str, object] | None = None,
     alias: str | None = Alias.CHALLENGER,
@@ -32,7 +37,7 @@ def register_pair(
     Args:
         run: The run that puts them together.
         edgeface: The recogniser.
-        dsr: The super-resolver; its tag ``supervisor`` names the recogniser it was trained against.
+        dsr: The super-resolver; its tag ``supervisor`` names the recogniser it was trained against. None: bicubic.
         tags: More tags.
         alias: The alias to set.
         card: The model card in Markdown.
@@ -40,21 +45,26 @@ def register_pair(
     Raises:
         RegistryError: The super-resolver was trained against another recogniser, or a step failed.
     """
-    refuse_stale(dsr.tags.get(VersionTag.SUPERVISOR), edgeface, dsr.uri)
+    if dsr is not None:
+        refuse_stale(dsr.tags.get(VersionTag.SUPERVISOR), edgeface, dsr.uri)
+    halves = (edgeface,) if dsr is None else (edgeface, dsr)
     ledger = pair_ledger(edgeface, dsr)
     all_tags = {
         VersionTag.EDGEFACE.value: edgeface.uri,
-        VersionTag.DSR.value: dsr.uri,
+        VersionTag.DSR.value: dsr.uri if dsr else NONE,
         VersionTag.EDGEFACE_SHA256.value: edgeface.sha256,
-        VersionTag.DSR_SHA256.value: dsr.sha256,
+        VersionTag.DSR_SHA256.value: dsr.sha256 if dsr else NONE,
         VersionTag.LICENCE.value: whole_licence(ledger),
-        VersionTag.TERMS.value: joined_terms(half.tags.get(VersionTag.TERMS, "") for half in (edgeface, dsr)),
+        VersionTag.TERMS.value: joined_terms(half.tags.get(VersionTag.TERMS, "") for half in halves),
         **(tags or {}),
     }
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "pair"
         download(run.store, edgeface, folder / EDGEFACE)
-        download(run.store, dsr, folder / DSR)
+        if dsr is None:
+            write_bicubic(folder / DSR)
+        else:
+            download(run.store, dsr, folder / DSR)
         return register(
             run,
             PAIR,
@@ -68,16 +78,14 @@ def register_pair(
         )
 
 
-def pair_ledger(edgeface: ModelVersion, dsr: ModelVersion) -> tuple[Licensed, ...]:
+def pair_ledger(edgeface: ModelVersion, dsr: ModelVersion | None) -> tuple[Licensed, ...]:
     """Return the licences of both halves, each of which already holds those of what it was made of."""
-    return (
-        Licensed("recogniser", edgeface.uri, edgeface.licence, edgeface.sha256),
-        Licensed("super-resolver", dsr.uri, dsr.licence, dsr.sha256),
-    )
+    recogniser = Licensed("recogniser", edgeface.uri, edgeface.licence, edgeface.sha256)
+    return (recogniser,) if dsr is None else (recogniser, Licensed("super-resolver", dsr.uri, dsr.licence, dsr.sha256))
 
 
 def pairs_of(store: Store, edgeface_sha256: str, dsr_sha256: str) -> list[ModelVersion]:
-    """The versions of ``lrface`` that hold the weights with these hashes, the newest first."""
+    """The versions of ``lrface`` that hold the weights with these hashes (``none``: bicubic), the newest first."""
     return [
         version
         for version in versions_of(store, PAIR)
@@ -97,6 +105,8 @@ def check_pair(store: Store, pair: ModelVersion) -> None:
         (VersionTag.EDGEFACE, VersionTag.EDGEFACE_SHA256),
         (VersionTag.DSR, VersionTag.DSR_SHA256),
     ):
+        if uri_tag is VersionTag.DSR and pair.tags.get(uri_tag) == pair.tags.get(hash_tag) == NONE:
+            continue
         half = resolve(store, pair.tags.get(uri_tag, ""))
         if half.sha256 != pair.tags.get(hash_tag):
             raise RegistryError(
@@ -106,9 +116,9 @@ def check_pair(store: Store, pair: ModelVersion) -> None:
                 remedy="put the pair together again and evaluate it",
             )
         halves[uri_tag] = half
-    refuse_stale(
-        halves[VersionTag.DSR].tags.get(VersionTag.SUPERVISOR), halves[VersionTag.EDGEFACE], halves[VersionTag.DSR].uri
-    )
+    if VersionTag.DSR in halves:
+        dsr = halves[VersionTag.DSR]
+        refuse_stale(dsr.tags.get(VersionTag.SUPERVISOR), halves[VersionTag.EDGEFACE], dsr.uri)
 
 
 def refuse_stale(supervisor: str | None, edgeface: ModelVersion, dsr: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from lrface.config import CompareSettings, PairSettings
 from lrface.evaluation.arms import Arm, bicubic
 from lrface.evaluation.compare import Comparison, compare
+from lrface.evaluation.conditions import CLEAN
 from lrface.evaluation.decision import decide
 from lrface.evaluation.results import Cell
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
@@ -14,16 +15,23 @@ from lrface.jobs.assessment import log_results, measure, report_of, test_protoco
 from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, AnyRecogniser, SuperResolver, load_any_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for_test
+from lrface.jobs.rival import rival_of, with_rival, worth_of
 from lrface.jobs.stage import copy_out, log_pack, stage
+from lrface.tracking.names import Alias
 from lrface.tracking.runs import Run
 
 
 def run(settings: CompareSettings, context: Context, parent: Run | None = None) -> Comparison:
     """Measure both pairs on one protocol and print the differences with their intervals."""
     first, second = _load(settings, settings.pair_a, context), _load(settings, settings.pair_b, context)
+    halves = (*first, *second)
+    recognisers = [item for item in halves if isinstance(item, AnyRecogniser)]
+    resolvers = [item for item in halves if isinstance(item, SuperResolver)]
+    rival = rival_of(settings, recognisers, resolvers, context)
+    networks = with_rival([item for item in halves if item is not None], rival)
     pack = pack_for_test(settings.data, context)
     protocol = test_protocol(pack, settings)
-    inputs = {"pack": pack.digest, "protocol": protocol.digest}
+    inputs = {"pack": pack.digest, "protocol": protocol.digest, "direct": rival.sha256 if rival else NONE}
     for name, (recogniser, resolver) in (("a", first), ("b", second)):
         inputs |= {
             f"edgeface_{name}": recogniser.sha256,
@@ -36,6 +44,8 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
         _arm("a", *first),
         _arm("b", *second),
     ]
+    if rival is not None and rival is not second[0]:
+        arms.append(Arm(f"bicubic-{Alias.DIRECT}", rival.network, bicubic))
     with (
         stage("compare", settings, context, name="compare", inputs=inputs, parent=parent) as work,
         tempfile.TemporaryDirectory() as scratch,
@@ -44,22 +54,26 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
         results = measure(pack, protocol, arms, settings, context)
 
         def against(one: str, other: str, sizes: Sequence[int]) -> Comparison:
-            cells = ([Cell(arm, size, "clean") for size in sizes] for arm in (one, other))
+            cells = ([Cell(arm, size, CLEAN) for size in sizes] for arm in (one, other))
             return compare(results, next(cells), results, next(cells), settings.measure)
 
         found = against("a", "b", settings.sizes)
         over_bicubic = against("a", "bicubic-b", settings.sizes)
-        verdict = decide(over_bicubic, found, against("hr-a", "hr-b", (FACE_SIZE,)), settings.decision)
+        ours = arms[3] if first[1] is not None else None
+        worth = worth_of(results, arms, ours, networks, rival, settings.sizes, CLEAN, settings.measure)
+        high = against("hr-a", "hr-b", (FACE_SIZE,))
+        verdict = decide(over_bicubic, found, high, settings.decision, worth.whole if worth else None)
         report = report_of(
             results,
             Cell("a", settings.sizes[len(settings.sizes) // 2], "clean"),
             pack,
             arms,
-            [item for item in (*first, *second) if item is not None],
+            networks,
             context,
             heading=f"a: {_said(settings.pair_a)} against b: {_said(settings.pair_b)}",
             verdict=verdict,
-            comparisons=(found, over_bicubic),
+            comparisons=(found, over_bicubic, *((worth.whole,) if worth else ())),
+            worth=worth,
         )
         log_results(work.run, results, report, Path(scratch) / "evaluation")
         lines = [
@@ -67,9 +81,10 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
             f"difference {item.change.value:+.4f} [{item.change.low:+.4f}, {item.change.high:+.4f}]"
             for name, item in found.differences.items()
         ]
-        for line in (*lines, *verdict.lines):
+        lines += [*verdict.lines, *(worth.lines() if worth else ())]
+        for line in lines:
             context.terminal.result(line)
-        work.run.log_text("\n".join((*lines, *verdict.lines)) + "\n", "comparison.txt")
+        work.run.log_text("\n".join(lines) + "\n", "comparison.txt")
         work.run.log_headline({f"compare/{name}": item.change.value for name, item in found.differences.items()})
         if settings.out is not None:
             copy_out(Path(scratch) / "evaluation", settings.out)

@@ -12,7 +12,9 @@ from lrface.evaluation.figures import curve_panels
 from lrface.evaluation.results import Results
 from lrface.jobs.assessment import arms_of, load_networks, measure, test_protocol
 from lrface.jobs.context import Context
+from lrface.jobs.networks import NONE
 from lrface.jobs.packs import pack_for_test
+from lrface.jobs.rival import rival_of
 from lrface.jobs.stage import copy_out, log_pack, stage
 from lrface.tracking.names import clean_key
 from lrface.tracking.runs import Run
@@ -41,10 +43,12 @@ def run(settings: CurveSettings, context: Context, parent: Run | None = None) ->
     recognisers, resolvers = load_networks(settings, context)
     pack = pack_for_test(settings.data, context)
     protocol = test_protocol(pack, settings)
-    arms = arms_of(recognisers, resolvers)
+    rival = rival_of(settings, recognisers, resolvers, context)
+    arms = arms_of(recognisers, resolvers, rival)
     inputs = {"pack": pack.digest, "protocol": protocol.digest}
     inputs |= {f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)}
     inputs |= {f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)}
+    inputs["direct"] = rival.sha256 if rival else NONE
     with (
         stage("curve", settings, context, name="curve", inputs=inputs, parent=parent) as work,
         tempfile.TemporaryDirectory() as scratch,

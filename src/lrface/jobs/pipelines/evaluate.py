@@ -15,12 +15,15 @@ from lrface.jobs.assessment import (
     load_networks,
     log_results,
     measure,
+    own_arms,
     report_of,
     summary_lines,
     test_protocol,
 )
 from lrface.jobs.context import Context
+from lrface.jobs.networks import NONE
 from lrface.jobs.packs import pack_for_test
+from lrface.jobs.rival import rival_of, with_rival, worth_of
 from lrface.jobs.stage import copy_out, log_pack, stage
 from lrface.tracking.runs import Run
 
@@ -40,10 +43,13 @@ def run(
     recognisers, resolvers = load_networks(settings, context, labels or {})
     pack = pack_for_test(settings.data, context)
     protocol = test_protocol(pack, settings)
-    arms = arms_of(recognisers, resolvers)
+    rival = rival_of(settings, recognisers, resolvers, context)
+    arms = arms_of(recognisers, resolvers, rival)
+    networks = with_rival([*recognisers, *resolvers], rival)
     inputs = {
         "pack": pack.digest,
         "protocol": protocol.digest,
+        "direct": rival.sha256 if rival else NONE,
         **{f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)},
         **{f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)},
     }
@@ -54,23 +60,28 @@ def run(
         log_pack(work.run, pack, "test", len(protocol.probe_rows))
         results = measure(pack, protocol, arms, settings, context)
         folder = Path(scratch) / "evaluation"
-        judged = judge(results, arms, settings)
+        pair = next(reversed(own_arms(arms)), None)
+        worth = worth_of(
+            results, arms, pair, networks, rival, settings.sizes, settings.degradations[0], settings.measure
+        )
+        judged = judge(results, arms, settings, worth)
         report = report_of(
             results,
             headline_cell(results, settings.sizes),
             pack,
             arms,
-            (*recognisers, *resolvers),
+            networks,
             context,
             heading=f"Evaluation on {pack.name}",
             verdict=judged.verdict if judged else None,
-            comparisons=judged.comparisons if judged else (),
+            comparisons=(*(judged.comparisons if judged else ()), *((worth.whole,) if worth else ())),
+            worth=worth,
         )
         log_results(work.run, results, report, folder)
         work.run.log_headline(headlines(results, settings.sizes))
         for line in summary_lines(results):
             context.terminal.result(line)
-        for line in judged.verdict.lines if judged else ():
+        for line in (*(judged.verdict.lines if judged else ()), *(worth.lines() if worth else ())):
             context.terminal.result(line)
         if results.notes:
             context.terminal.line(f"evaluate: {len(results.notes)} figures could not be told; notes.json says why")

@@ -61,7 +61,10 @@ class Exported:
 
 
 def run(settings: ExportSettings, context: Context, parent: Run | None = None) -> dict[str, Exported]:
-    """Write `edgeface.onnx`, `dsr.onnx` and `pair.onnx`, and `..._int8.onnx` beside them."""
+    """Write `edgeface.onnx`, `dsr.onnx` and `pair.onnx`, and `..._int8.onnx` beside them.
+
+    Without a super-resolver the pair enlarges by bicubic.
+    """
     recogniser = load_recogniser(settings.edgeface, context) if settings.edgeface != NONE else None
     resolver = load_super_resolver(settings.dsr, context) if settings.dsr != NONE else None
     loaded = {EDGEFACE: recogniser, DSR: resolver}
@@ -122,10 +125,10 @@ def _graphs(
     if resolver is not None:
         versions = [resolver.version] if resolver.version else []
         found[DSR] = _Graph(DsrGraph(resolver.network.cpu()), small, ("vlr", "sr"), versions)
-    if recogniser is not None and resolver is not None:
-        pair = PairGraph(resolver.network, recogniser.network)
-        pairs = pairs_of(context.store, recogniser.sha256, resolver.sha256)
-        halves = [*found[EDGEFACE].versions, *found[DSR].versions]
+    if recogniser is not None:
+        pair = PairGraph(resolver.network if resolver else None, recogniser.network)
+        pairs = pairs_of(context.store, recogniser.sha256, resolver.sha256 if resolver else NONE)
+        halves = [version for graph in found.values() for version in graph.versions]
         found[PAIR] = _Graph(pair, small, ("vlr", "embedding", "sr"), [*pairs, *halves])
     return found
 

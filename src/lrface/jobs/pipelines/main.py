@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from lrface.config import (
     EvaluateSettings,
@@ -28,6 +29,7 @@ from lrface.jobs.stage import NOT_WORK, stage
 from lrface.tracking.names import Alias
 from lrface.tracking.versions import is_there
 
+Measuring = TypeVar("Measuring", bound=EvaluateSettings)
 DIRECT_START = "direct_start"
 """Name in the arms of the direct recogniser that the pair starts from; `direct` is the same one trained on."""
 
@@ -103,7 +105,7 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
             changes = {"data": data, "edgeface": start, "dsr": NONE, "alias": "direct"}
             return finetune.run(configs.of(DIRECT, FinetuneSettings, **changes), context, work.run).uri
 
-        first = done.once("pretrain", pretrained)
+        first, rival = done.once("pretrain", pretrained), NONE
         recognisers = {first: Alias.PRETRAINED.value}
         start = first
         if settings.with_direct:
@@ -126,16 +128,21 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
         recognisers[tuned] = Alias.FINETUNED.value
 
         def evaluated() -> str:
-            wanted = configs.of(
-                "evaluate", EvaluateSettings, data=data, edgeface=tuple(recognisers), dsr=(baseline, resolver)
-            )
+            arms = {"edgeface": tuple(recognisers), "dsr": (baseline, resolver)}
+            wanted = _beside(configs.of("evaluate", EvaluateSettings, data=data, **arms), rival)
             names = recognisers | {baseline: Alias.BASELINE.value, resolver: Alias.CYCLE.value}
             return evaluate.run(wanted, context, work.run, labels=names).run_id
 
         done.once("evaluate", evaluated)
-        ended = promote.run(_deciding(configs, data, PairSettings(edgeface=tuned, dsr=resolver)), context, work.run)
+        pair = PairSettings(edgeface=tuned, dsr=resolver)
+        ended = promote.run(_beside(_deciding(configs, data, pair), rival), context, work.run)
         work.run.set_tags({"promoted": ended.promoted, "pair": ended.pair.uri})
         return ended
+
+
+def _beside(wanted: Measuring, rival: str) -> Measuring:
+    """A config with the rival of this cycle, or none, where the user names no other."""
+    return wanted.model_copy(update={"direct": rival}) if wanted.direct == "auto" else wanted
 
 
 def _deciding(configs: Configs, data: PackData, pair: PairSettings) -> PromoteSettings:

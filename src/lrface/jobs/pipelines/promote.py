@@ -11,21 +11,23 @@ from lrface.evaluation import decision as deciding
 from lrface.evaluation.arms import Arm, bicubic
 from lrface.evaluation.card import CardInput, model_card
 from lrface.evaluation.compare import Comparison, compare
+from lrface.evaluation.conditions import CLEAN
 from lrface.evaluation.results import Cell, Results
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.assessment import log_results, measure, report_of, test_protocol
 from lrface.jobs.context import Context
-from lrface.jobs.networks import AnyRecogniser, SuperResolver, load_pair, load_recogniser, load_super_resolver
+from lrface.jobs.networks import NONE, AnyRecogniser, SuperResolver, load_pair, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for_test
+from lrface.jobs.rival import origin_of, rival_of, with_rival, worth_of
 from lrface.jobs.stage import copy_out, log_pack, stage
 from lrface.tracking.ledger import ledger_lines, terms_of
 from lrface.tracking.lineage import run_lineage
-from lrface.tracking.names import PAIR, VersionTag
+from lrface.tracking.names import PAIR, Alias, VersionTag
 from lrface.tracking.pair import pair_ledger, register_pair
 from lrface.tracking.promotion import Gate, Verdict, champion, promote, record_refusal, rollback
 from lrface.tracking.runs import Run
 from lrface.tracking.starting import start_run
-from lrface.tracking.versions import ModelVersion, is_registry_uri, training_data
+from lrface.tracking.versions import ModelVersion, training_data
 
 CANDIDATE, IN_PLACE, CHAMPION = "candidate", "in_place", "champion"
 
@@ -50,24 +52,28 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
     if settings.rollback:
         return _roll_back(settings, context)
     recogniser = load_recogniser(settings.pair.edgeface, context)
-    resolver = load_super_resolver(settings.pair.dsr, context)
-    if recogniser.version is None or resolver.version is None:
+    resolver = None if settings.pair.dsr == NONE else load_super_resolver(settings.pair.dsr, context)
+    edgeface, dsr = recogniser.version, resolver.version if resolver else None
+    if edgeface is None or (resolver is not None and dsr is None):
         raise ConfigError(
             "candidate",
-            got=f"{recogniser.origin} and {resolver.origin}",
+            got=f"{recogniser.origin} and {resolver.origin if resolver else NONE}",
             expected="two versions in the registry, so that the pair has a lineage",
-            remedy="name both as models:/...; `compare` judges files",
+            remedy="name both as models:/..., or dsr=none; `compare` judges files",
         )
     before = champion(context.store)
     place = load_pair(before, context) if before else None
-    reference = place[0] if place else load_recogniser(_start(recogniser.version), context)
+    reference = place[0] if place else load_recogniser(_first(edgeface, context), context)
+    halves = [item for item in (recogniser, resolver) if item is not None]
+    rival = None if resolver is None else rival_of(settings, [recogniser, reference], [resolver], context)
     pack = pack_for_test(settings.data, context)
     protocol = test_protocol(pack, settings)
     inputs = {
         "pack": pack.digest,
         "protocol": protocol.digest,
         "edgeface": recogniser.sha256,
-        "dsr": resolver.sha256,
+        "dsr": resolver.sha256 if resolver else NONE,
+        "direct": rival.sha256 if rival else NONE,
         "champion": before.uri if before else "none",
     }
     with (
@@ -75,32 +81,38 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         tempfile.TemporaryDirectory() as scratch,
     ):
         log_pack(work.run, pack, "test", len(protocol.probe_rows))
-        arms = _arms(recogniser, resolver, reference, place)
+        arms = _arms(recogniser, resolver, reference, place, rival)
         results = measure(pack, protocol, arms, settings, context)
+        networks = with_rival([*halves, *(item for item in place or (reference,) if item is not None)], rival)
+        pair_arm = next(arm for arm in arms if arm.name == CANDIDATE)
+        worth = worth_of(results, arms, pair_arm, networks, rival, settings.sizes, CLEAN, settings.measure)
         comparisons = _comparisons(results, settings, with_champion=place is not None)
-        verdict = deciding.decide(*comparisons, settings.decision)
+        verdict = deciding.decide(*comparisons, settings.decision, worth.whole if worth else None)
         folder = Path(scratch) / "evaluation"
         report = report_of(
             results,
-            Cell(CANDIDATE, settings.sizes[len(settings.sizes) // 2], "clean"),
+            Cell(CANDIDATE, settings.sizes[len(settings.sizes) // 2], CLEAN),
             pack,
             arms,
-            (recogniser, resolver, *(place or (reference,))),
+            networks,
             context,
-            heading=f"Candidate {recogniser.origin} with {resolver.origin}",
+            heading=f"Candidate {recogniser.origin} with {resolver.origin if resolver else 'bicubic'}",
             verdict=verdict,
-            comparisons=[item for item in comparisons if item is not None],
+            comparisons=[*(item for item in comparisons if item is not None), *([worth.whole] if worth else [])],
+            worth=worth,
         )
         log_results(work.run, results, report, folder)
-        work.run.log_text("\n".join(verdict.lines) + "\n", "verdict.txt")
+        lines = (*verdict.lines, *(worth.lines() if worth else ()), *_how(verdict, rival))
+        work.run.log_text("\n".join(lines) + "\n", "verdict.txt")
+        cycle = resolver.cycle if resolver else recogniser.cycle
         pair = register_pair(
             work.run,
-            recogniser.version,
-            resolver.version,
-            tags={VersionTag.PACK: pack.digest, VersionTag.CYCLE: resolver.cycle, VersionTag.JOB: "promote"},
-            card=_card(work.run, (recogniser.version, resolver.version), results, verdict),
+            edgeface,
+            dsr,
+            tags={VersionTag.PACK: pack.digest, VersionTag.CYCLE: cycle, VersionTag.JOB: "promote"},
+            card=_card(work.run, edgeface, dsr, results, verdict),
         )
-        for line in ledger_lines(pair_ledger(recogniser.version, resolver.version)):
+        for line in ledger_lines(pair_ledger(edgeface, dsr)):
             context.terminal.result(line)
         context.made.versions.append(pair.uri)
         told = _told(verdict, before)
@@ -108,41 +120,57 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
             promote(pair, told, work.run)
         else:
             record_refusal(pair, told, work.run)
-        for line in verdict.lines:
+        for line in lines:
             context.terminal.result(line)
         if settings.out is not None:
             copy_out(folder, settings.out)
         return Promotion(pair, told.promotes, verdict.lines)
 
 
-def _start(candidate: ModelVersion) -> str:
-    """The recogniser that the candidate was fine-tuned from, where the registry has it; else the pretrained one."""
-    start = candidate.tags.get("start", "")
-    return start if is_registry_uri(start) else PRETRAINED
+def _first(candidate: ModelVersion, context: Context) -> str:
+    """The recogniser at the beginning of the candidate's line, where the registry has it; else the pretrained one."""
+    first = origin_of(candidate, context)
+    return PRETRAINED if first is candidate else first.uri
+
+
+def _how(verdict: deciding.Verdict, rival: AnyRecogniser | None) -> list[str]:
+    """How to follow the recommendation."""
+    if not verdict.recommends_direct or rival is None or rival.version is None:
+        return []
+    return [f"to follow it: promote with edgeface={rival.version.uri} dsr=none, on the same faces"]
 
 
 def _arms(
     recogniser: AnyRecogniser,
-    resolver: SuperResolver,
+    resolver: SuperResolver | None,
     reference: AnyRecogniser,
-    place: tuple[AnyRecogniser, SuperResolver] | None,
+    place: tuple[AnyRecogniser, SuperResolver | None] | None,
+    rival: AnyRecogniser | None,
 ) -> list[Arm]:
     arms = [
         Arm(f"hr-{CANDIDATE}", recogniser.network),
         Arm(f"hr-{IN_PLACE}", reference.network),
         Arm(f"bicubic-{IN_PLACE}", reference.network, bicubic),
-        Arm(CANDIDATE, recogniser.network, resolver.network.forward, None, VLR_MIN, VLR_MAX),
+        _pair_arm(CANDIDATE, recogniser, resolver),
     ]
     if place is not None:
-        arms.append(Arm(CHAMPION, place[0].network, place[1].network.forward, None, VLR_MIN, VLR_MAX))
+        arms.append(_pair_arm(CHAMPION, *place))
+    if rival is not None:
+        arms.append(Arm(f"bicubic-{Alias.DIRECT}", rival.network, bicubic))
     return arms
+
+
+def _pair_arm(name: str, recogniser: AnyRecogniser, resolver: SuperResolver | None) -> Arm:
+    if resolver is None:
+        return Arm(name, recogniser.network, bicubic)
+    return Arm(name, recogniser.network, resolver.network.forward, None, VLR_MIN, VLR_MAX)
 
 
 def _comparisons(
     results: Results, settings: PromoteSettings, *, with_champion: bool
 ) -> tuple[Comparison, Comparison | None, Comparison]:
     def against(first: str, second: str, sizes: Sequence[int]) -> Comparison:
-        one, two = ([Cell(arm, size, "clean") for size in sizes] for arm in (first, second))
+        one, two = ([Cell(arm, size, CLEAN) for size in sizes] for arm in (first, second))
         return compare(results, one, results, two, settings.measure)
 
     return (
@@ -152,18 +180,22 @@ def _comparisons(
     )
 
 
-def _card(run: Run, halves: tuple[ModelVersion, ModelVersion], results: Results, verdict: deciding.Verdict) -> str:
-    edgeface, dsr = halves
+def _card(
+    run: Run, edgeface: ModelVersion, dsr: ModelVersion | None, results: Results, verdict: deciding.Verdict
+) -> str:
+    halves = [half for half in (edgeface, dsr) if half is not None]
     data = [f"{half.name}: {line}" for half in halves for line in training_data(run.store, half)]
     card = model_card(
         CardInput(
             model=PAIR,
-            heading=f"lrface: {edgeface.uri} behind {dsr.uri}",
+            heading=f"lrface: {edgeface.uri} behind {dsr.uri if dsr else 'bicubic'}",
             made={
                 "run": run.run_id,
                 "commit": str(run_lineage(run.store.root)["git_commit"]),
                 "recogniser": f"{edgeface.uri}, sha256 {edgeface.sha256}",
-                "super-resolver": f"{dsr.uri}, sha256 {dsr.sha256}",
+                "super-resolver": f"{dsr.uri}, sha256 {dsr.sha256}"
+                if dsr
+                else "none: small faces are enlarged by bicubic",
             },
             data=data,
             licences=ledger_lines(pair_ledger(edgeface, dsr)),
@@ -184,7 +216,7 @@ def _told(verdict: deciding.Verdict, before: ModelVersion | None) -> Verdict:
     """The verdict as the registry records it."""
     return Verdict(
         decision=verdict.decision.value,
-        reason="; ".join(verdict.lines[:1]),
+        reason="; ".join([*verdict.lines[:1], *(line for line in verdict.lines if line.startswith("recommended"))]),
         gates=tuple(Gate(gate.name, gate.figure, gate.bound, gate.passed) for gate in verdict.gates),
         gain=verdict.gain,
         interval=(verdict.low, verdict.high),

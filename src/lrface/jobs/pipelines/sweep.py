@@ -13,7 +13,9 @@ from lrface.evaluation.figures import sweep_curves
 from lrface.evaluation.results import Results
 from lrface.jobs.assessment import arms_of, load_networks, measure, test_protocol
 from lrface.jobs.context import Context
+from lrface.jobs.networks import NONE
 from lrface.jobs.packs import pack_for_test
+from lrface.jobs.rival import rival_of
 from lrface.jobs.stage import copy_out, log_pack, stage
 from lrface.tracking.names import clean_key
 from lrface.tracking.runs import Run
@@ -26,10 +28,12 @@ def run(settings: SweepSettings, context: Context, parent: Run | None = None) ->
     recognisers, resolvers = load_networks(settings, context)
     pack = pack_for_test(settings.data, context)
     protocol = test_protocol(pack, settings)
-    arms = [arm for arm in arms_of(recognisers, resolvers) if not arm.is_ceiling and arm.takes(settings.size)]
+    rival = rival_of(settings, recognisers, resolvers, context)
+    arms = [arm for arm in arms_of(recognisers, resolvers, rival) if not arm.is_ceiling and arm.takes(settings.size)]
     inputs = {"pack": pack.digest, "protocol": protocol.digest}
     inputs |= {f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)}
     inputs |= {f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)}
+    inputs["direct"] = rival.sha256 if rival else NONE
     swept, rows = {}, []
     with (
         stage("sweep", settings, context, name="sweep", inputs=inputs, parent=parent) as work,

@@ -24,7 +24,8 @@ from lrface.evaluation.public.sets import PairSet, SearchSet
 from lrface.images.sizes import FACE_SIZE
 from lrface.jobs.assessment import arms_of, load_networks
 from lrface.jobs.context import Context
-from lrface.jobs.networks import AnyRecogniser, SuperResolver
+from lrface.jobs.networks import NONE, AnyRecogniser
+from lrface.jobs.rival import rival_of, with_rival
 from lrface.jobs.stage import copy_out, stage
 from lrface.tracking.lineage import run_lineage
 from lrface.tracking.names import clean_key
@@ -45,7 +46,8 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
     """Measure all arms on all sets, log figures, table and page."""
     _check(settings)
     recognisers, resolvers = load_networks(settings, context)
-    arms = arms_of(recognisers, resolvers)
+    rival = rival_of(settings, recognisers, resolvers, context)
+    arms = arms_of(recognisers, resolvers, rival)
     sets = _sets(settings, context)
     for arm in arms:
         refused = [size for size in settings.sizes if not arm.takes(size)]
@@ -55,6 +57,7 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
         **{f"set_{name}": found.digest for name, found in sets.items()},
         **{f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)},
         **{f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)},
+        "direct": rival.sha256 if rival else NONE,
     }
     with (
         stage("verify", settings, context, name="verify", inputs=inputs, parent=parent) as work,
@@ -66,7 +69,7 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
             work.run.log_dataset(name, found.digest, source=name, rows=rows, context="test")
             records += _measured(found, arms, settings, context)
         records = with_published(records, _networks(arms, recognisers), FACE_SIZE)
-        networks: list[AnyRecogniser | SuperResolver] = [*recognisers, *resolvers]
+        networks = with_rival([*recognisers, *resolvers], rival)
         report = make_public_report(
             records,
             about={name: _about(found, settings) for name, found in sets.items()},
