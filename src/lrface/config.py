@@ -7,7 +7,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lrface.data.settings import AlignSettings, DataSettings, DetectorSettings, ProceduralData, ReadSettings
+from lrface.data.settings import (
+    AlignSettings,
+    CheckSettings,
+    DataSettings,
+    DetectorSettings,
+    ProceduralData,
+    ReadSettings,
+)
 from lrface.evaluation.public.settings import Kind, SearchSettings
 from lrface.evaluation.public.settings import PairSettings as PublicPairSettings
 from lrface.evaluation.settings import CURVE_SIZES, DecisionSettings, EvaluationSettings, ProtocolSettings
@@ -332,6 +339,8 @@ class GallerySettings(OnePairSettings):
     )
     threshold: float = Field(0.35, ge=-1, le=1, description="cosine from which a face is named")
     read: ReadSettings = ReadSettings()
+    # One picture of a person, or many more of one than of another, say something about a training alone.
+    checks: CheckSettings = CheckSettings(ignore=("single_image", "imbalance", "all_grey"))
 
 
 class AppSettings(OnePairSettings):

@@ -85,7 +85,7 @@ def bomb(root: Path) -> None:
 
 
 def floats(root: Path) -> None:
-    Image.fromarray(np.zeros((112, 112), np.float32)).save(root / "p1/2.tif")
+    Image.fromarray(np.full((112, 112), 812, np.float32)).save(root / "p1/2.tif")
 
 
 def warm(root: Path, swapped: str) -> None:
@@ -160,7 +160,7 @@ def record(root: Path) -> None:
 TABLE = [
     # files
     Bad("an empty file", content(lambda _: b""), r"p1/2\.png: got an empty file", {"empty": 1}, "skipped", 19),
-    Bad("no image", content(lambda _: b"GIF89a" + bytes(60)), "no known image format", {"broken": 1}, "skipped", 19),
+    Bad("no image", content(lambda _: b"\1\2\3\4" + bytes(60)), "no known image format", {"broken": 1}, "skipped", 19),
     Bad("cut off", content(lambda whole: whole[:400]), "a damaged image", {"broken": 1}, "skipped", 19),
     Bad("a bit flipped", content(lambda whole: whole[:500] + bytes([whole[500] ^ 255]) + whole[501:]),
         "a damaged image", {"broken": 1}, "skipped", 19),
@@ -201,7 +201,7 @@ TABLE = [
         r"subject p3 in train \(train/p3/2\.png, .*\) and in test \(test/p3/1\.png\)", source=SplitsSource),
     # layouts
     Bad("no such folder", shutil.rmtree, "got no such folder"),
-    Bad("images and no folders", loose, "got 4 files and no folders; .* use the source `flat`"),
+    Bad("images and no folders", loose, r"got 4 files and no folders \(4 \.png\); .* use the source `flat`"),
     Bad("names that name nobody", lambda root: None, "names in which the pattern finds no subject",
         source=FlatSource),
     Bad("a picture without its pair", pairs, r"1 images without their pair, the first p1/2", {"no_pair": 1},

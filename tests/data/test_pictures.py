@@ -4,6 +4,7 @@ from PIL import Image
 
 from lrface.data.pictures import read_pictures
 from lrface.data.settings import ReadSettings
+from lrface.data.source import Report
 from lrface.errors import DataError
 
 
@@ -20,7 +21,7 @@ def test_small_faces_stay_and_larger_ones_are_aligned(tmp_path):
     save(tmp_path / "top.png", 112)
     (tmp_path / "notes.txt").write_text("")
 
-    found = list(read_pictures(tmp_path, ReadSettings(), []))
+    found = list(read_pictures(tmp_path, ReadSettings(), Report()))
 
     assert [(item.name, item.person, item.pixels.shape[0]) for item in found] == [
         ("Ann/2.png", "Ann", 16),
@@ -30,28 +31,28 @@ def test_small_faces_stay_and_larger_ones_are_aligned(tmp_path):
     ]
     assert np.array_equal(found[0].pixels, small)
     assert np.array_equal(found[1].pixels, face)
-    (one,) = read_pictures(tmp_path / "Ann" / "2.png", ReadSettings(), [])
+    (one,) = read_pictures(tmp_path / "Ann" / "2.png", ReadSettings(), Report())
     assert (one.name, one.person) == ("2.png", "")
 
 
 @pytest.mark.parametrize(("width", "height"), [(7, 7), (4, 100)])
 def test_a_picture_that_is_too_small_stops_or_is_skipped_and_told(tmp_path, width, height):
     save(tmp_path / "1.png", width, height)
-    with pytest.raises(DataError, match="expected sides of 8 or more"):
-        list(read_pictures(tmp_path, ReadSettings(), []))
-    skipped = []
-    assert list(read_pictures(tmp_path, ReadSettings(on_bad_image="skip"), skipped)) == []
-    assert len(skipped) == 1
+    with pytest.raises(DataError, match="expected 8 or more on each side"):
+        list(read_pictures(tmp_path, ReadSettings(), Report()))
+    report = Report()
+    assert list(read_pictures(tmp_path, ReadSettings(on_bad_image="skip"), report)) == []
+    assert [problem.kind for problem in report.problems] == ["tiny"]
 
 
 def test_nothing_to_read(tmp_path):
     with pytest.raises(DataError, match="no such path"):
-        list(read_pictures(tmp_path / "none", ReadSettings(), []))
+        list(read_pictures(tmp_path / "none", ReadSettings(), Report()))
     with pytest.raises(DataError, match="no image in it"):
-        list(read_pictures(tmp_path, ReadSettings(), []))
+        list(read_pictures(tmp_path, ReadSettings(), Report()))
 
 
 def test_a_bomb_is_not_decoded(tmp_path):
     save(tmp_path / "1.png", 200)
     with pytest.raises(DataError, match="10000 pixels or fewer"):
-        list(read_pictures(tmp_path, ReadSettings(max_pixels=10_000), []))
+        list(read_pictures(tmp_path, ReadSettings(max_pixels=10_000), Report()))

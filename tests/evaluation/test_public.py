@@ -288,7 +288,7 @@ def test_tinyface_searches_among_distractors(faces, tmp_path, world):
     for subject in range(5, 9):
         written(base / "Gallery_Distractor" / f"d{subject}.png", faces[2 * subject], 20)
     arm = world.arm("bicubic", world.fine)
-    found, strangers = search_set(read_tinyface(tmp_path), [arm], 20)["bicubic"]
+    found, strangers = search_set(read_tinyface(tmp_path, []), [arm], 20)["bicubic"]
     assert rank_rate(found, 1) == 1.0
     assert strangers.size == 0
     assert found.rank.size == 4
@@ -301,7 +301,7 @@ def test_survface_has_strangers_too(faces, tmp_path, world):
         written(tmp_path / "unmated_probe" / f"{subject + 5}_cam3_1.png", faces[2 * subject + 10], 24)
     steps = []
     arm = world.arm("bicubic", world.fine)
-    found, strangers = search_set(read_survface(tmp_path), [arm], 20, progress=lambda *told: steps.append(told))[
+    found, strangers = search_set(read_survface(tmp_path, []), [arm], 20, progress=lambda *told: steps.append(told))[
         "bicubic"
     ]
     assert rank_rate(found, 1) == 1.0
@@ -318,6 +318,6 @@ def test_survface_has_strangers_too(faces, tmp_path, world):
     assert "rank1" in wide_table(list(records.values()), "survface")
     (tmp_path / "mated_probe" / "77_cam2_1.png").write_bytes(encoded(faces[0]))
     with pytest.raises(EvaluationError, match="77_cam2"):
-        read_survface(tmp_path)
+        read_survface(tmp_path, [])
     with pytest.raises(EvaluationError, match="no such folder"):
-        read_tinyface(tmp_path)
+        read_tinyface(tmp_path, [])

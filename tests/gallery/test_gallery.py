@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lrface.errors import DataError, WeightsError
-from lrface.gallery.entry import templates
+from lrface.gallery.entry import Enrolled, templates
 from lrface.gallery.exchange import export_gallery, import_gallery
 from lrface.gallery.gallery import Match
 from lrface.gallery.place import gallery_at
@@ -16,7 +16,7 @@ OWN, OTHER, THIRD = "a" * 64, "b" * 64, "c" * 64
 
 def test_people_are_named_with_score_and_margin(gallery, faces):
     ann, bob = faces(1, 3), faces(2, 2)
-    assert gallery.enrol({"Ann": ann, "Bob": bob}, OWN) == {"Ann": 3, "Bob": 2}
+    assert gallery.enrol({"Ann": ann, "Bob": bob}, OWN) == {"Ann": Enrolled(3), "Bob": Enrolled(2)}
     probes = np.concatenate([faces(1, 4)[3:], faces(2, 3)[2:], faces(3)])
 
     found = gallery.identify(probes, OWN, 0.35)
@@ -48,7 +48,7 @@ def test_further_pictures_move_the_template_and_keep_key_and_date(gallery, faces
     first, second = faces(1, 2), faces(1, 5)[2:]
     gallery.enrol({"Ann": first}, OWN)
     (before,) = gallery.entries()
-    assert gallery.enrol({" Ann ": second}, OWN) == {"Ann": 5}
+    assert gallery.enrol({" Ann ": second}, OWN) == {"Ann": Enrolled(5)}
     (after,) = gallery.entries()
     assert (after.key, after.added, after.images) == (before.key, before.added, 5)
     assert after.changed >= before.changed

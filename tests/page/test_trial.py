@@ -7,6 +7,7 @@ from lrface.data.aligner import Aligner
 from lrface.data.settings import AlignSettings
 from lrface.errors import ConfigError, DataError
 from lrface.evaluation.arms import bicubic
+from lrface.gallery.entry import Enrolled
 from lrface.gallery.file import FileGallery
 from lrface.models.edgeface import EdgeFace
 from lrface.models.pair import Pair
@@ -48,7 +49,8 @@ def test_a_small_picture_stays_as_it_is(page, tmp_path):
 
 
 def test_whom_each_way_takes_it_for(page, tmp_path):
-    assert page.enrol([save(tmp_path, 112), save(tmp_path, 112, "b.png", 1)], "Ann") == 2
+    assert page.enrol([save(tmp_path, 112), save(tmp_path, 112, "b.png", 1)], "Ann") == Enrolled(2)
+    assert page.enrol([tmp_path / "b.png"], "Ann") == Enrolled(2, again=1)
     rows = rows_of(page.show(tmp_path / "picture.png", 16, -1).matches)
     assert [row[:2] for row in rows] == [["SR", "Ann"], ["bicubic", "Ann"], ["the picture itself", "Ann"]]
     assert all(row[3] == "-" for row in rows)
@@ -68,7 +70,7 @@ def test_what_is_not_accepted(page, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="expected 8 or more"):
         page.show(save(tmp_path, 5), 16, 0.35)
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(DataError, match="no known image format"):
+    with pytest.raises(DataError, match="got text \\('no picture'\\)"):
         page.show(tmp_path / "text.png", 16, 0.35)
     monkeypatch.setattr(module, "MOST_PIXELS", 100)
     with pytest.raises(DataError, match="100 pixels or fewer"):

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from lrface.data.aligner import Aligner
+from lrface.data.aligner import Aligned, Aligner
 from lrface.data.measure import measure
 from lrface.data.parallel import ordered_map
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Problem, Report, SourceFace
 from lrface.errors import DataError
 from lrface.images.reading import BadImageError, decode_image, image_pixels, read_image
+from lrface.images.sizes import is_small_face
 
 _PIXELS_IN_FLIGHT = 48_000_000
 _SMALL_FILE = 1 << 15
@@ -58,14 +59,16 @@ class FileReader:
 
     Args:
         settings: How.
+        keep_small: Leave square images of 8 to 32 pixels as they are: they are faces already, for a super-resolver.
 
     Raises:
         DataError: The detector cannot be loaded.
         ConfigError: A detector is asked for without weights.
     """
 
-    def __init__(self, settings: ReadSettings) -> None:
+    def __init__(self, settings: ReadSettings, *, keep_small: bool = False) -> None:
         self.settings = settings
+        self._keep_small = keep_small
         self._aligner = Aligner(settings.align)
         self._budget = _Budget(_PIXELS_IN_FLIGHT)
 
@@ -131,7 +134,10 @@ class FileReader:
                     expected=f"{self.settings.min_side} or more on each side",
                     remedy="leave it out, or lower min_side",
                 )
-            aligned = self._aligner.align(image, file.name, file.landmarks)
+            if self._keep_small and is_small_face(image):
+                aligned = Aligned(image, "small")
+            else:
+                aligned = self._aligner.align(image, file.name, file.landmarks)
         pixels = np.ascontiguousarray(aligned.pixels)
         return SourceFace(
             source=file.name,

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from lrface.data.files import FileReader, ImageFile, check_root
-from lrface.data.folder import check_spelling, image_files
 from lrface.data.settings import MULTI_PIE, ReadSettings
 from lrface.data.source import Problem, Report, SourceFace
+from lrface.data.tree import Tree, Walker, suffixes, told
 from lrface.errors import ConfigError, DataError
+from lrface.spelling import check_spelling
 
 
 class FlatSource:
@@ -41,7 +42,8 @@ class FlatSource:
         self._finder = compile_pattern(pattern)
         self._settings = settings
         self._reader = FileReader(settings)
-        self._found, self._strange, self._ignored = self._list()
+        self._tree = Walker(self.root).tree(self.root)
+        self._found, self._strange = self._list()
 
     def describe(self) -> dict[str, Any]:
         """Names the kind, the folder's own name, the pattern and what decides about the pixels."""
@@ -61,16 +63,19 @@ class FlatSource:
 
     def items(self, report: Report) -> Generator[SourceFace, None, None]:
         """Yields the faces in the natural order of their paths."""
-        if self._ignored:
-            report.note(f"{self._ignored} files are no images by their suffix and were not read")
+        for line in told(self._tree.left_out, self._tree.again, self.root, self._subject):
+            report.note(line)
         for name in self._strange:
             report.skip(Problem(name, "", "unnamed", f"{name}: the pattern finds no subject in this name"))
         files = (ImageFile(name, subject, path) for name, subject, path in self._found)
         yield from self._reader.read(files, report)
 
-    def _list(self) -> tuple[list[tuple[str, str, Path]], list[str], int]:
+    def _subject(self, path: Path) -> str:
+        return subject_of(self._finder, path.relative_to(self.root).as_posix()) or ""
+
+    def _list(self) -> tuple[list[tuple[str, str, Path]], list[str]]:
         found, strange = [], []
-        images, ignored = image_files(self.root)
+        images = self._tree.images
         for path in images:
             name = path.relative_to(self.root).as_posix()
             subject = subject_of(self._finder, name)
@@ -80,7 +85,8 @@ class FlatSource:
                 found.append((name, subject, path))
         what = f"source folder {self.root}"
         if not images:
-            raise DataError(what, got="no images", expected="one or more", remedy="correct the path")
+            got = f"no images ({suffixes(self._tree.left_out)})" if self._tree.left_out else "no images"
+            raise DataError(what, got=got, expected="one or more", remedy="correct the path")
         if strange and (not found or self._settings.on_bad_image == "raise"):
             raise DataError(
                 what,
@@ -89,7 +95,7 @@ class FlatSource:
                 remedy="correct the pattern, or set on_bad_image=skip to leave such files out",
             )
         check_spelling(sorted({subject for _, subject, _ in found}), what)
-        return found, strange, ignored
+        return found, strange
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
@@ -115,7 +121,21 @@ def subject_of(finder: re.Pattern[str], name: str) -> str | None:
     return match["subject"] or None if match else None
 
 
-def pairs_by_name(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Lists the images below a folder by their path without suffix, in natural order."""
-    for path in image_files(folder)[0]:
-        yield path.relative_to(folder).with_suffix("").as_posix(), path
+def by_stem(tree: Tree, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Gives the images below a folder by their path without suffix, in natural order.
+
+    Raises:
+        DataError: Two of them differ in nothing but their suffix.
+    """
+    before: dict[str, Path] = {}
+    for path in tree.images:
+        stem = path.relative_to(folder).with_suffix("").as_posix()
+        if stem in before:
+            raise DataError(
+                f"source folder {folder}",
+                got=f"{before[stem].name} and {path.name}, which are one name without their suffix",
+                expected="each name once",
+                remedy="remove or rename one",
+            )
+        before[stem] = path
+        yield stem, path

@@ -8,19 +8,17 @@ Example::
       bob/portrait.png
 """
 
-import unicodedata
-from collections import defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lrface.data.files import FileReader, ImageFile, check_root
-from lrface.data.naming import natural_key
 from lrface.data.settings import ReadSettings
-from lrface.data.source import Report, SourceFace
+from lrface.data.source import Problem, Report, SourceFace
+from lrface.data.tree import Walker, is_image, split_entries, suffixes, told
 from lrface.errors import DataError
-from lrface.images.reading import IMAGE_SUFFIXES
+from lrface.spelling import check_spelling
 
 
 @dataclass(frozen=True)
@@ -28,15 +26,48 @@ class Listing:
     """What is in a folder of subjects.
 
     Attributes:
+        root: The folder.
         images: For each subject, its images, both in natural order.
-        ignored: How many files are no images by their suffix.
+        loose: Images beside the subjects' folders.
+        left_out: Files that are no images by their suffix.
+        again: Links to folders that were read already.
     """
 
+    root: Path
     images: dict[str, tuple[Path, ...]]
-    ignored: int
+    loose: tuple[Path, ...] = ()
+    left_out: tuple[Path, ...] = ()
+    again: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
-        return sum(map(len, self.images.values()))
+        return sum(map(len, self.images.values())) + len(self.loose)
+
+    def notes(self) -> list[str]:
+        """Says what was left out, by suffix, count and person."""
+        return told(self.left_out, self.again, self.root, self._person)
+
+    def check_loose(self, settings: ReadSettings) -> None:
+        """Refuses images that are nobody's, unless bad images are to be skipped.
+
+        Raises:
+            DataError: There are some.
+        """
+        if self.loose and settings.on_bad_image == "raise":
+            raise DataError(
+                f"source folder {self.root}",
+                got=f"{len(self.loose)} images without a person's folder, the first {self.loose[0].name}",
+                expected="SOURCE/PERSON/PICTURE",
+                remedy="put them into a folder of the person's name, or set on_bad_image=skip to leave them out",
+            )
+
+    def skipped(self, root: Path) -> list[Problem]:
+        """The images that are nobody's, as what was skipped; named from a root."""
+        names = [path.relative_to(root).as_posix() for path in self.loose]
+        return [Problem(name, "", "no_person", f"{name}: an image without a person's folder") for name in names]
+
+    def _person(self, path: Path) -> str:
+        parts = path.relative_to(self.root).parts
+        return parts[0] if len(parts) > 1 else ""
 
 
 class FolderSource:
@@ -45,15 +76,18 @@ class FolderSource:
     Args:
         root: The folder of subjects.
         settings: How images are read and aligned.
+        keep_small: Leave square images of 8 to 32 pixels as they are, as ``FileReader`` says.
 
     Raises:
-        DataError: The folder is missing, holds no subjects, a subject twice, or a subject without images.
+        DataError: The folder is missing, holds no subjects, a subject twice, a subject without images, or images
+            without a subject.
     """
 
-    def __init__(self, root: Path | str, settings: ReadSettings) -> None:
+    def __init__(self, root: Path | str, settings: ReadSettings, *, keep_small: bool = False) -> None:
         self.root = check_root(Path(root), "source folder")
-        self._reader = FileReader(settings)
+        self._reader = FileReader(settings, keep_small=keep_small)
         self.listing = list_subjects(self.root)
+        self.listing.check_loose(settings)
 
     def describe(self) -> dict[str, Any]:
         """Names the kind, the folder's own name and what decides about the pixels."""
@@ -73,18 +107,22 @@ class FolderSource:
 
     def items(self, report: Report) -> Generator[SourceFace, None, None]:
         """Yields the faces subject by subject, both in natural order."""
-        if self.listing.ignored:
-            report.note(f"{self.listing.ignored} files are no images by their suffix and were not read")
+        for line in self.listing.notes():
+            report.note(line)
+        for problem in self.listing.skipped(self.root):
+            report.skip(problem)
         files = (
             ImageFile(path.relative_to(self.root).as_posix(), subject, path)
             for subject, paths in self.listing.images.items()
             for path in paths
         )
-        return self._reader.read(files, report)
+        yield from self._reader.read(files, report)
 
 
 def list_subjects(root: Path) -> Listing:
-    """Lists a folder of subjects. Hidden files and folders are passed over.
+    """Lists a folder of subjects: the top folders are the subjects, at any depth below lie their images.
+
+    Hidden entries and what systems leave behind are passed over; links are followed, each real folder once.
 
     Args:
         root: The folder.
@@ -93,78 +131,38 @@ def list_subjects(root: Path) -> Listing:
         What is in it.
 
     Raises:
-        DataError: No subjects, a subject twice in different case, or a subject without images.
+        DataError: No subjects, a subject twice in different spelling, a subject without images, or a folder that is
+            two subjects' by a link.
     """
-    folders = sorted((path for path in visible(root) if path.is_dir()), key=lambda path: natural_key(path.name))
-    loose = sum(path.is_file() for path in visible(root))
+    folders, others = split_entries(root)
     if not folders:
         raise DataError(
             f"source folder {root}",
-            got=f"{loose} files and no folders" if loose else "an empty folder",
+            got=f"{len(others)} files and no folders ({suffixes(others)})" if others else "an empty folder",
             expected="one folder per subject with its images in it",
             remedy="sort the images into folders, or use the source `flat` with a pattern",
         )
     check_spelling([folder.name for folder in folders], f"source folder {root}")
+    walker = Walker(root)
     images: dict[str, tuple[Path, ...]] = {}
+    left_out = [path for path in others if not is_image(path)]
+    again: list[Path] = []
     for folder in folders:
-        chosen, ignored = image_files(folder)
-        loose += ignored
-        if not chosen:
-            raise DataError(
-                f"subject {folder.name} in {root}",
-                got=f"a folder with {ignored} files and no images" if ignored else "an empty folder",
-                expected="one or more images",
-                remedy="add images or remove the folder",
-            )
-        images[folder.name] = tuple(chosen)
-    return Listing(images, loose)
+        tree = walker.tree(folder, folder.name)
+        left_out += tree.left_out
+        again += tree.again
+        if folder in tree.again:  # a link to the root, or above it: nobody's folder
+            continue
+        if not tree.images:
+            raise _nobody(root, folder, tree.left_out)
+        images[folder.name] = tree.images
+    return Listing(root, images, tuple(path for path in others if is_image(path)), tuple(left_out), tuple(again))
 
 
-def image_files(folder: Path) -> tuple[list[Path], int]:
-    """Lists the images below a folder, hidden ones passed over.
-
-    Args:
-        folder: The folder.
-
-    Returns:
-        The images in natural order, and how many files are none by their suffix.
-    """
-    files = [path for path in _walk(folder) if path.is_file()]
-    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    return sorted(images, key=lambda path: natural_key(path.as_posix())), len(files) - len(images)
-
-
-def check_spelling(subjects: list[str], what: str) -> None:
-    """Refuses a subject that is named twice in different case or spelling of accents.
-
-    Raises:
-        DataError: Two names are one.
-    """
-    spellings: defaultdict[str, set[str]] = defaultdict(set)
-    for subject in subjects:
-        spellings[_folded(subject)].add(subject)
-    double = [sorted(names) for names in spellings.values() if len(names) > 1]
-    if double:
-        raise DataError(
-            what,
-            got="; ".join(" and ".join(names) for names in sorted(double)[:5]),
-            expected="each subject under one name",
-            remedy="join or rename them",
-        )
-
-
-def visible(folder: Path) -> Iterator[Path]:
-    """Lists a folder without its hidden entries."""
-    return (path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for path in visible(folder):
-        if path.is_dir():
-            yield from _walk(path)
-        else:
-            yield path
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold().strip()
+def _nobody(root: Path, folder: Path, files: tuple[Path, ...]) -> DataError:
+    return DataError(
+        f"subject {folder.name} in {root}",
+        got=f"a folder with {len(files)} files and no images ({suffixes(files)})" if files else "an empty folder",
+        expected="one or more images",
+        remedy="add images or remove the folder",
+    )

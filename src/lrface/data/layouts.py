@@ -25,13 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from lrface.data.files import FileReader, ImageFile, check_root, paths_of
-from lrface.data.flat import compile_pattern, pairs_by_name, subject_of
-from lrface.data.folder import Listing, check_spelling, image_files, list_subjects, visible
+from lrface.data.flat import by_stem, compile_pattern, subject_of
+from lrface.data.folder import Listing, list_subjects
 from lrface.data.manifest import SUPERRES_SPLITS
-from lrface.data.naming import natural_key
 from lrface.data.settings import MULTI_PIE, ReadSettings
 from lrface.data.source import Problem, Report, SourceFace
+from lrface.data.tree import Walker, split_entries, told
 from lrface.errors import DataError
+from lrface.spelling import check_spelling
 
 _HR, _VLR = "hr_images", "vlr_images"
 _PROCESSED = "_processed"
@@ -71,6 +72,8 @@ class SplitsSource:
         self.listings: dict[str, Listing] = {name: _list_part(self.root / name, finder) for name in parts}
         names = {subject for listing in self.listings.values() for subject in listing.images}
         check_spelling(sorted(names), f"source folder {self.root}")
+        for listing in self.listings.values():
+            listing.check_loose(settings)
 
     def describe(self) -> dict[str, Any]:
         """Names the kind, the folder's own name, the pattern and what decides about the pixels."""
@@ -90,9 +93,11 @@ class SplitsSource:
 
     def items(self, report: Report) -> Generator[SourceFace, None, None]:
         """Yields the faces of train, then of val, then of test."""
-        ignored = sum(listing.ignored for listing in self.listings.values())
-        if ignored:
-            report.note(f"{ignored} files are no images by their suffix and were not read")
+        for part, listing in self.listings.items():
+            for line in listing.notes():
+                report.note(f"{part}: {line}")
+            for problem in listing.skipped(self.root):
+                report.skip(problem)
         files = [
             ImageFile(path.relative_to(self.root).as_posix(), subject, path, superres=part)
             for part, listing in self.listings.items()
@@ -125,8 +130,9 @@ class PairsSource:
         self._reader = FileReader(settings)
         files: list[ImageFile] = []
         self._alone: list[str] = []
+        self._notes: list[str] = []
         for folder in _pair_folders(self.root):
-            high, low = dict(pairs_by_name(folder / _HR)), dict(pairs_by_name(folder / _VLR))
+            high, low = (self._images(folder / name) for name in (_HR, _VLR))
             below = folder.relative_to(self.root)
             self._alone += sorted((below / name).as_posix() for name in set(high) ^ set(low))
             files += [self._file(name, path, low[name], folder) for name, path in high.items() if name in low]
@@ -165,9 +171,18 @@ class PairsSource:
 
     def items(self, report: Report) -> Generator[SourceFace, None, None]:
         """Yields the faces in the natural order of their paths, each with its VLR image."""
+        for line in self._notes:
+            report.note(line)
         for name in self._alone:
             report.skip(Problem(name, "", "no_pair", f"{name}: an image without its pair"))
         yield from self._reader.read(self._files, report)
+
+    def _images(self, folder: Path) -> dict[str, Path]:
+        tree = Walker(folder).tree(folder)
+        name = folder.relative_to(self.root).as_posix()
+        lines = told(tree.left_out, tree.again, folder, lambda path: _top(path.relative_to(folder)))
+        self._notes += [f"{name}: {line}" for line in lines]
+        return dict(by_stem(tree, folder))
 
     def _file(self, name: str, high: Path, low: Path, folder: Path) -> ImageFile:
         person, slash, _ = name.partition("/")
@@ -179,12 +194,16 @@ class PairsSource:
         return ImageFile(high.relative_to(self.root).as_posix(), subject, high, superres=superres, vlr=low)
 
 
+def _top(path: Path) -> str:
+    return path.parts[0] if len(path.parts) > 1 else ""
+
+
 def _list_part(folder: Path, finder: re.Pattern[str]) -> Listing:
-    if any(path.is_dir() for path in visible(folder)):
+    if split_entries(folder)[0]:
         return list_subjects(folder)
-    images, ignored = image_files(folder)
+    tree = Walker(folder).tree(folder)
     people: defaultdict[str, list[Path]] = defaultdict(list)
-    for path in images:
+    for path in tree.images:
         subject = subject_of(finder, path.name)
         if subject is None:
             raise _no_subject(folder, path, finder.pattern)
@@ -193,18 +212,15 @@ def _list_part(folder: Path, finder: re.Pattern[str]) -> Listing:
         raise DataError(
             f"source folder {folder}", got="no images", expected="one or more", remedy="add some or remove the folder"
         )
-    return Listing({subject: tuple(paths) for subject, paths in people.items()}, ignored)
+    images = {subject: tuple(paths) for subject, paths in people.items()}
+    return Listing(folder, images, left_out=tree.left_out, again=tree.again)
 
 
 def _pair_folders(root: Path) -> list[Path]:
     if not (root / _HR).is_dir():
-        below = [path for path in visible(root) if (path / _HR).is_dir()]
+        below = [path for path in split_entries(root)[0] if (path / _HR).is_dir()]
         if below:
-            return [
-                pair
-                for folder in sorted(below, key=lambda path: natural_key(path.name))
-                for pair in _pair_folders(folder)
-            ]
+            return [pair for folder in below for pair in _pair_folders(folder)]
     for name in (_HR, _VLR):
         check_root(root / name, "folder of images")
     return [root]

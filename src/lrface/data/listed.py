@@ -21,10 +21,10 @@ import pandas as pd
 import pyarrow as pa
 
 from lrface.data.files import FileReader, ImageFile, check_root, paths_of
-from lrface.data.folder import check_spelling
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Report, SourceFace
 from lrface.errors import DataError
+from lrface.spelling import check_spelling
 
 _LANDMARKS = [f"{axis}{number}" for number in range(1, 6) for axis in "xy"]
 _OPTIONAL = ["superres", "recognition", "vlr"]

@@ -1,18 +1,25 @@
-"""Pictures that are to be enrolled or named: small faces as they are, larger ones aligned."""
+"""Pictures that are to be enrolled or named: small faces as they are, larger ones aligned.
+
+Folders and files are read as ``prepare`` reads them, and what that refuses or tells is refused or told here.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from jaxtyping import UInt8
 
-from lrface.data.aligner import Aligner
-from lrface.data.naming import natural_key
-from lrface.data.settings import ReadSettings
+from lrface.data.checks import Checked, Finding, by_severity, check_faces, check_splits, stop_on_errors
+from lrface.data.files import FileReader, ImageFile
+from lrface.data.folder import FolderSource
+from lrface.data.measure import Measured, measure
+from lrface.data.settings import CheckSettings, ReadSettings
+from lrface.data.source import Report, SourceFace
+from lrface.data.splits import Splits
+from lrface.data.tree import Walker, suffixes, told
 from lrface.errors import DataError
-from lrface.images.reading import IMAGE_SUFFIXES, BadImageError, read_image
-from lrface.images.sizes import VLR_MAX, VLR_MIN
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,16 +28,18 @@ class Picture:
 
     Attributes:
         name: Path below the folder that was read, posix.
-        person: Name of the folder that it lies in; empty at the top.
+        person: Name of the top folder that it lies in; empty at the top.
         pixels: The face, RGB, square: 8 to 32 pixels as it was, or 112.
+        measured: Its figures; the hash of the pixels is among them.
     """
 
     name: str
     person: str
     pixels: UInt8[np.ndarray, "s s 3"]
+    measured: Measured
 
 
-def read_pictures(root: Path, settings: ReadSettings, skipped: list[str]) -> Iterator[Picture]:
+def read_pictures(root: Path, settings: ReadSettings, report: Report) -> Iterator[Picture]:
     """Read one picture, or all in a folder at any depth, in the natural order of their names.
 
     A square picture of 8 to 32 pixels is taken for a face already; any other is aligned as the settings say.
@@ -38,47 +47,67 @@ def read_pictures(root: Path, settings: ReadSettings, skipped: list[str]) -> Ite
     Args:
         root: A file or a folder.
         settings: How to read and align.
-        skipped: Gets a line for each file that was skipped.
+        report: Gets what was skipped and left out.
 
     Raises:
         DataError: There is nothing to read, or a file is bad and the settings say to stop.
     """
+    reader = FileReader(settings, keep_small=True)
+    yield from map(_picture, reader.read(_files(root, report), report))
+
+
+def read_people(
+    root: Path, settings: ReadSettings, checks: CheckSettings, report: Report
+) -> tuple[list[Picture], list[Finding]]:
+    """Read the pictures of people, ``root/PERSON/.../PICTURE``, and check them as ``prepare`` does.
+
+    Args:
+        root: A folder.
+        settings: How to read and align.
+        checks: What is checked, and what is refused.
+        report: Gets what was skipped and left out.
+
+    Returns:
+        The pictures, person by person, and what the checks found.
+
+    Raises:
+        DataError: The folder is not one of people, a file is bad and the settings say to stop, or a check found an
+            error, as one picture under two people.
+    """
+    source = FolderSource(root, settings, keep_small=True)
+    faces = list(source.items(report))
+    if not faces:
+        return [], []
+    pictures = [_picture(face) for face in faces]
+    columns = {name: [getattr(face, name) for face in faces] for name in ("source", "subject", "width", "height")}
+    checked = Checked(
+        pd.DataFrame(columns), [picture.measured for picture in pictures], lambda row: pictures[row].pixels
+    )
+    undealt = Splits(("test",) * len(faces), ("none",) * len(faces), {})
+    findings = by_severity([*check_faces(checked, report, checks), *check_splits(checked, undealt, checks)])
+    stop_on_errors(findings, f"pictures {root}")
+    return pictures, findings
+
+
+def _files(root: Path, report: Report) -> list[ImageFile]:
+    what = f"pictures {root}"
+    if root.is_file():
+        return [ImageFile(root.name, "", root)]
     if not root.exists():
-        raise DataError(f"pictures {root}", got="no such path", expected="a file or folder", remedy="correct source")
-    aligner = Aligner(settings.align)
-    found = [root] if root.is_file() else sorted(_images(root), key=lambda path: natural_key(path.as_posix()))
-    if not found:
-        raise DataError(f"pictures {root}", got="no image in it", expected="one or more", remedy="correct source")
-    top = root.parent if root.is_file() else root
-    for path in found:
-        name = path.relative_to(top).as_posix()
-        person = "" if path.parent == top else path.parent.name
-        try:
-            pixels = _face(path, name, settings, aligner)
-        except BadImageError as error:
-            skips = settings.align.on_no_face == "skip" if error.kind == "no_face" else settings.on_bad_image == "skip"
-            if not skips:
-                raise
-            skipped.append(str(error))
-        else:
-            yield Picture(name, person, pixels)
+        raise DataError(what, got="no such path", expected="a file or folder", remedy="correct source")
+    tree = Walker(root).tree(root)
+    if not tree.images:
+        got = f"no image in it ({suffixes(tree.left_out)})" if tree.left_out else "no image in it"
+        raise DataError(what, got=got, expected="one or more", remedy="correct source")
+
+    def person(path: Path) -> str:
+        parts = path.relative_to(root).parts
+        return parts[0] if len(parts) > 1 else ""
+
+    for line in told(tree.left_out, tree.again, root, person):
+        report.note(line)
+    return [ImageFile(path.relative_to(root).as_posix(), person(path), path) for path in tree.images]
 
 
-def _images(root: Path) -> Iterator[Path]:
-    return (path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-
-
-def _face(path: Path, name: str, settings: ReadSettings, aligner: Aligner) -> np.ndarray:
-    image = read_image(path, name, settings.max_pixels)
-    height, width = image.shape[:2]
-    if height == width and VLR_MIN <= height <= VLR_MAX:
-        return image
-    if min(height, width) < settings.min_side:
-        raise BadImageError(
-            "too_small",
-            name,
-            got=f"{width}x{height} pixels",
-            expected=f"sides of {settings.min_side} or more",
-            remedy="leave it out",
-        )
-    return aligner.align(image, name).pixels
+def _picture(face: SourceFace) -> Picture:
+    return Picture(face.source, face.subject, face.pixels, face.measured or measure(face.pixels))

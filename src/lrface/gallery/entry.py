@@ -3,6 +3,7 @@
 import re
 import secrets
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -16,6 +17,7 @@ NARROWEST: Final = 2
 UNKNOWN: Final = "unknown"
 LONGEST_NAME: Final = 100
 KEY: Final = re.compile("[0-9a-f]{16}")
+PRINT_BYTES: Final = 16
 _UNIT_WITHIN: Final = 1e-3
 
 
@@ -23,7 +25,8 @@ _UNIT_WITHIN: Final = 1e-3
 class Entry:
     """A person in a gallery.
 
-    No picture and no single embedding is kept: the sum is enough to add further pictures later.
+    No picture and no single embedding is kept: the sum is enough to add further pictures later, and a hash of each
+    picture to know it again.
 
     Attributes:
         key: Sixteen random hexadecimal digits that mean this person and say nothing about who it is.
@@ -32,6 +35,7 @@ class Entry:
         images: How many there were.
         added: When the person was enrolled, UTC.
         changed: When the last picture was added, UTC.
+        prints: First 16 bytes of the sha256 of the pixels of each picture, where they were given.
     """
 
     key: str
@@ -40,6 +44,7 @@ class Entry:
     images: int
     added: datetime
     changed: datetime
+    prints: tuple[bytes, ...] = ()
 
     @property
     def template(self) -> Float[np.ndarray, " d"]:
@@ -65,14 +70,33 @@ def templates(totals: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     return np.asarray(totals / lengths, dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class Enrolled:
+    """What an enrolment did for a person.
+
+    Attributes:
+        images: How many pictures the person has now.
+        again: How many of the given ones were there already; they count once.
+    """
+
+    images: int
+    again: int = 0
+
+
+def print_of(sha256: str) -> bytes:
+    """Gives what is kept of the hash of a picture's pixels."""
+    return bytes.fromhex(sha256)[:PRINT_BYTES]
+
+
 def enrolled(
     before: Entry | None,
     name: str,
     embeddings: Float[np.ndarray, "n d"],
     now: datetime | None = None,
     width: int | None = None,
-) -> Entry:
-    """Return the entry of a person after further pictures.
+    prints: Sequence[bytes] = (),
+) -> tuple[Entry, Enrolled]:
+    """Return the entry of a person after further pictures, and what they did.
 
     Args:
         before: The entry so far; None for a new person.
@@ -80,6 +104,8 @@ def enrolled(
         embeddings: Unit embeddings of the pictures.
         now: The time; None takes the clock's.
         width: Numbers of an embedding in this gallery; None where it is still empty.
+        prints: What the pictures are known by, one each; a picture that is there already is not added again. Without
+            them every picture is taken for another.
 
     Raises:
         DataError: The name or an embedding cannot be used.
@@ -87,19 +113,29 @@ def enrolled(
     """
     checked = check_embeddings(embeddings)
     check_width(checked.shape[1], width)
+    known = set(before.prints) if before else set()
+    fresh = []
+    for row in range(len(checked)):
+        if not prints or prints[row] not in known:
+            fresh.append(row)
+        known.update(prints[row : row + 1])
+    again = len(checked) - len(fresh)
+    if before is not None and not fresh:
+        return before, Enrolled(before.images, again)
     now = now or datetime.now(UTC)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    total = checked.sum(axis=0)
+    total = checked[fresh].sum(axis=0)
     entry = Entry(
         key=before.key if before else secrets.token_hex(8),
         name=check_name(name),
         total=total + before.total if before else total,
-        images=len(checked) + (before.images if before else 0),
+        images=len(fresh) + (before.images if before else 0),
         added=before.added if before else now,
         changed=now,
+        prints=(*(before.prints if before else ()), *(prints[row] for row in fresh if prints)),
     )
     templates(entry.total[None])
-    return entry
+    return entry, Enrolled(entry.images, again)
 
 
 def check_embeddings(embeddings: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

@@ -20,8 +20,8 @@ from jaxtyping import Float
 from pydantic import ValidationError
 
 from lrface.errors import DataError, RegistryError
-from lrface.gallery.entry import KEY, Entry, check_name, check_width, enrolled, templates
-from lrface.gallery.gallery import About, Gallery
+from lrface.gallery.entry import KEY, PRINT_BYTES, Enrolled, Entry, check_name, check_width, enrolled, templates
+from lrface.gallery.gallery import About, Gallery, prints_of
 from lrface.locks import locked
 
 MOST_PEOPLE: Final = 1_000_000
@@ -32,6 +32,7 @@ _AT_ONCE: Final = 256
 _KEY: Final = b"lrface.gallery"
 _EMPTY_WIDTH: Final = 512
 _WIDEST: Final = 65_536
+_PRINTS: Final = "prints"
 
 
 def _schema(width: int) -> pa.Schema:
@@ -44,8 +45,15 @@ def _schema(width: int) -> pa.Schema:
             ("images", pa.int64()),
             ("added", pa.timestamp("ms", "UTC")),
             ("changed", pa.timestamp("ms", "UTC")),
+            (_PRINTS, pa.list_(pa.binary(PRINT_BYTES))),
         ]
     )
+
+
+def _is_known(schema: pa.Schema, width: int) -> bool:
+    """Whether these are the columns of a gallery; one of before pictures were known again has no prints."""
+    whole = _schema(width)
+    return bool(schema.equals(whole) or schema.equals(whole.remove(whole.get_field_index(_PRINTS))))
 
 
 def _width_of(schema: pa.Schema) -> int:
@@ -101,20 +109,29 @@ class FileGallery(Gallery):
         content = self._content()
         return list(content.entries) if content else []
 
-    def enrol(self, people: Mapping[str, Float[np.ndarray, "n d"]], weights: str) -> dict[str, int]:
+    def enrol(
+        self,
+        people: Mapping[str, Float[np.ndarray, "n d"]],
+        weights: str,
+        pictures: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, Enrolled]:
         """Add pictures of people: all of them or, on an error, none."""
         with self._alone():
             content = self._content()
             about = self._made_by(content.about if content else None, weights)
             entries = {entry.name: entry for entry in content.entries} if content else {}
-            names, width = [], self._width()
-            for given, embeddings in people.items():
-                name = check_name(given)
-                names.append(name)
-                entries[name] = enrolled(entries.get(name), name, embeddings, width=width)
+            owners = {known: entry.name for entry in entries.values() for known in entry.prints}
+            names = self._named(people, entries)
+            done, width = {}, self._width()
+            for given, name in names.items():
+                prints = prints_of(pictures, given)
+                if other := next((owners[known] for known in prints if owners.get(known, name) != name), None):
+                    raise self._another_persons(name, other)
+                entries[name], done[name] = enrolled(entries.get(name), name, people[given], width=width, prints=prints)
                 width = len(entries[name].total)
+                owners.update(dict.fromkeys(prints, name))
             self._write(about, entries.values())
-        return {name: entries[name].images for name in names}
+        return done
 
     def insert(self, entries: Sequence[Entry], about: About) -> None:
         """Take in the entries of another gallery: all of them or, on an error, none."""
@@ -124,10 +141,14 @@ class FileGallery(Gallery):
             there = {entry.name for entry in content.entries} if content else set()
             if again := sorted(entry.name for entry in entries if entry.name in there):
                 raise self._there_already(again)
+            self._named([entry.name for entry in entries], there)
+            owners = {known: entry.name for entry in (content.entries if content else ()) for known in entry.prints}
             width = self._width()
             for entry in entries:
                 check_width(len(entry.total), width)
                 width = len(entry.total)
+                if other := next((owners[known] for known in entry.prints if known in owners), None):
+                    raise self._another_persons(entry.name, other)
             self._write(own, [*(content.entries if content else ()), *entries])
 
     def remove(self, person: str) -> Entry:
@@ -203,7 +224,7 @@ class FileGallery(Gallery):
             with pq.ParquetFile(self.path, memory_map=False) as file:
                 schema, rows = file.schema_arrow, file.metadata.num_rows
                 width = _width_of(schema)
-                if not width or not schema.equals(_schema(width)) or rows > MOST_PEOPLE:
+                if not width or not _is_known(schema, width) or rows > MOST_PEOPLE:
                     raise self._unreadable(f"{rows} rows of {', '.join(schema.names[:10])}")
                 if not _plain(file.metadata):
                     raise self._unreadable("columns that are compressed")
@@ -215,13 +236,15 @@ class FileGallery(Gallery):
 
     def _checked(self, about: About, table: pa.Table, width: int) -> _Content:
         columns = {name: table[name].combine_chunks() for name in table.column_names}
-        if any(column.null_count for column in columns.values()) or columns["total"].flatten().null_count:
+        lists = (columns[name].flatten() for name in ("total", _PRINTS) if name in columns)
+        if any(column.null_count for column in (*columns.values(), *lists)):
             raise self._unreadable("missing values")
         totals = columns["total"].flatten().to_numpy().reshape(-1, width)
+        prints = columns[_PRINTS].to_pylist() if _PRINTS in columns else [()] * len(totals)
         rows = zip(*(columns[name].to_pylist() for name in ("key", "name", "images", "added", "changed")), strict=True)
         entries = tuple(
-            Entry(key, check_name(name), total, images, added, changed)
-            for total, (key, name, images, added, changed) in zip(totals, rows, strict=True)
+            Entry(key, check_name(name), total, images, added, changed, tuple(known))
+            for total, known, (key, name, images, added, changed) in zip(totals, prints, rows, strict=True)
         )
         unique = len({entry.name for entry in entries}) == len({entry.key for entry in entries}) == len(entries)
         if not unique or any(not 1 <= entry.images <= MOST_IMAGES or not KEY.fullmatch(entry.key) for entry in entries):
@@ -249,6 +272,7 @@ class FileGallery(Gallery):
             pa.array([entry.images for entry in ordered], pa.int64()),
             pa.array([entry.added for entry in ordered], schema.field("added").type),
             pa.array([entry.changed for entry in ordered], schema.field("changed").type),
+            pa.array([list(entry.prints) for entry in ordered], schema.field(_PRINTS).type),
         ]
         table = pa.table(
             [column.cast(field.type) for column, field in zip(columns, schema, strict=True)],

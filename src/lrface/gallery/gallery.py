@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -11,8 +11,9 @@ from jaxtyping import Float
 from pydantic import Field
 
 from lrface.errors import DataError, WeightsError
-from lrface.gallery.entry import UNKNOWN, Entry, check_embeddings, check_width
+from lrface.gallery.entry import UNKNOWN, Enrolled, Entry, check_embeddings, check_name, check_width, print_of
 from lrface.settings import Settings
+from lrface.spelling import check_spelling, one_spelling
 
 _SHA256: Final = "^[0-9a-f]{64}$"
 
@@ -64,18 +65,26 @@ class Gallery(ABC):
         """Return everybody, sorted by name."""
 
     @abstractmethod
-    def enrol(self, people: Mapping[str, Float[np.ndarray, "n d"]], weights: str) -> dict[str, int]:
+    def enrol(
+        self,
+        people: Mapping[str, Float[np.ndarray, "n d"]],
+        weights: str,
+        pictures: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, Enrolled]:
         """Add pictures of people: all of them or, on an error, none.
 
         Args:
             people: Unit embeddings by name. A person who is there already gets further pictures.
             weights: Sha256 of the weights of the recogniser that embedded them.
+            pictures: Sha256 of the pixels of each picture, by name as the embeddings. A picture that is there already
+                counts once. Without it every picture is taken for another.
 
         Returns:
-            By name, how many pictures the person has now.
+            By name, what it did.
 
         Raises:
-            DataError: A name or an embedding cannot be used.
+            DataError: A name or an embedding cannot be used, a name is there in another spelling, or a picture is
+                another person's.
             WeightsError: Other weights made this gallery.
         """
 
@@ -166,6 +175,31 @@ class Gallery(ABC):
             f"gallery {self.place}", got=f"nobody called {person!r}", expected="a name or key", remedy="list them"
         )
 
+    def _named(self, people: Iterable[str], there: Iterable[str]) -> dict[str, str]:
+        """Return by given name the one that is kept, or refuse one that is there in another spelling."""
+        names = {given: check_name(given) for given in people}
+        check_spelling(names.values(), f"gallery {self.place}")
+        known = set(there)
+        spelled = {one_spelling(name): name for name in known}
+        for name in names.values():
+            other = spelled.get(one_spelling(name), name)
+            if other != name and name not in known:
+                raise DataError(
+                    f"gallery {self.place}",
+                    got=f"{name!r} beside {other!r}, who is there already",
+                    expected="each person under one name",
+                    remedy="enrol under that name, or tell the two apart by another",
+                )
+        return names
+
+    def _another_persons(self, name: str, other: str) -> DataError:
+        return DataError(
+            f"gallery {self.place}",
+            got=f"a picture of {name!r} that is enrolled as {other!r}",
+            expected="each picture under one person",
+            remedy="leave it out, or remove that person first",
+        )
+
     def _there_already(self, names: Sequence[str]) -> DataError:
         shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
         return DataError(
@@ -184,6 +218,11 @@ class Gallery(ABC):
             raise DataError(
                 "weights", got=repr(weights[:80]), expected="a sha256 in hexadecimal", remedy="correct it"
             ) from error
+
+
+def prints_of(pictures: Mapping[str, Sequence[str]] | None, given: str) -> tuple[bytes, ...]:
+    """What the pictures of a person are known by; empty where nothing was given."""
+    return tuple(print_of(sha256) for sha256 in (pictures or {}).get(given, ()))
 
 
 def _match(found: list[tuple[str, float]], threshold: float) -> Match:

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from psycopg import Connection, conninfo, errors
 
 from lrface.errors import ConfigError, DataError, LrfaceError, RegistryError
-from lrface.gallery.entry import Entry, check_name, check_width, enrolled
-from lrface.gallery.gallery import About, Gallery
+from lrface.gallery.entry import Enrolled, Entry, check_width, enrolled
+from lrface.gallery.gallery import About, Gallery, prints_of
 
 _TABLES: Final = (
     "CREATE EXTENSION IF NOT EXISTS vector",
@@ -24,13 +24,21 @@ _TABLES: Final = (
     " format_version integer NOT NULL, weights text NOT NULL, compatible text[] NOT NULL)",
     "CREATE TABLE IF NOT EXISTS lrface_gallery (key text PRIMARY KEY, name text UNIQUE NOT NULL,"
     " total double precision[] NOT NULL, template vector NOT NULL,"
-    " images bigint NOT NULL CHECK (images > 0), added timestamptz NOT NULL, changed timestamptz NOT NULL)",
+    " images bigint NOT NULL CHECK (images > 0), added timestamptz NOT NULL, changed timestamptz NOT NULL,"
+    " prints bytea[] NOT NULL DEFAULT '{}')",
 )
+_HAS_PRINTS: Final = (
+    "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('lrface_gallery') AND attname = 'prints'"
+)
+_ADD_PRINTS: Final = "ALTER TABLE lrface_gallery ADD COLUMN prints bytea[] NOT NULL DEFAULT '{}'"
+_OTHERS: Final = "SELECT name FROM lrface_gallery WHERE prints && %s::bytea[] AND name <> %s LIMIT 1"
 _LOCK: Final = 0x1FACE
 _OPTIONS: Final = "-c statement_timeout=60000 -c lock_timeout=30000 -c timezone=UTC"
 _WIDTH: Final = "SELECT vector_dims(template) FROM lrface_gallery LIMIT 1"
-_ALL: Final = "SELECT key, name, total, images, added, changed FROM lrface_gallery"
-_ONE: Final = "SELECT key, name, total, images, added, changed FROM lrface_gallery WHERE name = %s"
+_OLD: Final = "SELECT key, name, total, images, added, changed FROM lrface_gallery"
+_ALL: Final = "SELECT key, name, total, images, added, changed, prints FROM lrface_gallery"
+_ONE: Final = "SELECT key, name, total, images, added, changed, prints FROM lrface_gallery WHERE name = %s"
+_NAMES: Final = "SELECT name FROM lrface_gallery"
 _DELETE: Final = (
     "DELETE FROM lrface_gallery WHERE key = %s RETURNING key, name, total, images, added, changed",
     "DELETE FROM lrface_gallery WHERE name = %s RETURNING key, name, total, images, added, changed",
@@ -79,36 +87,48 @@ class PostgresGallery(Gallery):
         with self._connected() as connection:
             if self._about(connection) is None:
                 return []
-            rows = connection.execute(_ALL).fetchall()
+            # A gallery of before pictures were known again has no prints until it is written to.
+            rows = connection.execute(_ALL if self._has_prints(connection) else _OLD).fetchall()
         return sorted((_entry(row) for row in rows), key=lambda entry: entry.name)
 
-    def enrol(self, people: Mapping[str, Float[np.ndarray, "n d"]], weights: str) -> dict[str, int]:
+    def enrol(
+        self,
+        people: Mapping[str, Float[np.ndarray, "n d"]],
+        weights: str,
+        pictures: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, Enrolled]:
         """Add pictures of people: all of them or, on an error, none."""
         with self._writing() as connection:
             about = self._made_by(self._about(connection), weights)
             self._say(connection, about)
-            counts, width = {}, self._width_in(connection)
-            for given, embeddings in people.items():
-                name = check_name(given)
+            names, width = self._named(people, self._names(connection)), self._width_in(connection)
+            done = {}
+            for given, name in names.items():
+                prints = prints_of(pictures, given)
+                if prints and (other := connection.execute(_OTHERS, (list(prints), name)).fetchone()):
+                    raise self._another_persons(name, str(other[0]))
                 row = connection.execute(_ONE, (name,)).fetchone()
-                entry = enrolled(_entry(row) if row else None, name, embeddings, width=width)
+                entry, done[name] = enrolled(
+                    _entry(row) if row else None, name, people[given], width=width, prints=prints
+                )
                 width = len(entry.total)
                 self._put(connection, entry)
-                counts[name] = entry.images
-        return counts
+        return done
 
     def insert(self, entries: Sequence[Entry], about: About) -> None:
         """Take in the entries of another gallery: all of them or, on an error, none."""
         with self._writing() as connection:
             self._say(connection, self._made_by(self._about(connection), about.weights))
-            names = [entry.name for entry in entries]
-            query = "SELECT name FROM lrface_gallery WHERE name = ANY(%s)"
-            if again := sorted(row[0] for row in connection.execute(query, (names,)).fetchall()):
+            there = self._names(connection)
+            if again := sorted(entry.name for entry in entries if entry.name in there):
                 raise self._there_already(again)
+            self._named([entry.name for entry in entries], there)
             width = self._width_in(connection)
             for entry in entries:
                 check_width(len(entry.total), width)
                 width = len(entry.total)
+                if other := connection.execute(_OTHERS, (list(entry.prints), entry.name)).fetchone():
+                    raise self._another_persons(entry.name, str(other[0]))
                 self._put(connection, entry)
 
     def remove(self, person: str) -> Entry:
@@ -163,7 +183,16 @@ class PostgresGallery(Gallery):
             if not self._made(connection):
                 for statement in _TABLES:
                     connection.execute(statement)
+            elif not self._has_prints(connection):
+                connection.execute(_ADD_PRINTS)
             yield connection
+
+    def _has_prints(self, connection: Connection[tuple[Any, ...]]) -> bool:
+        row = connection.execute(_HAS_PRINTS).fetchone()
+        return bool(row and row[0])
+
+    def _names(self, connection: Connection[tuple[Any, ...]]) -> set[str]:
+        return {str(row[0]) for row in connection.execute(_NAMES).fetchall()}
 
     def _made(self, connection: Connection[tuple[Any, ...]]) -> bool:
         query = "SELECT to_regclass('lrface_gallery_about') IS NOT NULL AND to_regclass('lrface_gallery') IS NOT NULL"
@@ -196,9 +225,10 @@ class PostgresGallery(Gallery):
 
     def _put(self, connection: Connection[tuple[Any, ...]], entry: Entry) -> None:
         connection.execute(
-            "INSERT INTO lrface_gallery (key, name, total, template, images, added, changed)"
-            " VALUES (%s, %s, %s, %s::vector, %s, %s, %s) ON CONFLICT (name) DO UPDATE SET total = excluded.total,"
-            " template = excluded.template, images = excluded.images, changed = excluded.changed",
+            "INSERT INTO lrface_gallery (key, name, total, template, images, added, changed, prints)"
+            " VALUES (%s, %s, %s, %s::vector, %s, %s, %s, %s::bytea[]) ON CONFLICT (name) DO UPDATE SET"
+            " total = excluded.total, template = excluded.template, images = excluded.images,"
+            " changed = excluded.changed, prints = excluded.prints",
             (
                 entry.key,
                 entry.name,
@@ -207,6 +237,7 @@ class PostgresGallery(Gallery):
                 entry.images,
                 entry.added,
                 entry.changed,
+                list(entry.prints),
             ),
         )
 
@@ -225,8 +256,9 @@ class PostgresGallery(Gallery):
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    key, name, total, images, added, changed = row
-    return Entry(str(key), str(name), np.asarray(total, dtype=np.float64), int(images), added, changed)
+    key, name, total, images, added, changed, *prints = row
+    known = tuple(map(bytes, prints[0])) if prints else ()
+    return Entry(str(key), str(name), np.asarray(total, dtype=np.float64), int(images), added, changed, known)
 
 
 def _vector(values: Float[np.ndarray, " d"]) -> str:

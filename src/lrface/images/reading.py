@@ -1,22 +1,51 @@
-"""Reads one image file, strictly and within bounds: RGB, 8 bits, upright."""
+"""The one reader of pictures: RGB, 8 bits, upright, strictly and within bounds.
+
+Every room that takes a picture from outside takes it through here, so that the same file is the same pixels for
+``prepare``, the gallery, the served pair, the page, ``evaluate`` and ``verify``.
+"""
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from lrface.errors import DataError
+from lrface.images.levels import LevelsError, as_rgb
+from lrface.images.signs import BEGINNING, sign_of
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm", ".webp", ".bmp", ".tif", ".tiff"})
+_AVIF: Final = (("AVIF",), (".avif",)) if features.check("avif") else ((), ())
+IMAGE_SUFFIXES: Final = frozenset(
+    {
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".jp2", ".j2k", *_AVIF[1]),
+        *(".tif", ".tiff", ".bmp", ".dib", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm"),
+    }
+)
+"""Suffixes of pictures, in lower case. What a file holds is told by its content, never by its suffix."""
 
-_FORMATS = ("PNG", "JPEG", "PPM", "WEBP", "BMP", "TIFF")
-_WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_FORMATS: Final = ("PNG", "JPEG", "PPM", "WEBP", "BMP", "TIFF", "GIF", "JPEG2000", *_AVIF[0])
+EXPECTED: Final = "a PNG, JPEG, WebP, AVIF, TIFF, BMP, PGM, GIF or JPEG 2000 image"
 _MAY_BE_TURNED = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+# How compressed formats end, where they have an end; what is only levels may end in zeros.
+_ENDS: Final[dict[str | None, bytes]] = {
+    "PNG": b"IEND\xaeB`\x82",
+    "JPEG": b"\xff\xd9",
+    "MPO": b"\xff\xd9",
+    "GIF": b"\x3b",
+    "JPEG2000": b"\xff\xd9",
+    "WEBP": b"",
+    "AVIF": b"",
+}
+_OR_SKIP: Final = ", or set on_bad_image=skip"
+_ZEROS: Final = bytes(64)
+_SECOND_PAGES: Final = 16
+_SMALLER_OR_MASK: Final = 0b101
+_PAGE_KIND: Final = 254
 # Pillow reports damage inside a file with any of these, according to format.
 _DAMAGE = (
     OSError,
@@ -24,8 +53,13 @@ _DAMAGE = (
     ValueError,
     EOFError,
     IndexError,
+    KeyError,
+    AttributeError,
     TypeError,
     OverflowError,
+    ZeroDivisionError,
+    RuntimeError,
+    MemoryError,
     struct.error,
     zlib.error,
 )
@@ -45,13 +79,17 @@ class BadImageError(DataError):
     def __init__(self, kind: str, what: str, *, got: str, expected: str, remedy: str) -> None:
         super().__init__(what, got=got, expected=expected, remedy=remedy)
         self.kind = kind
+        self.advice = remedy.removesuffix(_OR_SKIP)
+        """The remedy where nothing can be skipped."""
 
 
 def read_image(path: Path, name: str, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
     """Reads an image file as upright RGB.
 
-    Grey becomes three equal channels, 16 bits become 8, transparency is dropped, an EXIF orientation is
-    applied. The size is checked from the header, before anything is decoded.
+    Grey, palettes, CMYK and LAB become RGB, transparency is dropped, an EXIF orientation is applied. Integers of 16
+    bits (and of 12 that the file declares) and floats (0 to 1, or 0 to 255) are scaled to 8 bits. Of an MPO, which
+    telephones write, the first picture is taken, as the format says. The size is checked from the header, before
+    anything is decoded.
 
     Args:
         path: The file.
@@ -62,9 +100,12 @@ def read_image(path: Path, name: str, max_pixels: int) -> UInt8[np.ndarray, "h w
         The image.
 
     Raises:
-        BadImageError: The file is missing, empty, broken, no image, or too large.
+        BadImageError: The file is missing, empty, broken, no image, too large, or holds several pictures of which
+            none is the first by its format.
     """
     try:
+        if not path.is_file() and path.exists():
+            raise _bad("unreadable", name, "a folder" if path.is_dir() else "no regular file")
         with path.open("rb") as file:
             return _read(file, name, max_pixels)
     except OSError as error:
@@ -95,42 +136,82 @@ def _read(file: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
             width, height = image.size
             if width * height > max_pixels:
                 raise _too_large(name, f"{width}x{height} pixels", max_pixels)
+            if _holds_several(image):
+                raise _bad("several", name, f"several pictures in one {image.format} file", "one picture", "split it")
+            if _is_cut_off(file, image):
+                raise _bad("broken", name, "a damaged image (it ends in zeros, as one that was not copied whole)")
             image.load()
-            if any(key in image.info for key in _MAY_BE_TURNED):
-                return _as_rgb(ImageOps.exif_transpose(image), name)
-            return _as_rgb(image, name)
+            turned = any(key in image.info for key in _MAY_BE_TURNED)
+            return as_rgb(ImageOps.exif_transpose(image) if turned else image)
+    except BadImageError:
+        raise
+    except LevelsError as error:
+        raise _bad("unsupported", name, str(error), error.expected, "save it with 8 bits") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name, "far too many pixels", max_pixels) from error
     except UnidentifiedImageError as error:
-        if file.seek(0, io.SEEK_END) == 0:
-            raise _bad("empty", name, "an empty file") from error
-        raise _bad("broken", name, "a file in no known image format") from error
+        raise _unknown(file, name) from error
     except _DAMAGE as error:
-        raise _bad("broken", name, f"a damaged image ({error})") from error
+        raise _bad("broken", name, f"a damaged image ({_in_one_line(error)})") from error
 
 
-def _as_rgb(image: Image.Image, name: str) -> np.ndarray:
-    if image.mode == "RGB":
-        return np.asarray(image)
-    if image.mode in _WIDE:
-        wide = np.asarray(image).astype(np.int64)
-        if wide.min() < 0 or wide.max() > 65535:
-            raise _bad("unsupported", name, "an image with more than 16 bits")
-        grey = ((wide * 255 + 32767) // 65535).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.mode == "F":
-        raise _bad("unsupported", name, "an image of floating-point numbers")
-    return np.asarray(image.convert("RGB"))
+def _holds_several(image: Image.Image) -> bool:
+    """Whether there are several pictures of which none is the first by the format, as in an animation."""
+    if image.format == "MPO":
+        return False
+    if image.format == "GIF":
+        return bool(getattr(image, "is_animated", False))  # n_frames would walk the whole file
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1) > 1
+    try:
+        for page in range(1, _SECOND_PAGES):
+            image.seek(page)
+            # A page may be a thumbnail or a mask of the first.
+            if not int(image.getexif().get(_PAGE_KIND, 0)) & _SMALLER_OR_MASK:
+                return True
+    except EOFError:
+        return False
+    finally:
+        image.seek(0)
+    return True
 
 
-def _bad(kind: str, name: str, got: str) -> BadImageError:
-    return BadImageError(
-        kind,
-        name,
-        got=got,
-        expected="a PNG, JPEG, PGM, WebP, BMP or TIFF image",
-        remedy="replace or remove the file, or set on_bad_image=skip",
-    )
+def _is_cut_off(file: BinaryIO, image: Image.Image) -> bool:
+    """Whether a compressed file ends in zeros that are not behind its end: decoders take zeros for grey or black."""
+    end = _ENDS.get(image.format)
+    if end is None or (not end and "exif" in image.info):  # metadata may come last, and end in zeros
+        return False
+    place = file.tell()
+    try:
+        if file.seek(0, os.SEEK_END) <= len(_ZEROS):
+            return False
+        file.seek(-len(_ZEROS), os.SEEK_END)
+        if file.read() != _ZEROS:
+            return False
+        file.seek(0)
+        return not end or not file.read().rstrip(b"\0").endswith(end)
+    finally:
+        file.seek(place)
+
+
+def _unknown(file: BinaryIO, name: str) -> BadImageError:
+    file.seek(0)
+    beginning = file.read(BEGINNING)
+    if not beginning:
+        return _bad("empty", name, "an empty file")
+    sign = sign_of(beginning)
+    if sign is None:
+        return _bad("broken", name, "a file in no known image format")
+    return _bad(sign.kind, name, sign.what, remedy=sign.remedy)
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _bad(kind: str, name: str, got: str, expected: str = EXPECTED, remedy: str | None = None) -> BadImageError:
+    remedy = remedy or "replace or remove the file"
+    return BadImageError(kind, name, got=got, expected=expected, remedy=f"{remedy}{_OR_SKIP}")
 
 
 def _too_large(name: str, got: str, max_pixels: int) -> BadImageError:

@@ -10,13 +10,15 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from lrface.data.aligner import Aligner
+from lrface.data.measure import hash_pixels
 from lrface.errors import DataError
-from lrface.gallery.entry import Entry
+from lrface.gallery.entry import Enrolled, Entry
 from lrface.gallery.gallery import Gallery, Match
+from lrface.images.levels import light
 from lrface.images.ranges import to_float, to_uint8
-from lrface.images.reading import decode_image
+from lrface.images.reading import BadImageError, read_image
 from lrface.images.resample import check_size, shrink
-from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
+from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN, is_small_face
 from lrface.models.pair import Pair
 
 MOST_BYTES: Final = 8 * 1024**2
@@ -86,7 +88,7 @@ class Trial:
             matches = dict(zip(ways, found, strict=True))
         return Shown(vlr, to_uint8(ways["bicubic"])[0], to_uint8(sr)[0], matches, note)
 
-    def enrol(self, paths: Sequence[Path], name: str) -> int:
+    def enrol(self, paths: Sequence[Path], name: str) -> Enrolled:
         """Put pictures of one person into the gallery; return how many the person has now.
 
         Raises:
@@ -97,9 +99,16 @@ class Trial:
             raise DataError(
                 "enrolment", got=f"{len(paths)} pictures", expected=f"1 to {MOST_PICTURES}", remedy="add one"
             )
-        embeddings = self._pair.embed(self._pair.restore([self._face(path)[0] for path in paths]))
-        (count,) = self._gallery.enrol({name: embeddings}, self._pair.weights).values()
-        return count
+        faces = [self._face(path)[0] for path in paths]
+        for path, face in zip(paths, faces, strict=True):
+            if words := light(face):
+                raise DataError(
+                    f"picture {path.name}", got=f"one that is {words}", expected="a face", remedy="take another"
+                )
+        embeddings = self._pair.embed(self._pair.restore(faces))
+        known = {name: [hash_pixels(face) for face in faces]}
+        (done,) = self._gallery.enrol({name: embeddings}, self._pair.weights, known).values()
+        return done
 
     def people(self) -> list[Entry]:
         """Return who is enrolled, sorted by name."""
@@ -114,20 +123,24 @@ class Trial:
         self._gallery.remove(key)
 
     def _face(self, path: Path) -> tuple[UInt8[np.ndarray, "s s 3"], str]:
-        if path.stat().st_size > MOST_BYTES:
-            raise DataError(
-                "picture", got=f"{path.stat().st_size:,} bytes", expected=f"at most {MOST_BYTES:,}", remedy="shrink it"
-            )
-        image = decode_image(path.read_bytes(), "picture", MOST_PIXELS)
+        what = f"picture {path.name}"
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise DataError(what, got=f"{size:,} bytes", expected=f"at most {MOST_BYTES:,}", remedy="shrink it")
+        try:
+            image = read_image(path, what, MOST_PIXELS)
+        except BadImageError as error:
+            raise DataError(what, got=error.got, expected=error.expected, remedy=error.advice) from error
         height, width = image.shape[:2]
-        if height == width and VLR_MIN <= height <= VLR_MAX:
-            return image, f"taken as a face of {height} pixels"
         if min(height, width) < VLR_MIN:
-            raise DataError(
-                "picture", got=f"{width}x{height} pixels", expected=f"{VLR_MIN} or more", remedy="take another"
-            )
-        aligned = self._aligner.align(image, "picture")
-        return aligned.pixels, _HOW[aligned.method]
+            raise DataError(what, got=f"{width}x{height} pixels", expected=f"{VLR_MIN} or more", remedy="take another")
+        if is_small_face(image):
+            face, note = image, f"taken as a face of {height} pixels"
+        else:
+            aligned = self._aligner.align(image, what)
+            face, note = aligned.pixels, _HOW[aligned.method]
+        words = light(face)
+        return face, f"{note}; it is {words}" if words else note
 
 
 def cosine_words(value: float | None) -> str:

@@ -143,7 +143,9 @@ def _enrol_tab(gr: Any, trial: Trial) -> None:  # noqa: ANN401
         if not agreed:
             raise gr.Error("nobody is enrolled without having agreed", duration=_ERROR_SECONDS, print_exception=False)
         paths = [Path(item) for item in [path, *(several or [])] if item]
-        return f"{name}: {trial.enrol(paths, name)} pictures now"
+        done = trial.enrol(paths, name)
+        again = f" ({done.again} of those given were there already, and count once)" if done.again else ""
+        return f"{name}: {done.images} pictures now{again}"
 
     go.click(_told(gr, enrol), [picture, files, name, agreed], said, api_visibility="private")
 
@@ -167,8 +169,16 @@ def _people_tab(gr: Any, trial: Trial) -> None:  # noqa: ANN401
 
 
 def _picture(gr: Any, value: str | None) -> Any:  # noqa: ANN401
-    # Without an image mode Gradio hands the file over as it came, undecoded.
-    return gr.Image(
+    class Picture(gr.Image):  # type: ignore[misc]
+        """A picture that is handed over as it came: Gradio would open it first, and say no more than `Error`."""
+
+        def get_block_name(self) -> str:
+            return "image"
+
+        def preprocess(self, payload: Any) -> str | None:  # noqa: ANN401
+            return None if payload is None or payload.path is None else str(payload.path)
+
+    return Picture(
         value, type="filepath", image_mode=None, sources=["upload", "webcam", "clipboard"], label="Picture", height=280
     )
 

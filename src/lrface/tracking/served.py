@@ -6,7 +6,7 @@ weights are held against the hash in their spec; ``versions.download`` also hold
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,14 +14,16 @@ from typing import Final
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_CONFLICT, TEMPORARILY_UNAVAILABLE
 from torch import nn
 
+from lrface.data.measure import hash_pixels
 from lrface.errors import ConfigError, LrfaceError, RegistryError, WeightsError
 from lrface.gallery.gallery import Gallery
 from lrface.gallery.place import ENROL, LOCATION, gallery_at
+from lrface.images.levels import light
 from lrface.images.ranges import to_uint8
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.onnx_folder import ONNX
@@ -94,7 +96,8 @@ class ServedPair:
         """Embed and super-resolve the pictures in the column ``image``; name or enrol them.
 
         Args:
-            data: A row per picture: base64 (PNG, JPEG or WebP; also as a ``data:`` URL), or the file's bytes.
+            data: A row per picture: base64 of any that ``images.reading`` reads (also as a ``data:`` URL), or the
+                file's bytes.
             params: ``identify``: also say who is shown; ``threshold``: cosine from which a face is named;
                 ``enrol``: put the pictures into the gallery, as those of the one person ``name``.
 
@@ -102,7 +105,8 @@ class ServedPair:
             ``embedding`` (of unit length; EdgeFace's has 512 floats) and ``sr`` (base64 PNG, 112 x 112), a row per
             picture. With ``identify`` also ``name`` ("unknown" below the threshold), ``score`` (cosine to the best
             template) and ``margin`` (how far the second is behind); with ``enrol`` also ``enrolled``, how many
-            pictures the person's template is made of now.
+            pictures the person's template is made of now, and ``again``, how many of the request's were there
+            already. Where a picture is nearly black or nearly white, ``note`` says so.
 
         Raises:
             MlflowException: The request cannot be used (over HTTP a 400), the gallery is of another recogniser
@@ -112,12 +116,14 @@ class ServedPair:
         if not isinstance(data, pd.DataFrame) or "image" not in data.columns:
             raise _refused("got no column 'image'; expected a row per picture; send base64 pictures as 'image'")
         try:
-            faces = self._pair.restore(decode_images(list(data["image"])))
+            pictures = decode_images(list(data["image"]))
+            faces = self._pair.restore(pictures)
             embeddings = self._pair.embed(faces)
             columns: dict[str, list[object]] = {
                 "embedding": embeddings.tolist(),
                 "sr": [encode_png(picture) for picture in to_uint8(faces)],
-                **self._people(embeddings, asked),
+                **self._people(embeddings, pictures, asked),
+                **_notes(pictures),
             }
         except RegistryError as error:
             _log.exception("the gallery does not answer")
@@ -137,7 +143,12 @@ class ServedPair:
         """A message that does not tell a client where the gallery lies."""
         return str(error) if self._gallery is None else str(error).replace(f" {self._gallery.place}", "")
 
-    def _people(self, embeddings: Float[np.ndarray, "n d"], asked: "Asked") -> dict[str, list[object]]:
+    def _people(
+        self,
+        embeddings: Float[np.ndarray, "n d"],
+        pictures: Sequence[UInt8[np.ndarray, "s s 3"]],
+        asked: "Asked",
+    ) -> dict[str, list[object]]:
         if not asked.identify and not asked.enrol:
             return {}
         if self._gallery is None:
@@ -156,8 +167,12 @@ class ServedPair:
                 f"got a request to enrol; expected a server that lets requests enrol; set {ENROL}=true where it is "
                 "started"
             )
-        counts = self._gallery.enrol({asked.name: embeddings}, self._pair.weights)
-        return {"enrolled": [*counts.values()] * len(embeddings)}
+        for index, picture in enumerate(pictures):
+            if words := light(picture):
+                raise _refused(f"image {index}: got one that is {words}; expected a face; leave it out")
+        known = {asked.name: [hash_pixels(picture) for picture in pictures]}
+        (done,) = self._gallery.enrol({asked.name: embeddings}, self._pair.weights, known).values()
+        return {"enrolled": [done.images] * len(pictures), "again": [done.again] * len(pictures)}
 
 
 @dataclass(frozen=True)
@@ -206,6 +221,12 @@ def _enrols() -> bool:
     if text not in {"true", "false"}:
         raise ConfigError(ENROL, got=repr(text), expected="true or false", remedy="correct the environment variable")
     return text == "true"
+
+
+def _notes(pictures: Sequence[UInt8[np.ndarray, "s s 3"]]) -> dict[str, list[object]]:
+    """What is to be known of a picture before its embedding is used; no column where there is nothing."""
+    notes: list[object] = [light(picture) or "" for picture in pictures]
+    return {"note": notes} if any(notes) else {}
 
 
 def _refused(message: str) -> MlflowException:

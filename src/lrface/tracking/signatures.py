@@ -33,9 +33,10 @@ def dsr_signature() -> ModelSignature:
 
 
 def pair_signature() -> ModelSignature:
-    """Rows with ``image`` (base64 of PNG, JPEG, WebP) to rows with ``embedding`` and ``sr`` (base64 PNG).
+    """Rows with ``image`` (base64 of a picture) to rows with ``embedding`` and ``sr`` (base64 PNG).
 
-    With the param ``identify`` also ``name``, ``score`` and ``margin``, with ``enrol`` also ``enrolled``.
+    With the param ``identify`` also ``name``, ``score`` and ``margin``, with ``enrol`` also ``enrolled`` and ``again``;
+    ``note`` where something is to be known of a picture.
     """
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "image")]),
@@ -47,6 +48,8 @@ def pair_signature() -> ModelSignature:
                 ColSpec(DataType.double, "score", required=False),
                 ColSpec(DataType.double, "margin", required=False),
                 ColSpec(DataType.long, "enrolled", required=False),
+                ColSpec(DataType.long, "again", required=False),
+                ColSpec(DataType.string, "note", required=False),
             ]
         ),
         params=ParamSchema(

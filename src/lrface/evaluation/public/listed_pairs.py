@@ -1,15 +1,16 @@
 """Pairs listed in a text file beside a folder of pictures: LFW's pairs.txt, and plain tables."""
 
 import csv
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from lrface.data.tree import is_image, split_entries
 from lrface.evaluation.public.pictures import Align, broken, read_bytes, read_faces
 from lrface.evaluation.public.sets import PairSet
-from lrface.images.reading import IMAGE_SUFFIXES
 
 MAX_LIST_BYTES = 64 << 20
 MAX_PICTURES = 100_000
@@ -55,12 +56,26 @@ def _lfw_pair(line: str, number: int, path: Path) -> tuple[tuple[str, int], tupl
     )
 
 
-def _picture_of(folder: Path, name: str, number: int) -> Path:
+def _pictures_of(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """The pictures in one folder, by their names without suffix."""
+    if not folder.is_dir():
+        return {}
+    found: defaultdict[str, tuple[Path, ...]] = defaultdict(tuple)
+    for path in split_entries(folder)[1]:
+        if is_image(path):
+            found[path.stem] += (path,)
+    return found
+
+
+def _picture_of(folder: Path, listed: dict[str, dict[str, tuple[Path, ...]]], name: str, number: int) -> Path:
     if Path(name).name == name:
-        for suffix in sorted(IMAGE_SUFFIXES):
-            found = folder / name / f"{name}_{number:04d}{suffix}"
-            if found.is_file():
-                return found
+        if name not in listed:
+            listed[name] = _pictures_of(folder / name)
+        found = listed[name].get(f"{name}_{number:04d}", ())
+        if len(found) > 1:
+            raise broken(f"pairs in {folder}", " and ".join(path.name for path in found), "one of them", "remove one")
+        if found:
+            return found[0]
     raise broken(
         f"pairs in {folder}", f"no picture {name}_{number:04d}", f"one in {name}/", "check the folder of the pictures"
     )
@@ -87,7 +102,8 @@ def read_lfw_pairs(pairs: Path, folder: Path, align: Align | None = None, name: 
         raise broken(f"pairs {pairs}", repr(lines[:1]), "a first line with numbers, then pairs", "give LFW's pairs.txt")
     folds = int(header[0]) if len(header) > 1 else 10
     wanted = [_lfw_pair(line, number, pairs) for number, line in enumerate(body, start=2)]
-    paths = {key: _picture_of(folder, *key) for pair in wanted for key in pair}
+    listed: dict[str, dict[str, tuple[Path, ...]]] = {}
+    paths = {key: _picture_of(folder, listed, *key) for pair in wanted for key in pair}
     same = [one[0] == other[0] for one, other in wanted]
     return _made(name or pairs.stem, wanted, paths, same, folds, align)
 

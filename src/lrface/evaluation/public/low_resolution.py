@@ -48,27 +48,38 @@ def _search_set(
     )
 
 
-def read_tinyface(root: Path) -> SearchSet:
+def read_tinyface(root: Path, notes: list[str]) -> SearchSet:
     """Reads TinyFace's test set: Testing_Set/{Gallery_Match, Gallery_Distractor, Probe}, files subject_number.
 
     Cheng, Zhu, Gong, "Low-resolution face recognition", ACCV 2018.
+
+    Args:
+        root: The folder.
+        notes: Gets what was left out.
 
     Raises:
         EvaluationError: A folder is missing or empty, or a probe has nobody in the gallery.
     """
     base = tinyface_base(root)
-    distractors = pictures_in(base / "Gallery_Distractor", needed=False)
-    return _search_set("tinyface", pictures_in(base / "Gallery_Match"), distractors, pictures_in(base / "Probe"), ())
+    distractors = pictures_in(base / "Gallery_Distractor", notes, needed=False)
+    gallery, probes = (pictures_in(base / name, notes) for name in ("Gallery_Match", "Probe"))
+    return _search_set("tinyface", gallery, distractors, probes, ())
 
 
-def read_survface(root: Path) -> SearchSet:
+def read_survface(root: Path, notes: list[str]) -> SearchSet:
     """Reads SurvFace's identification test: {gallery, mated_probe, unmated_probe}, files subject_camera_name.
 
     Cheng, Zhu, Gong, "Surveillance face recognition challenge", arXiv 1804.09691, 2018.
+
+    Args:
+        root: The folder.
+        notes: Gets what was left out.
 
     Raises:
         EvaluationError: A folder is missing or empty, or a mated probe has nobody in the gallery.
     """
     base = survface_base(root)
-    mated, non_mated = pictures_in(base / "mated_probe"), pictures_in(base / "unmated_probe")
-    return _search_set("survface", pictures_in(base / "gallery"), (), mated, non_mated)
+    gallery, mated, non_mated = (
+        pictures_in(base / name, notes) for name in ("gallery", "mated_probe", "unmated_probe")
+    )
+    return _search_set("survface", gallery, (), mated, non_mated)

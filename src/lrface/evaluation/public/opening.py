@@ -1,16 +1,15 @@
 """Which kind of public set a path holds, and the set in it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lrface.data.tree import is_image, split_entries
 from lrface.evaluation.public.insightface import read_verification_bin
 from lrface.evaluation.public.listed_pairs import read_lfw_pairs, read_pair_table
 from lrface.evaluation.public.low_resolution import read_survface, read_tinyface, survface_base, tinyface_base
 from lrface.evaluation.public.pictures import Align, broken
 from lrface.evaluation.public.sets import PairSet, SearchSet
 from lrface.evaluation.public.settings import Kind
-from lrface.images.reading import IMAGE_SUFFIXES
 
 LFW_LIST, TABLE_LIST = "pairs.txt", "pairs.csv"
 KNOWN = (
@@ -69,37 +68,36 @@ def _list_and_folder(path: Path, listed: str, images: Path | None) -> tuple[Path
     if images is not None:
         return pairs, images
     beside = pairs.parent
-    inner = [entry for entry in sorted(beside.iterdir()) if entry.is_dir() and _holds_people(entry)]
+    inner = [folder for folder in split_entries(beside)[0] if _holds_people(folder)]
     return pairs, inner[0] if len(inner) == 1 else beside
 
 
 def _holds_people(folder: Path) -> bool:
     """Whether a folder holds folders of pictures, and no picture itself."""
-    entries = list(folder.iterdir())
-    if any(entry.suffix.lower() in IMAGE_SUFFIXES for entry in entries):
-        return False
-    return any(entry.is_dir() for entry in entries)
+    folders, others = split_entries(folder)
+    return bool(folders) and not any(is_image(path) for path in others)
 
 
-def read_set(found: Found, *, images: Path | None = None, align: Align | None = None) -> PairSet | SearchSet:
+def read_set(
+    found: Found, *, images: Path | None = None, align: Align | None = None, notes: list[str] | None = None
+) -> PairSet | SearchSet:
     """Reads a set.
 
     Args:
         found: As `find_sets` gives it.
         images: Folder of the pictures of a list; None: beside the list.
         align: Brings a photograph of a list to 112 x 112; None where faces are aligned already.
+        notes: Gets what was left out.
 
     Raises:
         EvaluationError: It is not what it should be.
     """
     path = found.path
-    plain: dict[Kind, Callable[[Path], PairSet | SearchSet]] = {
-        "bin": read_verification_bin,
-        "tinyface": read_tinyface,
-        "survface": read_survface,
-    }
-    if found.kind in plain:
-        return plain[found.kind](path)
+    if found.kind == "bin":
+        return read_verification_bin(path)
+    if found.kind in ("tinyface", "survface"):
+        read = read_tinyface if found.kind == "tinyface" else read_survface
+        return read(path, [] if notes is None else notes)
     name = path.resolve().name if path.is_dir() else path.stem
     if found.kind == "lfw":
         pairs, folder = _list_and_folder(path, LFW_LIST, images)

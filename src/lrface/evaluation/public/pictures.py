@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from lrface.data.tree import Walker, told
 from lrface.errors import EvaluationError
-from lrface.images.reading import IMAGE_SUFFIXES, BadImageError, decode_image
+from lrface.images.reading import BadImageError, decode_image
 from lrface.images.sizes import FACE_SIZE
 
 MAX_PIXELS = 64_000_000
@@ -27,7 +28,7 @@ def _decoded(content: bytes, name: str) -> UInt8[np.ndarray, "h w 3"]:
     try:
         return decode_image(content, name, MAX_PIXELS)
     except BadImageError as error:
-        raise broken(f"picture {name}", error.got, error.expected, "fetch the set again") from error
+        raise broken(f"picture {name}", error.got, error.expected, error.advice) from error
 
 
 def decode_face(content: bytes, name: str, align: Align | None = None) -> UInt8[np.ndarray, "112 112 3"]:
@@ -98,14 +99,24 @@ def read_small(path: Path, size: int) -> UInt8[np.ndarray, "s s 3"]:
     return np.asarray(cv2.resize(picture, (size, size), interpolation=method), np.uint8)
 
 
-def pictures_in(folder: Path, *, needed: bool = True) -> tuple[Path, ...]:
-    """Lists the pictures below a folder, sorted.
+def pictures_in(folder: Path, notes: list[str], *, needed: bool = True) -> tuple[Path, ...]:
+    """Lists the pictures below a folder, sorted, as ``prepare`` lists folders.
+
+    Args:
+        folder: The folder.
+        notes: Gets what was left out.
+        needed: Whether there must be some.
 
     Raises:
         EvaluationError: It has none and they are needed.
     """
-    found = tuple(sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES))
-    if needed and not found:
-        got = "no picture in it" if folder.is_dir() else "no such folder"
-        raise broken(f"folder {folder}", got, "pictures", "check the path")
-    return found
+    if not folder.is_dir():
+        if not needed:
+            return ()
+        raise broken(f"folder {folder}", "no such folder", "pictures", "check the path")
+    tree = Walker(folder).tree(folder)
+    if needed and not tree.images:
+        raise broken(f"folder {folder}", "no picture in it", "pictures", "check the path")
+    lines = told(tree.left_out, tree.again, folder, lambda path: path.stem.partition("_")[0])
+    notes += [f"{folder.name}: {line}" for line in lines]
+    return tuple(sorted(tree.images))

@@ -5,6 +5,7 @@ Nothing of it is tracked: names and templates have no place in an experiment's r
 
 import os
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import numpy as np
 import pandas as pd
 
 from lrface.config import GallerySettings
-from lrface.data.pictures import Picture, read_pictures
+from lrface.data.pictures import Picture, read_people, read_pictures
+from lrface.data.source import Report
 from lrface.errors import ConfigError, DataError
 from lrface.gallery.entry import KEY
 from lrface.gallery.exchange import export_gallery, import_gallery
 from lrface.gallery.gallery import Gallery
 from lrface.gallery.place import LOCATION, gallery_at
+from lrface.images.levels import light
 from lrface.jobs.context import Context
 from lrface.jobs.networks import load_one_pair, working_pair
 from lrface.jobs.stage import copy_out
@@ -43,23 +46,21 @@ def open_gallery(named: str | None, context: Context) -> Gallery:
 
 
 def _enrol(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
-    pictures = _pictures(settings, context)
-    nameless = [picture.name for picture in pictures if not picture.person]
-    if nameless:
-        raise DataError(
-            f"pictures {settings.source}",
-            got=f"{len(nameless)} without a person's folder ({nameless[0]})",
-            expected="SOURCE/PERSON/PICTURE",
-            remedy="put each person's pictures into a folder of that name",
-        )
+    path, report = _source(settings), Report()
+    pictures, findings = read_people(path, settings.read, settings.checks, report)
+    _tell(report, path, pictures, context)
+    for finding in findings:
+        context.terminal.finding(finding.severity, finding.kind, f"{finding.message}: {', '.join(finding.examples)}")
     pair = _pair(settings, context)
     embeddings = _embedded(pair, pictures)
-    people = {
-        name: embeddings[[place for place, picture in enumerate(pictures) if picture.person == name]]
-        for name in dict.fromkeys(picture.person for picture in pictures)
-    }
-    for name, count in gallery.enrol(people, pair.weights).items():
-        context.terminal.result(f"{name}: {count} pictures")
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for row, picture in enumerate(pictures):
+        rows[picture.person].append(row)
+    people = {name: embeddings[places] for name, places in rows.items()}
+    known = {name: [pictures[row].measured.sha256 for row in places] for name, places in rows.items()}
+    for name, done in gallery.enrol(people, pair.weights, known).items():
+        again = f" ({done.again} of those given were there already, and count once)" if done.again else ""
+        context.terminal.result(f"{name}: {done.images} pictures{again}")
     context.terminal.result(f"{len(people)} people enrolled in {gallery.place}, by recogniser {pair.weights[:12]}")
 
 
@@ -88,7 +89,12 @@ def _list(settings: GallerySettings, context: Context, gallery: Gallery) -> None
 
 
 def _identify(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
-    pictures = _pictures(settings, context)
+    path, report = _source(settings), Report()
+    pictures = list(read_pictures(path, settings.read, report))
+    _tell(report, path, pictures, context)
+    for picture in pictures:
+        if words := light(picture.pixels):
+            context.terminal.finding("warning", "light", f"{picture.name} is {words}")
     pair = _pair(settings, context)
     matches = gallery.identify(_embedded(pair, pictures), pair.weights, settings.threshold)
     table = pd.DataFrame(
@@ -139,17 +145,20 @@ def _pair(settings: GallerySettings, context: Context) -> Pair:
     return working_pair(recogniser, resolver, context)
 
 
-def _pictures(settings: GallerySettings, context: Context) -> list[Picture]:
-    skipped: list[str] = []
-    path = Path(_needed(settings.source, "source", settings.action)).expanduser()
-    pictures = list(read_pictures(path, settings.read, skipped))
-    for line in skipped:
-        context.terminal.line(f"skipped: {line}")
+def _source(settings: GallerySettings) -> Path:
+    return Path(_needed(settings.source, "source", settings.action)).expanduser()
+
+
+def _tell(report: Report, path: Path, pictures: list[Picture], context: Context) -> None:
+    """Tell what was left out and skipped."""
+    for line in report.notes:
+        context.terminal.line(line)
+    for problem in report.problems:
+        context.terminal.line(f"skipped: {problem.reason}")
     if not pictures:
         raise DataError(
             f"pictures {path}", got="none that could be used", expected="faces", remedy="see the lines above"
         )
-    return pictures
 
 
 def _embedded(pair: Pair, pictures: list[Picture]) -> np.ndarray:

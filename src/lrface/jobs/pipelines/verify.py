@@ -21,6 +21,7 @@ from lrface.evaluation.public.records import PublicRecord, table_of, with_publis
 from lrface.evaluation.public.report import make_public_report, summary_lines
 from lrface.evaluation.public.search import evaluate_search
 from lrface.evaluation.public.sets import PairSet, SearchSet
+from lrface.images.levels import light
 from lrface.images.sizes import FACE_SIZE
 from lrface.jobs.assessment import arms_of, load_networks
 from lrface.jobs.context import Context
@@ -118,8 +119,11 @@ def _sets(settings: VerifySettings, context: Context) -> dict[str, PairSet | Sea
     sets: dict[str, PairSet | SearchSet] = {}
     with context.terminal.progress("read sets") as progress:
         for done, entry in enumerate(wanted, start=1):
-            found = read_set(entry, images=images, align=align)
+            notes: list[str] = []
+            found = read_set(entry, images=images, align=align, notes=notes)
             name = clean_key(found.name)
+            for line in [*notes, *_unlit(found)]:
+                context.terminal.line(f"{name}: {line}")
             if name in sets:
                 raise ConfigError(
                     "source", got=f"two sets called {name}", expected="names that differ", remedy="rename"
@@ -127,6 +131,14 @@ def _sets(settings: VerifySettings, context: Context) -> dict[str, PairSet | Sea
             sets[name] = found
             progress(done, len(wanted))
     return sets
+
+
+def _unlit(found: PairSet | SearchSet) -> list[str]:
+    """Says how many faces of a set of pairs are nearly black or nearly white."""
+    if not isinstance(found, PairSet):
+        return []
+    count = sum(light(face) is not None for face in found.faces)
+    return [f"{count} of {len(found.faces)} faces are nearly black or nearly white"] if count else []
 
 
 def _align(settings: VerifySettings) -> Align | None:
