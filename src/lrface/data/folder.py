@@ -139,8 +139,8 @@ def list_subjects(root: Path) -> Listing:
         raise DataError(
             f"source folder {root}",
             got=f"{len(others)} files and no folders ({suffixes(others)})" if others else "an empty folder",
-            expected="one folder per subject with its images in it",
-            remedy="sort the images into folders, or use the source `flat` with a pattern",
+            expected="one folder per subject with its images in it, SOURCE/PERSON/PICTURE",
+            remedy="sort the images into folders; where their names say who it is, use the source `flat` of `prepare`",
         )
     check_spelling([folder.name for folder in folders], f"source folder {root}")
     walker = Walker(root)
