@@ -36,7 +36,7 @@ def test_what_is_no_image_is_passed_over_and_noted(write_folder):
     (root / ".hidden").mkdir()
     read_faces, report = read(root)
     assert len(read_faces) == 20
-    told = "files that are no pictures by their suffix were left out: 1 without suffix; 1 .txt (p0 1)"
+    told = "files that are no pictures by their suffix were left out: 1 .txt (p0 1); 1 without suffix"
     assert report.notes == [told]
 
 

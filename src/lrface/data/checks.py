@@ -185,7 +185,7 @@ def _check_skipped(checked: Checked, report: Report, collect: _Collector) -> Non
     for kind, count in sorted(by_kind.items()):
         names = [problem.source for problem in report.problems if problem.kind == kind]
         collect.add("skipped", count, f"{count} files skipped as {kind}", names)
-    lost = sorted({problem.subject for problem in report.problems} - set(checked.table["subject"]))
+    lost = sorted({problem.subject for problem in report.problems if problem.subject} - set(checked.table["subject"]))
     collect.add("subject_lost", len(lost), f"{len(lost)} subjects of whom no face is left", lost)
 
 

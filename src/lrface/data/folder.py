@@ -8,7 +8,7 @@ Example::
       bob/portrait.png
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

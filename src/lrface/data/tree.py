@@ -35,7 +35,7 @@ class Tree:
 
     Attributes:
         images: The pictures, by their suffix, in natural order.
-        left_out: Other files, in natural order.
+        left_out: Other files, in natural order; what is neither folder nor file is among them.
         again: Links to folders that were read already, or that lie above.
     """
 
@@ -67,8 +67,7 @@ class Walker:
         Raises:
             DataError: A folder cannot be listed, or is somebody else's too.
         """
-        files: list[Path] = []
-        again: list[Path] = []
+        files, odd, again = list[Path](), list[Path](), list[Path]()
         folders, links = [folder], list[Path]()
         while folders or links:
             # Links last, so that what is reached in both ways bears its own name.
@@ -85,17 +84,14 @@ class Walker:
             for entry in _entries(here):
                 path = here / entry.name
                 if not _is_folder(entry):
-                    files.append(path)
+                    (files if _is_file(entry) else odd).append(path)
                 elif entry.is_symlink():
                     links.append(path)
                 else:
                     (links if is_link else folders).append(path)
-        ordered = _ordered(files)
-        return Tree(
-            tuple(path for path in ordered if is_image(path)),
-            tuple(path for path in ordered if not is_image(path)),
-            tuple(again),
-        )
+        images = _ordered(path for path in files if is_image(path))
+        others = _ordered([*(path for path in files if not is_image(path)), *odd])
+        return Tree(images, others, _ordered(again))
 
     def _of_two(self, one: tuple[str, Path], other: tuple[str, Path]) -> DataError:
         first, second = (path.relative_to(self.root).as_posix() for _, path in (one, other))
@@ -121,7 +117,7 @@ def split_entries(folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     folders, others = list[Path](), list[Path]()
     for entry in _entries(folder):
         (folders if _is_folder(entry) else others).append(folder / entry.name)
-    return _ordered(folders), _ordered(others)
+    return tuple(folders), tuple(others)
 
 
 def told(left_out: Iterable[Path], again: Iterable[Path], root: Path, person: Callable[[Path], str]) -> list[str]:
@@ -139,10 +135,9 @@ def told(left_out: Iterable[Path], again: Iterable[Path], root: Path, person: Ca
     lines = []
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for path in left_out:
-        kinds[path.suffix.lower()][person(path)] += 1
+        kinds[_kind(path)][person(path)] += 1
     if kinds:
-        counted = sorted(kinds.items())
-        words = "; ".join(f"{people.total()} {suffix or 'without suffix'}{_of(people)}" for suffix, people in counted)
+        words = "; ".join(f"{people.total()} {kind}{_of(people)}" for kind, people in sorted(kinds.items()))
         unread = sorted(_UNREAD & set(kinds))
         advice = f"; {', '.join(unread)}: export as JPEG or PNG to have them read" if unread else ""
         lines.append(f"files that are no pictures by their suffix were left out: {words}{advice}")
@@ -157,11 +152,16 @@ def told(left_out: Iterable[Path], again: Iterable[Path], root: Path, person: Ca
 
 def suffixes(files: Iterable[Path]) -> str:
     """Counts files by suffix, in words."""
-    kinds = Counter(path.suffix.lower() or "without suffix" for path in files)
-    return ", ".join(f"{count} {suffix}" for suffix, count in sorted(kinds.items()))
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(map(_kind, files)).items()))
 
 
-def _ordered(paths: list[Path]) -> tuple[Path, ...]:
+def _kind(path: Path) -> str:
+    if is_image(path) and path.exists() and not path.is_file():
+        return "no regular file"
+    return path.suffix.lower() or "without suffix"
+
+
+def _ordered(paths: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(sorted(paths, key=lambda path: natural_key(path.as_posix())))
 
 
@@ -180,7 +180,7 @@ def _listed(names: list[str]) -> str:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry in entries if not _is_passed_over(entry.name)]
+            found = [entry for entry in entries if not _is_passed_over(entry.name)]
     except OSError as error:
         raise DataError(
             f"folder {folder}",
@@ -188,6 +188,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             expected="a folder that may be read",
             remedy="see to its rights, or take it out",
         ) from error
+    return sorted(found, key=lambda entry: natural_key(entry.name))  # which link is the first is no chance
 
 
 def _is_passed_over(name: str) -> bool:
@@ -199,6 +200,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads to itself
         return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is read as a file. A link that leads nowhere is, so that it is told as what cannot be read."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
+    except OSError:
+        return True
 
 
 def _identity(folder: Path) -> Identity:

@@ -21,7 +21,7 @@ from lrface.training.dsr import DsrData
 from lrface.training.edgeface import EdgeFaceData
 from lrface.training.validation import validation_set
 
-_READING = 2
+_READING = 3
 """Raised where the same files and settings come to other faces than before."""
 
 
