@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lrface.data.checks import Checked, check_faces, check_splits, stop_on_errors
+from lrface.data.checks import Checked, check_faces, check_splits
+from lrface.data.findings import stop_on_errors
 from lrface.data.measure import measure
 from lrface.data.settings import CheckSettings
 from lrface.data.source import Problem, Report
@@ -142,7 +143,7 @@ def test_errors_stop_and_list_the_files(warm, subjects):
 
 def test_long_lists_are_cut_and_counted(warm):
     findings = look(np.zeros((30, 112, 112, 3), dtype=np.uint8))
-    with pytest.raises(DataError, match="and 10 more"):
+    with pytest.raises(DataError, match="and 25 more"):
         stop_on_errors(findings, "source")
 
 

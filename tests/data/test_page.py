@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lrface.data.checks import Finding
+from lrface.data.findings import Finding
 from lrface.data.folder import FolderSource
 from lrface.data.page import histograms, pack_page, pack_sheet, sample_rows
 from lrface.data.prepare import prepare

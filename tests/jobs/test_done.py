@@ -2,9 +2,9 @@
 
 import torch
 
+from lrface.jobs import done
 from lrface.jobs.context import Context
-from lrface.jobs.pipelines import main
-from lrface.jobs.pipelines.main import Done
+from lrface.jobs.done import Done
 from lrface.jobs.terminal import Terminal
 
 
@@ -23,7 +23,7 @@ def made(monkeypatch, tmp_path, gone):
     pack = tmp_path / "pack"
     pack.mkdir()
     (pack / "pack.json").write_text("{}")
-    monkeypatch.setattr(main, "is_there", lambda _store, uri: uri not in gone)
+    monkeypatch.setattr(done, "is_there", lambda _store, uri: uri not in gone)
     context = Context(tmp_path, Store("abc"), Terminal(), torch.device("cpu"), {})
     first = Done(tmp_path / "stages.json", context)
     for name, what in (("prepare", str(pack)), ("pretrain", "models:/edgeface/1"), ("evaluate", "abc")):

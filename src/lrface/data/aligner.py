@@ -1,12 +1,16 @@
 """Brings a decoded image to the aligned 112x112 face, in the way that the settings name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from lrface.data.detector import Detector
+from lrface.data.fit import Fit, fit_of
 from lrface.data.settings import AlignSettings
+from lrface.errors import DataError
 from lrface.images import alignment
 from lrface.images.alignment import FACE_SIZE
 from lrface.images.reading import BadImageError
@@ -21,11 +25,13 @@ class Aligned:
     Attributes:
         pixels: The face, RGB.
         method: ``as_is``, ``resized``, ``yunet``, ``landmarks`` or ``centre``.
+        fit: Figures of how it came to be.
         yaw: Estimated turn of the head, degrees, where faces are filtered by it.
     """
 
     pixels: UInt8[np.ndarray, "112 112 3"]
     method: str
+    fit: Fit
     yaw: float | None = None
 
 
@@ -59,8 +65,8 @@ class Aligner:
             The face.
 
         Raises:
-            BadImageError: There is no face, the head is turned too far, or the image is not what the mode
-                expects.
+            BadImageError: There is no face, or there are several and that is refused, the head is turned too far,
+                landmarks are none, or the image is not what the mode expects.
         """
         mode = self.settings.mode
         if mode == "none":
@@ -68,26 +74,32 @@ class Aligner:
         if mode == "centre":
             return _centred(image)
         if mode == "auto" and image.shape[:2] == (FACE_SIZE, FACE_SIZE) and points is None:
-            return Aligned(image, "as_is")
+            return _as_it_is(image)
         if mode == "landmarks" or (mode == "auto" and points is not None):
             if points is None:
                 raise _refuse("no_landmarks", name, "no landmarks for this file", "five landmarks", "add them")
-            return self._by_landmarks(image, points, name, "landmarks")
+            return self._by_landmarks(image, points, name, partial(fit_of, "landmarks"))
         if self._detector is None:
-            return _centred(image)
+            return _centred(image, "middle")
         return self._by_detector(image, name, self._detector)
 
     def _by_detector(self, image: np.ndarray, name: str, detector: Detector) -> Aligned:
         enlarged = detector.enlarge(image)
         found = detector.find(enlarged.pixels)
         if found is not None:
-            return self._by_landmarks(enlarged.pixels, found.landmarks, name, "yunet")
+            if found.faces > 1 and self.settings.detector.choose == "refuse":
+                remedy = "leave it out, crop it, or set detector.choose to say which"
+                raise _refuse("several_faces", name, f"{found.faces} faces", "one face", remedy)
+            measure = partial(fit_of, "yunet", enlarged=enlarged.factor, faces=found.faces, rival=found.rival)
+            return self._by_landmarks(enlarged.pixels, found.landmarks, name, measure)
         if self.settings.on_no_face == "centre":
             return _centred(image)
         remedy = "leave it out, lower detector.score, or set align.on_no_face=centre"
         raise _refuse("no_face", name, "no face that YuNet finds", "one face", remedy)
 
-    def _by_landmarks(self, image: np.ndarray, points: np.ndarray, name: str, method: str) -> Aligned:
+    def _by_landmarks(
+        self, image: np.ndarray, points: np.ndarray, name: str, measure: Callable[[np.ndarray, tuple[int, ...]], Fit]
+    ) -> Aligned:
         limit = self.settings.max_yaw
         yaw = None if limit is None else alignment.yaw(points)
         if limit is not None and yaw is not None and abs(yaw) > limit:
@@ -98,22 +110,31 @@ class Aligner:
                 f"at most {limit:.0f}",
                 "leave it out",
             )
-        fit = alignment.robust_similarity if self.settings.robust else alignment.similarity
-        return Aligned(alignment.warp(image, fit(points)), method, yaw)
+        similarity = alignment.robust_similarity if self.settings.robust else alignment.similarity
+        try:
+            matrix, fit = similarity(points), measure(points, image.shape)
+        except DataError as error:
+            raise _refuse("bad_landmarks", name, f"landmarks {error.got}", error.expected, error.remedy) from error
+        return Aligned(alignment.warp(image, matrix), fit.method, fit, yaw)
 
 
 def _resized(image: np.ndarray, name: str) -> Aligned:
     height, width = image.shape[:2]
     if (height, width) == (FACE_SIZE, FACE_SIZE):
-        return Aligned(image, "as_is")
+        return _as_it_is(image)
     if abs(height - width) > _SQUARE_WITHIN * max(height, width):
         remedy = "set align=centre or align=yunet"
         raise _refuse("not_square", name, f"{width}x{height} pixels", "a square image with align=none", remedy)
-    return Aligned(alignment.resize(image), "resized")
+    return Aligned(alignment.resize(image), "resized", Fit("resized", min(height, width)))
 
 
-def _centred(image: np.ndarray) -> Aligned:
-    return Aligned(alignment.resize(alignment.centre_square(image)), "centre")
+def _as_it_is(image: np.ndarray) -> Aligned:
+    return Aligned(image, "as_is", Fit("as_is", FACE_SIZE))
+
+
+def _centred(image: np.ndarray, why: str = "centre") -> Aligned:
+    face = alignment.resize(alignment.centre_square(image))
+    return Aligned(face, "centre", Fit(why, min(image.shape[:2])))
 
 
 def _refuse(kind: str, name: str, got: str, expected: str, remedy: str) -> BadImageError:

@@ -3,52 +3,19 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Int64, UInt8
 
 from lrface.data.duplicates import groups_of, near_pairs, same_pixels
+from lrface.data.findings import Collector, Finding
+from lrface.data.fit import Fit
+from lrface.data.fit_checks import check_fits
 from lrface.data.measure import Measured
 from lrface.data.settings import CheckSettings, FindingKind
 from lrface.data.source import Report
 from lrface.data.splits import Splits
-from lrface.errors import DataError
-
-Severity = Literal["error", "warning", "note"]
-
-_NOTES: tuple[FindingKind, ...] = ("all_grey", "duplicate", "near_duplicate")
-_EXAMPLES = 20
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One kind of thing that a check found.
-
-    Attributes:
-        kind: Its short name.
-        severity: ``error`` stops ``prepare``, ``warning`` should be read, ``note`` is to be known.
-        count: How many faces, subjects or pairs.
-        message: One line.
-        examples: The first of them: files, or pairs of files.
-    """
-
-    kind: FindingKind
-    severity: Severity
-    count: int
-    message: str
-    examples: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Gives the finding as plain JSON values."""
-        return {
-            "kind": self.kind,
-            "severity": self.severity,
-            "count": self.count,
-            "message": self.message,
-            "examples": list(self.examples),
-        }
 
 
 @dataclass
@@ -59,11 +26,13 @@ class Checked:
         table: One line per face: source, subject, width, height.
         measured: The figures, in the same order.
         face: Gives the face of a row.
+        fits: How each came to its face; empty where they came as faces.
     """
 
     table: pd.DataFrame
     measured: Sequence[Measured]
     face: Callable[[int], UInt8[np.ndarray, "112 112 3"]]
+    fits: Sequence[Fit | None] = ()
     _near: dict[tuple[int, float], np.ndarray] = field(default_factory=dict)
 
     def same(self) -> list[list[int]]:
@@ -102,9 +71,13 @@ def check_faces(checked: Checked, report: Report, settings: CheckSettings) -> li
     Returns:
         The findings, errors first.
     """
-    collect = _Collector(settings)
+    collect = Collector(settings)
     _check_skipped(checked, report, collect)
     _check_sizes(checked, settings, collect)
+    _check_light(checked, settings, collect)
+    if checked.fits:
+        sizes = list(zip(checked.table["width"], checked.table["height"], strict=True))
+        check_fits(list(checked.table["source"]), sizes, checked.fits, settings, collect)
     _check_colour(checked, settings, collect)
     _check_subjects(checked, settings, collect)
     return collect.sorted()
@@ -121,7 +94,7 @@ def check_splits(checked: Checked, splits: Splits, settings: CheckSettings) -> l
     Returns:
         The findings, errors first.
     """
-    collect = _Collector(settings)
+    collect = Collector(settings)
     same = [(group[0], row) for group in checked.same() for row in group[1:]]
     _check_pairs(checked, splits, same, ("duplicate", "duplicate_subject", "duplicate_split"), collect)
     near: tuple[FindingKind, FindingKind, FindingKind] = (
@@ -135,52 +108,7 @@ def check_splits(checked: Checked, splits: Splits, settings: CheckSettings) -> l
     return collect.sorted()
 
 
-def by_severity(findings: Sequence[Finding]) -> list[Finding]:
-    """Sorts findings: errors, warnings, notes."""
-    order = get_args(Severity)
-    return sorted(findings, key=lambda finding: order.index(finding.severity))
-
-
-def stop_on_errors(findings: Sequence[Finding], what: str) -> None:
-    """Raises when a finding is an error.
-
-    Raises:
-        DataError: With the first files of each error.
-    """
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if not errors:
-        return
-    first = errors[0]
-    got = f"{first.message}: {', '.join(first.examples)}"
-    if len(first.examples) < first.count:
-        got += f" and {first.count - len(first.examples)} more"
-    got += "".join(f"; {finding.message}: {', '.join(finding.examples[:3])}" for finding in errors[1:])
-    kinds = ", ".join(sorted({finding.kind for finding in errors}))
-    raise DataError(
-        what, got=got, expected="none of these", remedy=f"mend the source, or take {kinds} out of checks.errors"
-    )
-
-
-class _Collector:
-    def __init__(self, settings: CheckSettings) -> None:
-        self._settings = settings
-        self._findings: list[Finding] = []
-
-    def add(self, kind: FindingKind, count: int, message: str, examples: Sequence[str]) -> None:
-        if not count or kind in self._settings.ignore:
-            return
-        severity: Severity = "warning"
-        if kind in self._settings.errors:
-            severity = "error"
-        elif kind in _NOTES:
-            severity = "note"
-        self._findings.append(Finding(kind, severity, count, message, tuple(examples[:_EXAMPLES])))
-
-    def sorted(self) -> list[Finding]:
-        return by_severity(self._findings)
-
-
-def _check_skipped(checked: Checked, report: Report, collect: _Collector) -> None:
+def _check_skipped(checked: Checked, report: Report, collect: Collector) -> None:
     by_kind = Counter(problem.kind for problem in report.problems)
     for kind, count in sorted(by_kind.items()):
         names = [problem.source for problem in report.problems if problem.kind == kind]
@@ -189,7 +117,7 @@ def _check_skipped(checked: Checked, report: Report, collect: _Collector) -> Non
     collect.add("subject_lost", len(lost), f"{len(lost)} subjects of whom no face is left", lost)
 
 
-def _check_sizes(checked: Checked, settings: CheckSettings, collect: _Collector) -> None:
+def _check_sizes(checked: Checked, settings: CheckSettings, collect: Collector) -> None:
     width, height = checked.table["width"].to_numpy(), checked.table["height"].to_numpy()
     names = checked.table["source"].to_numpy(dtype=object)
     small = names[np.minimum(width, height) < settings.small_side]
@@ -202,7 +130,17 @@ def _check_sizes(checked: Checked, settings: CheckSettings, collect: _Collector)
     collect.add("constant", len(flat), f"{len(flat)} faces of one level", flat)
 
 
-def _check_colour(checked: Checked, settings: CheckSettings, collect: _Collector) -> None:
+def _check_light(checked: Checked, settings: CheckSettings, collect: Collector) -> None:
+    rows = list(zip(checked.table["source"], checked.measured, strict=True))
+    dark = [f"{name} ({face.mean:.0f})" for name, face in rows if face.mean < settings.dark_level]
+    message = f"{len(dark)} faces that are nearly black, with a mean level under {settings.dark_level:g} of 255"
+    collect.add("dark", len(dark), message, dark, "look at these: of 12 bits in 16, say, only a 16th is used")
+    bright = [f"{name} ({face.mean:.0f})" for name, face in rows if face.mean > settings.bright_level]
+    message = f"{len(bright)} faces that are nearly white, with a mean level over {settings.bright_level:g} of 255"
+    collect.add("bright", len(bright), message, bright, "look at these")
+
+
+def _check_colour(checked: Checked, settings: CheckSettings, collect: Collector) -> None:
     names = list(checked.table["source"])
     grey = [name for name, face in zip(names, checked.measured, strict=True) if face.grey]
     colour = len(names) - len(grey)
@@ -224,7 +162,7 @@ def _check_colour(checked: Checked, settings: CheckSettings, collect: _Collector
         _check_cold_subjects(checked, set(cold), collect)
 
 
-def _check_cold_subjects(checked: Checked, cold: set[str], collect: _Collector) -> None:
+def _check_cold_subjects(checked: Checked, cold: set[str], collect: Collector) -> None:
     is_cold = checked.table["source"].isin(cold)
     share = is_cold.groupby(checked.table["subject"]).agg(["mean", "size"])
     subjects = sorted(share.index[(share["mean"] == 1.0) & (share["size"] > 2)])
@@ -232,7 +170,7 @@ def _check_cold_subjects(checked: Checked, cold: set[str], collect: _Collector) 
     collect.add("bgr_suspected", len(subjects), message, subjects)
 
 
-def _check_subjects(checked: Checked, settings: CheckSettings, collect: _Collector) -> None:
+def _check_subjects(checked: Checked, settings: CheckSettings, collect: Collector) -> None:
     counts = checked.table["subject"].value_counts()
     single = sorted(counts.index[counts == 1])
     collect.add("single_image", len(single), f"{len(single)} subjects with one image", single)
@@ -248,7 +186,7 @@ def _check_pairs(
     splits: Splits,
     pairs: Sequence[tuple[int, int]],
     kinds: tuple[FindingKind, FindingKind, FindingKind],
-    collect: _Collector,
+    collect: Collector,
 ) -> None:
     names, subjects = list(checked.table["source"]), list(checked.table["subject"])
     within, across, parted = kinds

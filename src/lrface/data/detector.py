@@ -35,11 +35,13 @@ class Detection:
         landmarks: Eyes, nose tip, mouth corners, pixels (x, y), left of the picture first.
         score: How sure the detector is, 0 to 1.
         faces: How many faces there were to choose from.
+        rival: How large the largest other one is, as a share of the area of this one.
     """
 
     landmarks: Float[np.ndarray, "5 2"]
     score: float
     faces: int
+    rival: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,10 @@ class Detector:
         if not len(found):
             return None
         kept = found[_distinct(found, self.settings.overlap)]
-        best = kept[self._choice(kept, image.shape)]
-        return Detection(best[4:14].reshape(5, 2), float(best[14]), len(kept))
+        chosen = self._choice(kept, image.shape)
+        best, areas = kept[chosen], kept[:, 2] * kept[:, 3]
+        rival = float(np.delete(areas, chosen).max(initial=0.0) / areas[chosen])
+        return Detection(best[4:14].reshape(5, 2), float(best[14]), len(kept), rival)
 
     def _sides(self, longest: int) -> list[int]:
         smaller = [side for side in self.settings.sides if side < longest]

@@ -150,6 +150,7 @@ class FileReader:
             vlr=None if file.vlr is None else _read_vlr(file.vlr, file.name, limit),
             alignment=aligned.method,
             measured=measure(pixels),
+            fit=aligned.fit,
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 from PIL import Image
 
-from lrface.data.checks import Finding
+from lrface.data.findings import Finding
 from lrface.data.loaders import epoch_order
 from lrface.data.naming import natural_key
 from lrface.data.pack import Pack
@@ -219,7 +219,8 @@ def _finding(finding: Finding) -> str:
     message = html.escape(finding.message)
     if finding.count > len(finding.examples) > 0:
         examples += f" and {finding.count - len(finding.examples)} more"
-    return f'<p><span class="{finding.severity}">{finding.severity}</span> {message}<br>{examples}</p>'
+    remedy = f"<br>{html.escape(finding.remedy)}" if finding.remedy else ""
+    return f'<p><span class="{finding.severity}">{finding.severity}</span> {message}{remedy}<br>{examples}</p>'
 
 
 def _skipped(summary: Summary) -> str:

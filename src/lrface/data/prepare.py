@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrface.data.checks import Checked, Finding, by_severity, check_faces, check_splits, stop_on_errors
+from lrface.data.checks import Checked, check_faces, check_splits
+from lrface.data.findings import Finding, by_severity, stop_on_errors
+from lrface.data.fit import Fit
 from lrface.data.measure import Measured, measure
 from lrface.data.pack import Pack
 from lrface.data.pack_writer import PackWriter
@@ -113,11 +115,11 @@ def prepare(
     _keep_apart(source, target)
     report = Report()
     with PackWriter(target, overwrite=overwrite) as writer:
-        measured = _stream(source, report, writer, progress)
+        measured, fits = _stream(source, report, writer, progress)
         if not measured:
             raise _no_faces(source, report)
         table = writer.table()
-        checked = Checked(table, measured, writer.face)
+        checked = Checked(table, measured, writer.face, fits)
         findings = check_faces(checked, report, checks)
         groups = checked.groups(checks)
         dealt = make_splits(_rows(table, groups), splits)
@@ -137,17 +139,21 @@ def prepare(
     return pack, summary
 
 
-def _stream(source: Source, report: Report, writer: PackWriter, progress: Progress | None) -> list[Measured]:
+def _stream(
+    source: Source, report: Report, writer: PackWriter, progress: Progress | None
+) -> tuple[list[Measured], list[Fit | None]]:
     measured: list[Measured] = []
+    fits: list[Fit | None] = []
     total = source.count() or 0
     with _seldom_collected(), closing(source.items(report)) as faces:
         for face in faces:
             figures = face.measured or measure(face.pixels)
             writer.append(face, figures.sha256)
             measured.append(figures)
+            fits.append(face.fit)
             if progress is not None:
                 progress(len(measured) + len(report.problems), total)
-    return measured
+    return measured, fits
 
 
 @contextmanager

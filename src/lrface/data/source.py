@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import UInt8
 
+from lrface.data.fit import Fit
 from lrface.data.measure import Measured
 
 FACE_SIZE = 112
@@ -29,6 +30,7 @@ class SourceFace:
         vlr: The real low-resolution image of the same face, RGB, where there is one.
         alignment: How it came to 112x112 (``as_is``, ``yunet``, ``landmarks``, ``centre``, ``resized``).
         measured: Its figures, where the thread that decoded it took them while the pixels were at hand.
+        fit: How it came to 112x112, where it came from a picture.
     """
 
     source: str
@@ -41,6 +43,7 @@ class SourceFace:
     vlr: UInt8[np.ndarray, "size size 3"] | None = None
     alignment: str = "as_is"
     measured: Measured | None = None
+    fit: Fit | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from lrface.data.contents import contents
 from lrface.data.detector import read_weights
+from lrface.data.findings import told as told_again
 from lrface.data.kinds import DRAWN, source_of
 from lrface.data.pack import INFO_FILE, Pack, open_pack
 from lrface.data.prepare import Summary, prepare
@@ -46,7 +47,8 @@ def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | Non
     if pack is not None:
         context.terminal.line(f"prepare: {target.name} is of the same files and settings, and is taken")
         for told in pack.info.made.get("summary", {}).get("findings", ()):
-            context.terminal.finding(told["severity"], told["kind"], told["message"])
+            words = told_again(told["message"], told["examples"], told["count"])
+            context.terminal.finding(told["severity"], told["kind"], words, told.get("remedy", ""))
         return pack, None
 
     def unchanged() -> None:
@@ -73,7 +75,7 @@ def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | Non
     for line in summary.lines():
         context.terminal.line(f"prepare: {line}")
     for finding in summary.findings:
-        context.terminal.finding(finding.severity, finding.kind, finding.message)
+        context.terminal.finding(finding.severity, finding.kind, finding.told, finding.remedy)
     return pack, summary
 
 

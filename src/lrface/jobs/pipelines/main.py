@@ -1,9 +1,7 @@
 """`main`: the whole cycle in one run, with a child run for each stage."""
 
 import json
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from lrface.config import (
@@ -16,54 +14,20 @@ from lrface.config import (
     PromoteSettings,
     TrainDsrSettings,
 )
-from lrface.data.pack import INFO_FILE
-from lrface.data.s3 import is_s3
 from lrface.data.settings import PackData
 from lrface.jobs.context import Context
 from lrface.jobs.cycle import DIRECT, Configs, stage_configs
+from lrface.jobs.done import Done
 from lrface.jobs.inputs import weights_digest
 from lrface.jobs.networks import NONE
 from lrface.jobs.packs import data_digest
 from lrface.jobs.pipelines import evaluate, finetune, prepare, pretrain, promote, train_dsr
 from lrface.jobs.stage import NOT_WORK, stage
 from lrface.tracking.names import Alias
-from lrface.tracking.versions import is_there
 
 Measuring = TypeVar("Measuring", bound=EvaluateSettings)
 DIRECT_START = "direct_start"
 """Name in the arms of the direct recogniser that the pair starts from; `direct` is the same one trained on."""
-
-
-class Done:
-    """Which stages a killed cycle has finished, so that the same command goes on behind them."""
-
-    def __init__(self, record: Path, context: Context) -> None:
-        self._record = record
-        self._context = context
-        self._made: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
-
-    def once(self, name: str, make: Callable[[], str]) -> str:
-        """What a stage has made, now or before the cycle was killed: a path, a version's URI or a run's id."""
-        if name in self._made and not self._is_there(self._made[name]):
-            # What came after it was made of it.
-            kept = list(self._made)[: list(self._made).index(name)]
-            self._context.terminal.line(f"{name}: {self._made[name]} is gone, and is made again with all that followed")
-            self._made = {done: self._made[done] for done in kept}
-        if name in self._made:
-            self._context.terminal.line(f"{name}: done before, {self._made[name]}")
-            if self._made[name].startswith("models:/"):
-                self._context.made.versions.append(self._made[name])
-            return self._made[name]
-        self._made[name] = make()
-        written = self._record.with_suffix(".partial")
-        written.write_text(json.dumps(self._made))
-        written.replace(self._record)
-        return self._made[name]
-
-    def _is_there(self, made: str) -> bool:
-        if made.startswith("models:/"):
-            return is_there(self._context.store, made)
-        return is_s3(made) or (Path(made) / INFO_FILE).is_file() or self._context.store.has_run(made)
 
 
 def run(settings: MainSettings, context: Context) -> promote.Promotion:
