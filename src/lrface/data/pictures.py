@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import UInt8
 
-from lrface.data.checks import Checked, Finding, by_severity, check_faces, check_splits, stop_on_errors
+from lrface.data.checks import Checked, check_faces, check_splits
 from lrface.data.files import FileReader, ImageFile
+from lrface.data.findings import Finding, by_severity, stop_on_errors
 from lrface.data.folder import FolderSource
 from lrface.data.measure import Measured, measure
 from lrface.data.settings import CheckSettings, ReadSettings
@@ -81,8 +82,13 @@ def read_people(
     pictures = [_picture(face) for face in faces]
     columns = {name: [getattr(face, name) for face in faces] for name in ("source", "subject", "width", "height")}
     checked = Checked(
-        pd.DataFrame(columns), [picture.measured for picture in pictures], lambda row: pictures[row].pixels
+        pd.DataFrame(columns),
+        [picture.measured for picture in pictures],
+        lambda row: pictures[row].pixels,
+        [face.fit for face in faces],
     )
+    # Nobody is trained with these, so a small face is as good as it is.
+    checks = checks.model_copy(update={"ignore": (*checks.ignore, "enlarged")})
     undealt = Splits(("test",) * len(faces), ("none",) * len(faces), {})
     findings = by_severity([*check_faces(checked, report, checks), *check_splits(checked, undealt, checks)])
     stop_on_errors(findings, f"pictures {root}")

@@ -50,7 +50,7 @@ def _enrol(settings: GallerySettings, context: Context, gallery: Gallery) -> Non
     pictures, findings = read_people(path, settings.read, settings.checks, report)
     _tell(report, path, pictures, context)
     for finding in findings:
-        context.terminal.finding(finding.severity, finding.kind, f"{finding.message}: {', '.join(finding.examples)}")
+        context.terminal.finding(finding.severity, finding.kind, finding.told, finding.remedy)
     pair = _pair(settings, context)
     embeddings = _embedded(pair, pictures)
     rows: defaultdict[str, list[int]] = defaultdict(list)
