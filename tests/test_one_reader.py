@@ -69,7 +69,7 @@ READERS = {
     "prepare data=folder": lambda root, path: one(FolderSource(root / "photos", SETTINGS)),
     "prepare data=list": lambda root, path: one(table(root, path)),
     "prepare data=records": lambda root, path: one(record(root, path)),
-    "gallery identify": lambda root, path: next(read_pictures(path, SETTINGS, Report())).pixels,
+    "gallery identify": lambda root, path: read_pictures(path, SETTINGS, CheckSettings(), Report())[0][0].pixels,
     "gallery enrol": lambda root, path: read_people(root / "photos", SETTINGS, CheckSettings(), Report())[0][0].pixels,
     "the served pair, base64": lambda root, path: decode_images([base64.b64encode(path.read_bytes()).decode()])[0],
     "the served pair, bytes": lambda root, path: decode_images([path.read_bytes()])[0],

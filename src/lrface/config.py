@@ -339,8 +339,8 @@ class GallerySettings(OnePairSettings):
     )
     threshold: float = Field(0.35, ge=-1, le=1, description="cosine from which a face is named")
     read: ReadSettings = ReadSettings()
-    # One picture of a person, or many more of one than of another, say something about a training alone.
-    checks: CheckSettings = CheckSettings(ignore=("single_image", "imbalance", "all_grey"))
+    # The others say something about a training alone.
+    checks: CheckSettings = CheckSettings(ignore=("single_image", "imbalance", "all_grey", "enlarged"))
 
 
 class AppSettings(OnePairSettings):

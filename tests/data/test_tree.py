@@ -229,7 +229,9 @@ def test_probes_lie_in_any_folders(write_folder):
     link("p1/again", "..")(root)
     put("p1/a.heic")(root)
     report = Report()
-    found = [(picture.name, picture.person) for picture in read_pictures(root, ReadSettings(), report)]
+    found = [
+        (picture.name, picture.person) for picture in read_pictures(root, ReadSettings(), CheckSettings(), report)[0]
+    ]
     assert found == [("1.png", ""), ("p0/2023/2.png", "p0"), ("p1/1.png", "p1")]
     assert report.notes == [
         LEFT + "1 .heic (p1 1); .heic: export as JPEG or PNG to have them read",

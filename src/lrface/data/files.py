@@ -14,10 +14,10 @@ from lrface.data.fit import Fit
 from lrface.data.measure import measure
 from lrface.data.parallel import ordered_map
 from lrface.data.settings import ReadSettings
-from lrface.data.source import FACE_SIZE, Problem, Report, SourceFace
+from lrface.data.source import Problem, Report, SourceFace
 from lrface.errors import DataError
+from lrface.images.alignment import is_small_face
 from lrface.images.reading import BadImageError, decode_image, image_pixels, read_image
-from lrface.images.sizes import is_small_face
 
 _PIXELS_IN_FLIGHT = 48_000_000
 _SMALL_FILE = 1 << 15
@@ -136,7 +136,7 @@ class FileReader:
                     remedy="leave it out, or lower min_side",
                 )
             if self._keep_small and is_small_face(image):
-                aligned = Aligned(image, "small", Fit("small", FACE_SIZE))
+                aligned = Aligned(image, "small", Fit("small", len(image)))
             else:
                 aligned = self._aligner.align(image, file.name, file.landmarks)
         pixels = np.ascontiguousarray(aligned.pixels)

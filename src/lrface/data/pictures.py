@@ -3,8 +3,7 @@
 Folders and files are read as ``prepare`` reads them, and what that refuses or tells is refused or told here.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +39,9 @@ class Picture:
     measured: Measured
 
 
-def read_pictures(root: Path, settings: ReadSettings, report: Report) -> Iterator[Picture]:
+def read_pictures(
+    root: Path, settings: ReadSettings, checks: CheckSettings, report: Report
+) -> tuple[list[Picture], list[Finding]]:
     """Read one picture, or all in a folder at any depth, in the natural order of their names.
 
     A square picture of 8 to 32 pixels is taken for a face already; any other is aligned as the settings say.
@@ -48,13 +49,19 @@ def read_pictures(root: Path, settings: ReadSettings, report: Report) -> Iterato
     Args:
         root: A file or a folder.
         settings: How to read and align.
+        checks: What is checked. Of what these refuse, only photographs without a detector are refused: a probe that
+            is blank, or there twice, is an answer.
         report: Gets what was skipped and left out.
 
+    Returns:
+        The pictures, and what the checks found.
+
     Raises:
-        DataError: There is nothing to read, or a file is bad and the settings say to stop.
+        DataError: There is nothing to read, a file is bad and the settings say to stop, or a check found an error.
     """
-    reader = FileReader(settings, keep_small=True)
-    yield from map(_picture, reader.read(_files(root, report), report))
+    faces = list(FileReader(settings, keep_small=True).read(_files(root, report), report))
+    gentle = checks.model_copy(update={"errors": tuple({"photographs", "landmark_columns"} & set(checks.errors))})
+    return _checked(faces, gentle, report, f"pictures {root}", people=False)
 
 
 def read_people(
@@ -75,24 +82,34 @@ def read_people(
         DataError: The folder is not one of people, a file is bad and the settings say to stop, or a check found an
             error, as one picture under two people.
     """
-    source = FolderSource(root, settings, keep_small=True)
-    faces = list(source.items(report))
+    faces = list(FolderSource(root, settings, keep_small=True).items(report))
+    return _checked(faces, checks, report, f"pictures {root}", people=True)
+
+
+def _checked(
+    faces: list[SourceFace], checks: CheckSettings, report: Report, what: str, *, people: bool
+) -> tuple[list[Picture], list[Finding]]:
     if not faces:
         return [], []
-    pictures = [_picture(face) for face in faces]
+    measured = [face.measured or measure(face.pixels) for face in faces]
+    pictures = [
+        Picture(face.source, face.subject, face.pixels, figures) for face, figures in zip(faces, measured, strict=True)
+    ]
     columns = {name: [getattr(face, name) for face in faces] for name in ("source", "subject", "width", "height")}
     checked = Checked(
-        pd.DataFrame(columns),
-        [picture.measured for picture in pictures],
-        lambda row: pictures[row].pixels,
-        [face.fit for face in faces],
+        table=pd.DataFrame(columns),
+        measured=measured,
+        face=lambda row: pictures[row].pixels,
+        fits=[face.fit for face in faces],
     )
-    # Nobody is trained with these, so a small face is as good as it is.
-    checks = checks.model_copy(update={"ignore": (*checks.ignore, "enlarged")})
-    undealt = Splits(("test",) * len(faces), ("none",) * len(faces), {})
-    findings = by_severity([*check_faces(checked, report, checks), *check_splits(checked, undealt, checks)])
-    stop_on_errors(findings, f"pictures {root}")
-    return pictures, findings
+    findings = check_faces(checked, report, checks)
+    if people:
+        undealt = Splits(("test",) * len(faces), ("none",) * len(faces), {})
+        findings += check_splits(checked, undealt, checks)
+    # What is data.read for `prepare` is read here.
+    findings = [replace(finding, remedy=finding.remedy.replace("data.read.", "read.")) for finding in findings]
+    stop_on_errors(findings, what)
+    return pictures, by_severity(findings)
 
 
 def _files(root: Path, report: Report) -> list[ImageFile]:
@@ -113,7 +130,3 @@ def _files(root: Path, report: Report) -> list[ImageFile]:
     for line in told(tree.left_out, tree.again, root, person):
         report.note(line)
     return [ImageFile(path.relative_to(root).as_posix(), person(path), path) for path in tree.images]
-
-
-def _picture(face: SourceFace) -> Picture:
-    return Picture(face.source, face.subject, face.pixels, face.measured or measure(face.pixels))

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lrface.images.settings import ProceduralSettings
+from lrface.images.settings import BRIGHT, DARK, ProceduralSettings
 from lrface.settings import Settings
 
 MULTI_PIE = r"(?P<subject>\d{3})_\d{2}_\d{2}_\d{3}_\d{2}"
@@ -137,8 +137,10 @@ class CheckSettings(Settings):
     constant_contrast: float = Field(
         2.0, description="Faces whose grey levels have a smaller standard deviation are constant, 0 to 255.", ge=0
     )
-    dark_level: float = Field(20.0, description="Faces with a lower mean level are nearly black, 0 to 255.", ge=0)
-    bright_level: float = Field(235.0, description="Faces with a higher mean level are nearly white, 0 to 255.", le=255)
+    dark_level: float = Field(DARK, description="Faces with a lower mean level are nearly black, 0 to 255.", ge=0)
+    bright_level: float = Field(
+        BRIGHT, description="Faces with a higher mean level are nearly white, 0 to 255.", le=255
+    )
     photograph_side: int = Field(
         300,
         description="Without detector and landmarks, pictures whose shorter side is longer are photographs, pixels.",

@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from lrface.errors import DataError
+from lrface.images.sizes import VLR_MAX, VLR_MIN
 
 FACE_SIZE = 112
 
@@ -124,6 +125,12 @@ def resize(image: UInt8[np.ndarray, "h w 3"], size: int = FACE_SIZE) -> UInt8[np
     kind = cv2.INTER_AREA if min(image.shape[:2]) > size else cv2.INTER_CUBIC
     resized: np.ndarray = cv2.resize(image, (size, size), interpolation=kind)
     return resized
+
+
+def is_small_face(image: UInt8[np.ndarray, "h w 3"]) -> bool:
+    """Whether a picture is taken for a small face as it is: square, of 8 to 32 pixels."""
+    height, width = image.shape[:2]
+    return bool(height == width and VLR_MIN <= height <= VLR_MAX)
 
 
 def centre_square(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "side side 3"]:

@@ -6,12 +6,12 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from lrface.images.settings import BRIGHT, DARK
+
 _WIDE: Final = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _BITS, _PHOTOMETRIC, _SAMPLE = 258, 262, 339  # tags of TIFF
 _SIGNED: Final = 2
 _FULL, _WHOLE = 255, 65535
-DARK, BRIGHT = 16.0, 239.0
-"""Mean levels, 0 to 255, below and above which a face is nearly black and nearly white."""
 
 
 class LevelsError(ValueError):

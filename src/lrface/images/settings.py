@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from lrface.images.sizes import VLR_MAX, VLR_MIN
 from lrface.settings import Settings
 
+DARK, BRIGHT = 20.0, 235.0
+"""Mean levels, 0 to 255, below and above which a face is nearly black and nearly white."""
+
 Kernel = Literal["bicubic", "bilinear", "area", "bicubic_aliased", "bilinear_aliased"]
 
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)

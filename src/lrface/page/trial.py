@@ -14,11 +14,12 @@ from lrface.data.measure import hash_pixels
 from lrface.errors import DataError
 from lrface.gallery.entry import Enrolled, Entry
 from lrface.gallery.gallery import Gallery, Match
+from lrface.images.alignment import is_small_face
 from lrface.images.levels import light
 from lrface.images.ranges import to_float, to_uint8
 from lrface.images.reading import BadImageError, read_image
 from lrface.images.resample import check_size, shrink
-from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN, is_small_face
+from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.pair import Pair
 
 MOST_BYTES: Final = 8 * 1024**2

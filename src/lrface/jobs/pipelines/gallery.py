@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lrface.config import GallerySettings
+from lrface.data.findings import Finding
 from lrface.data.pictures import Picture, read_people, read_pictures
 from lrface.data.source import Report
 from lrface.errors import ConfigError, DataError
@@ -20,7 +21,6 @@ from lrface.gallery.entry import KEY
 from lrface.gallery.exchange import export_gallery, import_gallery
 from lrface.gallery.gallery import Gallery
 from lrface.gallery.place import LOCATION, gallery_at
-from lrface.images.levels import light
 from lrface.jobs.context import Context
 from lrface.jobs.networks import load_one_pair, working_pair
 from lrface.jobs.stage import copy_out
@@ -48,9 +48,7 @@ def open_gallery(named: str | None, context: Context) -> Gallery:
 def _enrol(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
     path, report = _source(settings), Report()
     pictures, findings = read_people(path, settings.read, settings.checks, report)
-    _tell(report, path, pictures, context)
-    for finding in findings:
-        context.terminal.finding(finding.severity, finding.kind, finding.told, finding.remedy)
+    _tell(report, path, findings, pictures, context)
     pair = _pair(settings, context)
     embeddings = _embedded(pair, pictures)
     rows: defaultdict[str, list[int]] = defaultdict(list)
@@ -90,11 +88,8 @@ def _list(settings: GallerySettings, context: Context, gallery: Gallery) -> None
 
 def _identify(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
     path, report = _source(settings), Report()
-    pictures = list(read_pictures(path, settings.read, report))
-    _tell(report, path, pictures, context)
-    for picture in pictures:
-        if words := light(picture.pixels):
-            context.terminal.finding("warning", "light", f"{picture.name} is {words}")
+    pictures, findings = read_pictures(path, settings.read, settings.checks, report)
+    _tell(report, path, findings, pictures, context)
     pair = _pair(settings, context)
     matches = gallery.identify(_embedded(pair, pictures), pair.weights, settings.threshold)
     table = pd.DataFrame(
@@ -149,12 +144,14 @@ def _source(settings: GallerySettings) -> Path:
     return Path(_needed(settings.source, "source", settings.action)).expanduser()
 
 
-def _tell(report: Report, path: Path, pictures: list[Picture], context: Context) -> None:
-    """Tell what was left out and skipped."""
+def _tell(report: Report, path: Path, findings: list[Finding], pictures: list[Picture], context: Context) -> None:
+    """Tell what was left out and skipped, and what the checks found."""
     for line in report.notes:
         context.terminal.line(line)
     for problem in report.problems:
         context.terminal.line(f"skipped: {problem.reason}")
+    for finding in findings:
+        context.terminal.finding(finding.severity, finding.kind, finding.told, finding.remedy)
     if not pictures:
         raise DataError(
             f"pictures {path}", got="none that could be used", expected="faces", remedy="see the lines above"
