@@ -217,7 +217,7 @@ class CurveSettings(EvaluateSettings):
 
     sizes: tuple[Side, ...] = Field(CURVE_SIZES, min_length=1, description="sides of the probes, in pixels")
     degradations: tuple[str, ...] = Field(
-        ("clean", "blur", "noise", "jpeg", "all"), min_length=1, description="conditions of the probes"
+        ("clean", "blur", "noise", "jpeg", "all", "misaligned"), min_length=1, description="conditions of the probes"
     )
     metric: str = Field("rank1", description="what the curve shows")
     wanted: float = Field(0.9, gt=0, le=1, description="figure for which the smallest size is told")

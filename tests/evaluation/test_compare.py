@@ -123,8 +123,8 @@ def test_the_curve_crosses_all_sizes_with_all_conditions(world):
     settings = EvaluationSettings(replicates=100)
     results = evaluate_curve(faces, world.protocol_of(names, paths), arms, sizes=(8, 112), settings=settings)
     table = curve_table(results)
-    assert len(table) == 2 * 5
-    assert set(table["degradation"]) == {"clean", "blur", "noise", "jpeg", "all"}
+    assert len(table) == 2 * 6
+    assert set(table["degradation"]) == {"clean", "blur", "noise", "jpeg", "all", "misaligned"}
     with pytest.raises(EvaluationError, match="no beauty"):
         curve_table(results, "beauty")
 

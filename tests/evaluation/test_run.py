@@ -277,7 +277,7 @@ def test_arms_of_one_name_rows_beyond_the_pack_and_odd_names_are_refused(small, 
 def test_conditions_keep_size_and_range_and_differ(small):
     images = to_float(small[0][:4])
     made = {name: degrade(images, 16) for name, degrade in conditions().items()}
-    assert set(made) == {"clean", "blur", "noise", "jpeg", "all"}
+    assert set(made) == {"clean", "blur", "noise", "jpeg", "all", "misaligned"}
     for name, vlr in made.items():
         assert vlr.shape == (4, 3, 16, 16)
         assert float(vlr.min()) >= 0.0

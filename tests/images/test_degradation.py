@@ -14,7 +14,7 @@ from lrface.images.resample import enlarge_unclamped, shrink
 from lrface.images.settings import KERNELS, DegradationSettings
 from lrface.images.sizes import VLR_MAX, VLR_MIN
 
-EVERYTHING = DegradationSettings(clean=0.0, blur=1.0, motion=1.0, noise=1.0, jpeg=1.0, brightness=1.0)
+EVERYTHING = DegradationSettings(clean=0.0, blur=1.0, motion=1.0, noise=1.0, jpeg=1.0, brightness=1.0, misaligned=1.0)
 EFFECTS = {"blur": 0.0, "motion": 0.0, "noise": 0.0, "jpeg": 0.0, "brightness": 0.0}
 
 

@@ -1,7 +1,7 @@
-"""Named ways to make a small face for measuring: clean, blur, noise, JPEG, all of them.
+"""Named ways to make a small face for measuring: clean, blur, noise, JPEG, all of them, a box that is off.
 
-Unlike the degradation of training nothing is drawn but the noise: one condition is one strength, so that a
-curve over sizes shows the size.
+Unlike the degradation of training nothing is drawn but the noise and the direction of a shift: one condition is one
+strength, so that a curve over sizes shows the size.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ from kornia.filters import gaussian_blur2d
 from pydantic import Field
 from torch import Tensor
 
+from lrface.images.misalignment import misaligned, shifts
 from lrface.images.ranges import round_to_8_bit
 from lrface.images.resample import shrink
 from lrface.settings import Settings
@@ -21,6 +22,9 @@ Degrade = Callable[[Tensor, int], Tensor]
 """n x 3 x 112 x 112 in [0, 1] and a side s to n x 3 x s x s in [0, 1]."""
 
 CLEAN = "clean"
+MISALIGNED = "misaligned"
+KERNEL = "antialiased bicubic"
+"""How every condition shrinks the aligned face."""
 
 
 class ConditionSettings(Settings):
@@ -29,7 +33,8 @@ class ConditionSettings(Settings):
     blur_sigma: float = Field(default=2.0, gt=0.0, description="defocus, sigma in HR pixels")
     noise_sigma: float = Field(default=0.03, gt=0.0, description="sensor noise at VLR, sigma on the range [0, 1]")
     jpeg_quality: float = Field(default=40.0, ge=1.0, le=100.0, description="JPEG quality at VLR")
-    seed: int = Field(default=0, ge=0, description="seed of the noise")
+    shift: float = Field(default=1.0, gt=0.0, description="shift of the box in pixels of the small face")
+    seed: int = Field(default=0, ge=0, description="seed of the noise and of the direction of shifts")
 
 
 def clean(images: Float[Tensor, "n 3 112 112"], size: int) -> Float[Tensor, "n 3 s s"]:
@@ -57,7 +62,7 @@ def _compressed(vlr: Tensor, quality: float) -> Tensor:
 
 
 def conditions(settings: ConditionSettings | None = None) -> Mapping[str, Degrade]:
-    """Gives the five conditions by name: `clean`, `blur`, `noise`, `jpeg`, `all`.
+    """Gives the conditions by name: `clean`, `blur`, `noise`, `jpeg`, `all` (the three before it), `misaligned`.
 
     The noise is that of the seed and the shape of the batch; an evaluation makes each small face once and
     shows the same one to all arms.
@@ -81,4 +86,28 @@ def conditions(settings: ConditionSettings | None = None) -> Mapping[str, Degrad
     def everything(images: Tensor, size: int) -> Tensor:
         return round_to_8_bit(_compressed(noisy(blur(images, size)), chosen.jpeg_quality))
 
-    return {CLEAN: clean, "blur": blur, "noise": noise, "jpeg": jpeg, "all": everything}
+    def shifted(images: Tensor, size: int) -> Tensor:
+        generator = torch.Generator().manual_seed(chosen.seed)
+        box = shifts(len(images), chosen.shift, generator).to(images.device)
+        sides = torch.full((len(images),), size, device=images.device)
+        return clean(misaligned(images, box, sides), size)
+
+    return {CLEAN: clean, "blur": blur, "noise": noise, "jpeg": jpeg, "all": everything, MISALIGNED: shifted}
+
+
+def described(condition: str, settings: ConditionSettings | None = None) -> str:
+    """Says how a condition makes a small face of an aligned one, the kernel in it."""
+    chosen = settings or ConditionSettings()
+    before = {
+        "blur": f"defocused (sigma {chosen.blur_sigma:g} HR pixels), ",
+        "all": f"defocused (sigma {chosen.blur_sigma:g} HR pixels), ",
+        MISALIGNED: f"shifted by {chosen.shift:g} pixel of the small face in any direction, ",
+    }
+    after = {
+        "noise": f", noise (sigma {chosen.noise_sigma:g})",
+        "jpeg": f", JPEG {chosen.jpeg_quality:g}",
+        "all": f", noise (sigma {chosen.noise_sigma:g}), JPEG {chosen.jpeg_quality:g}",
+    }
+    if condition == "real":
+        return "small as they were given"
+    return f"{before.get(condition, '')}shrunk by {KERNEL}{after.get(condition, '')}"

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lrface.errors import EvaluationError
 from lrface.evaluation.arms import BICUBIC, HIGH_RESOLUTION, Arm
-from lrface.evaluation.conditions import CLEAN, Degrade, clean
+from lrface.evaluation.conditions import CLEAN, KERNEL, Degrade, clean
 from lrface.evaluation.curve import curve_table
 from lrface.evaluation.results import HISTOGRAM_BINS, Cell, Kept, Results
 from lrface.evaluation.sweep import Sweep
@@ -29,6 +29,7 @@ COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#8d5a97", "#e08e0b", "#00a6a6", "#9
 CEILINGS = ("#222222", "#7a5c3e")
 FLOORS = ("#8a8a8a", "#c2a878")
 CEILING, FLOOR = CEILINGS[0], FLOORS[0]
+SIDE = f"side of the face, pixels ({KERNEL})"
 LABELS = {
     "rank1": "rank-1",
     "rank5": "rank-5",
@@ -80,7 +81,7 @@ def resolution_curve(results: Results, metric: str = "rank1", degradation: str =
         EvaluationError: No arm has that metric.
     """
     label = LABELS.get(metric, metric)
-    figure, axes = new_axes(f"{label} by size of the face ({degradation})", "side of the face, pixels", label)
+    figure, axes = new_axes(f"{label} by size of the face ({degradation})", SIDE, label)
     _draw_curve(axes, results, metric, degradation)
     axes.legend(frameon=False, fontsize=9)
     return figure
@@ -100,7 +101,7 @@ def curve_panels(results: Results, metric: str = "rank1") -> Figure:
     FigureCanvasAgg(figure)
     panels = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
     for axes, condition in zip(panels, conditions, strict=False):
-        _style(axes, condition, "side of the face, pixels", LABELS.get(metric, metric))
+        _style(axes, condition, SIDE, LABELS.get(metric, metric))
         _draw_curve(axes, results, metric, condition)
     for axes in panels[len(conditions) :]:
         axes.set_axis_off()

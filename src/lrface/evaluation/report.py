@@ -17,7 +17,7 @@ from torch import Tensor
 from lrface.evaluation import figures
 from lrface.evaluation.arms import Arm
 from lrface.evaluation.compare import Comparison, title
-from lrface.evaluation.conditions import Degrade, clean
+from lrface.evaluation.conditions import Degrade, clean, described
 from lrface.evaluation.curve import curve_table
 from lrface.evaluation.decision import Verdict
 from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, sheet_png, table_tag, whole_page
@@ -335,7 +335,7 @@ def make_report(given: ReportInput) -> Report:
     }
     body = "".join(f"<h2>{escaped(name)}</h2>{content}" for name, content in sections.items() if content)
     first = (
-        f"<p class=soft>{escaped(cell)} &middot; "
+        f"<p class=soft>{escaped(cell)}: {escaped(described(cell.degradation))} &middot; "
         f"{len(results.protocol.mated)} probes of {len(results.protocol.mated.names)} people, gallery of "
         f"{len(results.protocol.gallery.names)} &middot; intervals by bootstrap over subjects &middot; protocol "
         f"<code>{results.protocol.digest[:12]}</code></p>"

@@ -69,14 +69,14 @@ class Worth:
 
     def answer(self) -> str:
         """The answer in a few words."""
-        where = _sizes(self.better_at)
+        where = listed(self.better_at)
         if self.earns:
             return f"yes, at {where}" if where else "yes, over all sizes together"
         if where:
             return f"at {where} alone, not over all sizes together"
         if self.whole.differences[METRIC].change.high < 0.0:
             return "no, it does harm"
-        return f"no gain is shown, and it does harm at {_sizes(self.worse_at)}" if self.worse_at else "no gain is shown"
+        return f"no gain is shown, and it does harm at {listed(self.worse_at)}" if self.worse_at else "no gain is shown"
 
     def lines(self) -> list[str]:
         """All of it in words, the answer first."""
@@ -188,7 +188,8 @@ def _change(found: Difference | None) -> str:
     return f"{100 * change.value:+.1f}{interval}"
 
 
-def _sizes(sizes: Sequence[int]) -> str:
+def listed(sizes: Sequence[int]) -> str:
+    """Names sizes as a sentence does: 8, 12 and 16 px."""
     if not sizes:
         return ""
     *before, last = map(str, sizes)

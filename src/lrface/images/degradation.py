@@ -1,10 +1,11 @@
 """How a face becomes very small: drawn once, applied as often as wanted.
 
 A draw holds every random choice for a batch, the noise field included, so that applying it twice gives the same
-VLR faces and a validation set stays fixed. Order of effects: optics (defocus, motion), sampling, exposure, sensor
-noise, JPEG, 8-bit storage.
+VLR faces and a validation set stays fixed. Order of effects: a box that is off, optics (defocus, motion), sampling,
+exposure, sensor noise, JPEG, 8-bit storage.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lrface.errors import ConfigError
+from lrface.images.misalignment import draw_boxes, misaligned
 from lrface.images.ranges import round_to_8_bit
 from lrface.images.resample import enlarge_matrices, shrink_matrices
 from lrface.images.settings import KERNELS, DegradationSettings, Kernel
@@ -30,7 +32,10 @@ SHARP = 0.05
 
 @dataclass(frozen=True)
 class DegradationDraw:
-    """Every random choice for `n` faces. Zero strength or quality means that the effect is absent."""
+    """Every random choice for `n` faces. Zero strength or quality means that the effect is absent.
+
+    `box` is as `draw_boxes` gives it, None where no box is off.
+    """
 
     size: Int64[Tensor, " n"]
     kernel: Int64[Tensor, " n"]
@@ -41,6 +46,7 @@ class DegradationDraw:
     noise: Float[Tensor, "n 3 32 32"]
     jpeg_quality: Float[Tensor, " n"]
     stored: Bool[Tensor, " n"]
+    box: Float[Tensor, "n 4"] | None = None
 
     def __len__(self) -> int:
         """Number of faces."""
@@ -48,11 +54,16 @@ class DegradationDraw:
 
     def to(self, device: torch.device) -> "DegradationDraw":
         """The same draw on another device."""
-        return DegradationDraw(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        return DegradationDraw(**{name: value.to(device) for name, value in self._drawn()})
 
     def take(self, rows: slice | Int64[Tensor, " m"]) -> "DegradationDraw":
         """The draw of some of its faces."""
-        return DegradationDraw(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        return DegradationDraw(**{name: value[rows] for name, value in self._drawn()})
+
+    def _drawn(self) -> Iterator[tuple[str, Tensor]]:
+        """What was drawn, by name."""
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return ((name, value) for name, value in values if value is not None)
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,8 @@ def draw_degradation(settings: DegradationSettings, count: int, generator: torch
         noise=noise,
         jpeg_quality=uniform(settings.jpeg_quality_min, 100.0) * happens(settings.jpeg),
         stored=dirty,
+        # last, so that a training in which no box is off draws what it always did
+        box=draw_boxes(settings, count, generator),
     )
 
 
@@ -128,6 +141,8 @@ def degrade(images: Float[Tensor, "n 3 112 112"], draw: DegradationDraw) -> Smal
             remedy="draw again",
         )
     draw = draw.to(images.device)
+    if draw.box is not None:
+        images = misaligned(images, draw.box, draw.size)
     bank = _bank(images)
     row = draw.size - VLR_MIN
     down = bank.down[draw.kernel, row].unsqueeze(1)

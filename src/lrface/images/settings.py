@@ -52,6 +52,10 @@ class DegradationSettings(Settings):
     jpeg_quality_min: int = Field(30, ge=1, le=100, description="lowest JPEG quality")
     brightness: float = Field(0.3, ge=0, le=1, description="probability of another exposure")
     brightness_range: float = Field(0.3, ge=0, lt=1, description="largest relative change of exposure")
+    misaligned: float = Field(0.0, ge=0, le=1, description="probability of a box that is off, as a detector's is")
+    shift: float = Field(1.0, ge=0, le=8, description="largest shift of such a box, in VLR pixels, across and down")
+    scale: float = Field(0.5, ge=0, le=3, description="how far its border may lie in or out, in VLR pixels")
+    turn: float = Field(0.5, ge=0, le=3, description="how far its border may be turned along itself, in VLR pixels")
     real: float = Field(
         0.5, ge=0, le=1, description="share of faces trained on with their real VLR image, where the pack has them"
     )

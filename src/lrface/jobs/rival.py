@@ -103,6 +103,12 @@ def rival_arms(rival: AnyRecogniser | None, recognisers: Sequence[AnyRecogniser]
     ]
 
 
+def direct_arm(arms: Sequence[Arm], rival: AnyRecogniser | None) -> Arm | None:
+    """The arm of bicubic and the rival, under whatever name."""
+    network = rival.network if rival is not None else None
+    return next((arm for arm in arms if arm.upscaler is bicubic and arm.embedder is network), None)
+
+
 def worth_of(
     results: Results,
     arms: Sequence[Arm],
@@ -127,7 +133,7 @@ def worth_of(
     """
     if pair is None or rival is None or not results.protocol.mated.rows:
         return None
-    direct = next((arm for arm in arms if arm.upscaler is bicubic and arm.embedder is rival.network), None)
+    direct = direct_arm(arms, rival)
     taken = [size for size in sizes if pair.takes(size)]
     if direct is None or not taken:
         return None

@@ -34,12 +34,15 @@ def _made(
     same: Sequence[bool],
     folds: int,
     align: Align | None,
+    people: Sequence[str] | None = None,
 ) -> PairSet:
     if len(paths) > MAX_PICTURES:
         raise broken(f"pairs {name}", f"{len(paths):,} pictures", f"at most {MAX_PICTURES:,}", "split the list")
     place = {key: number for number, key in enumerate(paths)}
     first, second = (np.array([place[pair[side]] for pair in pairs]) for side in (0, 1))
-    return PairSet(name, read_faces(list(paths.values()), align), first, second, np.array(same, bool), folds)
+    numbered = None if people is None else np.unique(np.array(people), return_inverse=True)[1]
+    faces = read_faces(list(paths.values()), align)
+    return PairSet(name, faces, first, second, np.array(same, bool), folds, numbered)
 
 
 def _lfw_pair(line: str, number: int, path: Path) -> tuple[tuple[str, int], tuple[str, int]]:
@@ -105,7 +108,7 @@ def read_lfw_pairs(pairs: Path, folder: Path, align: Align | None = None, name: 
     listed: dict[str, dict[str, tuple[Path, ...]]] = {}
     paths = {key: _picture_of(folder, listed, *key) for pair in wanted for key in pair}
     same = [one[0] == other[0] for one, other in wanted]
-    return _made(name or pairs.stem, wanted, paths, same, folds, align)
+    return _made(name or pairs.stem, wanted, paths, same, folds, align, [person for person, _ in paths])
 
 
 def read_pair_table(

@@ -10,9 +10,10 @@ from jaxtyping import Float
 from scipy.stats import t
 from torch import Tensor
 
-from lrface.evaluation.arms import Arm, Embedder
+from lrface.evaluation.arms import Arm, Embedder, bicubic
 from lrface.evaluation.conditions import Degrade, clean
 from lrface.evaluation.measure import rate_name
+from lrface.evaluation.public.gain import gain_records, gains
 from lrface.evaluation.public.pictures import broken
 from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.sets import PairSet
@@ -46,6 +47,7 @@ class PairEvaluation:
         self.pairs, self.degrade, self.device = pairs, degrade, device
         self.settings = settings or PairSettings()
         self._high: dict[Embedder, Tensor] = {}
+        self._scores: dict[tuple[str, int | None], np.ndarray] = {}
 
     def _embedded(
         self, rows: np.ndarray, see: Callable[[Tensor], Tensor], embedder: Embedder, who: str
@@ -71,7 +73,7 @@ class PairEvaluation:
         return self._high[embedder]
 
     def scores(self, arm: Arm, size: int | None = None) -> Float[np.ndarray, " p"]:
-        """Computes the cosine of each pair.
+        """Computes the cosine of each pair, once.
 
         Args:
             arm: Recogniser, and the upscaler of small faces.
@@ -80,6 +82,11 @@ class PairEvaluation:
         Raises:
             EvaluationError: A size that the arm does not take, or embeddings that are not unit rows.
         """
+        if (arm.name, size) not in self._scores:
+            self._scores[arm.name, size] = self._compared(arm, size)
+        return self._scores[arm.name, size]
+
+    def _compared(self, arm: Arm, size: int | None) -> Float[np.ndarray, " p"]:
         pairs, upscaler = self.pairs, arm.upscaler
         if size is None:
             enrolled, probes = self._in_high(arm.enrols_with, arm.name), self._in_high(arm.embedder, arm.name)
@@ -154,6 +161,7 @@ def evaluate_pairs(
     settings: PairSettings | None = None,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    direct: Arm | None = None,
 ) -> list[PublicRecord]:
     """Measures all arms on a pair set, in HR and at all sizes; sizes that an arm does not take are left out.
 
@@ -166,6 +174,7 @@ def evaluate_pairs(
         settings: Flip, which face is small, rates.
         device: Where the networks are.
         progress: Told (cells done, all cells).
+        direct: The arm of the direct recogniser, over which gains of those with a super-resolver are told.
 
     Raises:
         EvaluationError: Fewer pairs than folds, or embeddings that are not unit rows.
@@ -177,4 +186,11 @@ def evaluate_pairs(
         found += evaluation.records(arm, size)
         if progress is not None:
             progress(done, len(wanted))
+    if direct is None:
+        return found
+    for arm, size in wanted:
+        if size is not None and arm.upscaler is not bicubic and direct.takes(size):
+            scores = evaluation.scores(arm, size), evaluation.scores(direct, size)
+            over = gains(*scores, pairs, evaluation.settings)
+            found += gain_records(pairs.name, arm.name, size, over, len(pairs.same))
     return found

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lrface.evaluation.figures import CEILING, arm_colours, new_axes, png
+from lrface.evaluation.figures import CEILING, SIDE, arm_colours, new_axes, png
 from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, table_tag, whole_page
+from lrface.evaluation.public.gain import OVER, gain_lines, gain_table
 from lrface.evaluation.public.records import PublicRecord
+from lrface.evaluation.worth import QUESTION
 from lrface.images.sizes import FACE_SIZE
 
 PAIR_FIGURES = ("accuracy", "eer", "tar_at_far_1e-1", "tar_at_far_1e-2", "tar_at_far_1e-3", "accuracy_best")
@@ -20,7 +22,7 @@ def _of_set(records: Sequence[PublicRecord], name: str) -> dict[tuple[str, int],
     """Groups the records of a set by arm and size, in order."""
     found: dict[tuple[str, int], dict[str, PublicRecord]] = {}
     for entry in records:
-        if entry.set == name:
+        if entry.set == name and not entry.metric.endswith(OVER):
             found.setdefault((entry.arm, entry.size), {})[entry.metric] = entry
     return found
 
@@ -68,7 +70,7 @@ def summary_lines(records: Sequence[PublicRecord]) -> list[str]:
     lines = []
     for name in dict.fromkeys(entry.set for entry in records):
         table = wide_table(records, name)
-        lines += [f"{name}, per cent:", *table.to_string(index=False).splitlines()]
+        lines += [f"{name}, per cent:", *table.to_string(index=False).splitlines(), *gain_lines(records, name)]
     return lines
 
 
@@ -78,7 +80,7 @@ def accuracy_curve(records: Sequence[PublicRecord], name: str) -> Figure:
     metric = next(wanted for wanted in LEADING if any(wanted in entries for entries in rows.values()))
     arms = list(dict.fromkeys(arm for arm, _ in rows))
     colours = arm_colours(arms)
-    figure, axes = new_axes(f"{name}: {LEADING[metric]} by size", "side of the small face, pixels", LEADING[metric])
+    figure, axes = new_axes(f"{name}: {LEADING[metric]} by size", SIDE, LEADING[metric])
     sizes = sorted({size for (_, size) in rows if size != FACE_SIZE})
     for arm in arms:
         own = [entries[metric] for (other, _), entries in rows.items() if other == arm and metric in entries]
@@ -101,6 +103,17 @@ def accuracy_curve(records: Sequence[PublicRecord], name: str) -> Figure:
         axes.minorticks_off()
     axes.legend(frameon=False, fontsize=9)
     return figure
+
+
+def _gains(records: Sequence[PublicRecord], name: str) -> str:
+    """Whether super-resolution earns its place, as the first card of a set."""
+    table, lines = gain_table(records, name), gain_lines(records, name)
+    if table.empty:
+        return ""
+    said = "".join(f"<p>{escaped(line)}</p>" for line in lines if line.startswith(QUESTION))
+    rows = [[ABSENT if pd.isna(cell) else escaped(cell) for cell in row] for row in table.to_numpy()]
+    note = "<p class=soft>points over bicubic-direct; 95 % intervals by bootstrap over people</p>"
+    return f'<div class="card verdict">{said}{table_tag(list(table.columns), rows)}{note}</div>'
 
 
 def make_public_report(
@@ -131,7 +144,8 @@ def make_public_report(
         )
         notes = "".join(f"<li>{escaped(reason)}</li>" for reason in reasons)
         body.append(
-            f"<h2>{escaped(name)}</h2><p class=soft>{escaped(about.get(name, ''))}; per cent; accuracy with its "
+            f"<h2>{escaped(name)}</h2>{_gains(records, name)}"
+            f"<p class=soft>{escaped(about.get(name, ''))}; per cent; accuracy with its "
             f"standard deviation over the folds; bars are 95 % intervals of their mean</p>"
             f"<div class=card>{image_tag(pictures[f'curve_{name}'], name)}</div>"
             f"{table_tag(list(table.columns), rows)}" + (f"<ul>{notes}</ul>" if notes else "")

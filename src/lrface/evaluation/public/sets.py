@@ -20,6 +20,7 @@ class PairSet:
         second: The other face of each pair; shape p.
         same: Whether both show one person; shape p, in the order of the file, which is that of the folds.
         folds: Number of folds.
+        people: Whose each face is, numbered; shape n. None where the set does not say.
     """
 
     name: str
@@ -28,6 +29,7 @@ class PairSet:
     second: Int[np.ndarray, " p"]
     same: Bool[np.ndarray, " p"]
     folds: int = 10
+    people: Int[np.ndarray, " n"] | None = None
 
     @cached_property
     def digest(self) -> str:

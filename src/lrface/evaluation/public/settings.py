@@ -16,6 +16,8 @@ class PairSettings(Settings):
     small: Literal["second", "both"] = Field(default="second", description="which faces of a pair are shrunk")
     fars: tuple[float, ...] = Field(default=(1e-1, 1e-2, 1e-3), description="false accept rates for TAR")
     batch: int = Field(default=64, ge=1, description="faces per batch")
+    replicates: int = Field(default=1000, ge=100, description="bootstrap replicates over people, for gains over direct")
+    seed: int = Field(default=0, ge=0, description="seed of the bootstrap")
 
 
 class SearchSettings(Settings):

@@ -12,7 +12,7 @@ from lrface.config import VerifySettings
 from lrface.data.aligner import Aligner
 from lrface.errors import ConfigError
 from lrface.evaluation.arms import Arm
-from lrface.evaluation.conditions import conditions
+from lrface.evaluation.conditions import conditions, described
 from lrface.evaluation.public.opening import find_sets, read_set
 from lrface.evaluation.public.pairs import evaluate_pairs
 from lrface.evaluation.public.pictures import Align
@@ -26,7 +26,7 @@ from lrface.images.sizes import FACE_SIZE
 from lrface.jobs.assessment import arms_of, load_networks
 from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, AnyRecogniser
-from lrface.jobs.rival import rival_of, with_rival
+from lrface.jobs.rival import direct_arm, rival_of, with_rival
 from lrface.jobs.stage import copy_out, stage
 from lrface.tracking.lineage import run_lineage
 from lrface.tracking.names import clean_key
@@ -68,7 +68,7 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
         for name, found in sets.items():
             rows = len(found.faces) if isinstance(found, PairSet) else found.pictures
             work.run.log_dataset(name, found.digest, source=name, rows=rows, context="test")
-            records += _measured(found, arms, settings, context)
+            records += _measured(found, arms, settings, context, direct_arm(arms, rival))
         records = with_published(records, _networks(arms, recognisers), FACE_SIZE)
         networks = with_rival([*recognisers, *resolvers], rival)
         report = make_public_report(
@@ -153,7 +153,11 @@ def _align(settings: VerifySettings) -> Align | None:
 
 
 def _measured(
-    found: PairSet | SearchSet, arms: Sequence[Arm], settings: VerifySettings, context: Context
+    found: PairSet | SearchSet,
+    arms: Sequence[Arm],
+    settings: VerifySettings,
+    context: Context,
+    direct: Arm | None,
 ) -> list[PublicRecord]:
     with context.terminal.progress(f"verify {found.name}") as progress:
         if isinstance(found, SearchSet):
@@ -169,6 +173,7 @@ def _measured(
             settings=settings.pairs,
             device=context.device,
             progress=progress,
+            direct=direct,
         )
 
 
@@ -193,5 +198,6 @@ def _about(found: PairSet | SearchSet, settings: VerifySettings) -> str:
     flip = ", mirror images added" if settings.pairs.flip else ""
     small = "both faces of a pair" if settings.pairs.small == "both" else "the second face of each pair"
     return (
-        f"{len(found.same)} pairs in {found.folds} folds, {small} made small ({settings.degradation}){flip}, {digest}"
+        f"{len(found.same)} pairs in {found.folds} folds, {small} made small ({settings.degradation}: "
+        f"{described(settings.degradation)}){flip}, {digest}"
     )
