@@ -3,7 +3,11 @@
 import json
 import subprocess
 import sys
+import tarfile
+from argparse import Namespace
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LOOPS = ["embed", "stage 1", "stage 2", "dsr pixel", "dsr real", "dsr full", "evaluate"]
@@ -27,3 +31,76 @@ def test_every_loop_runs_against_its_limit(tmp_path):
     table = (tmp_path / "latest.md").read_text()
     for name in ("load", "augment", "degrade", "log", "5 epochs of the head", "PSNR and SSIM"):
         assert f" {name} " in table, f"no time was taken of {name}"
+
+
+@pytest.fixture
+def lfw(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import lfw
+
+    return lfw
+
+
+def listed(folder, folds=3, each=2):
+    lines = [f"A{fold}\t1\t{number}" for fold in range(folds) for number in range(2 * each)]
+    (folder / "pairs.txt").write_text("\n".join([f"{folds}\t{each}", *lines]) + "\n")
+    return folder
+
+
+def test_some_folds_are_a_list_of_their_own(lfw, tmp_path):
+    source = listed(tmp_path)
+
+    found = lfw.some_folds(source, "2-3", tmp_path / "out").read_text().splitlines()
+
+    assert found[0] == "2\t2"
+    assert found[1:] == [f"A{fold}\t1\t{number}" for fold in (1, 2) for number in range(4)]
+    assert lfw.some_folds(source, None, tmp_path) == source
+
+
+@pytest.mark.parametrize("folds", ["2", "0-2", "2-4", "3-2"])
+def test_folds_that_are_not_there_are_refused(lfw, tmp_path, folds):
+    with pytest.raises(SystemExit, match="expected two folds or more"):
+        lfw.some_folds(listed(tmp_path), folds, tmp_path / "out")
+
+
+def test_tars_are_unpacked_side_by_side_and_once(lfw, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        (tmp_path / "train" / name / "1.txt").write_text(name)
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as archive:
+            archive.add(tmp_path / "train" / name, f"train/{name}")
+    tars = [tmp_path / "one.tar", tmp_path / "two.tar"]
+
+    found = lfw.unpacked(tars, tmp_path / "out")
+    (found / "kept").touch()
+
+    assert {path.name for path in found.iterdir()} == {"one", "two", "kept"}
+    assert (lfw.unpacked(tars, tmp_path / "out") / "kept").exists()
+    assert lfw.unpacked([tmp_path / "train"], tmp_path / "out") == tmp_path / "train"
+    with pytest.raises(SystemExit, match="files that are there"):
+        lfw.unpacked([tmp_path / "none"], tmp_path / "out")
+
+
+def test_the_table_has_the_mean_of_the_seeds_and_the_pair_over_direct(lfw, tmp_path):
+    def record(arm, size, metric, value, low=None, high=None):
+        return {"arm": arm, "size": size, "metric": metric, "value": value, "low": low, "high": high, "n": 600}
+
+    for seed, accuracy in ((0, 0.80), (1, 0.84)):
+        folder = tmp_path / f"seed{seed}" / "clean"
+        folder.mkdir(parents=True)
+        records = [
+            record("bicubic-direct", 8, "accuracy", 0.80),
+            record("dsr_cycle-finetuned", 8, "accuracy", accuracy),
+            record("dsr_cycle-finetuned", 8, "accuracy_over_direct", accuracy - 0.8, accuracy - 0.82, accuracy - 0.78),
+            record("hr-direct", 112, "accuracy", 0.99),
+        ]
+        (folder / "metrics.json").write_text(json.dumps(records))
+
+    text, _ = lfw.lfw_figures.told(
+        [tmp_path / "seed0", tmp_path / "seed1"], Namespace(conditions=["clean", "blur"], verify=[])
+    )
+
+    assert "| **DSR cycle, finetuned: the pair** | 82.0 ±2.8 |" in text
+    assert "| accuracy | +2.0 (+0.0 to +4.0) |" in text
+    assert "direct 99.0 ±0.0" in text
+    assert "blur" not in text

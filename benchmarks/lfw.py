@@ -1,0 +1,200 @@
+"""Does the pair beat the recogniser that needs no super-resolver? LFW, from the files to the table and the picture.
+
+    python benchmarks/lfw.py --train train_1.tar train_2.tar --lfw lfw_dev.tar --edgeface edgeface_xxs.pt --out FOLDER
+    python benchmarks/lfw.py ... --plan                     # what it will take, and nothing else
+    python benchmarks/lfw.py ... --folds 1-5 --seeds 0 1 2  # some folds of the list, several trainings
+    python benchmarks/lfw.py ... --preset many --device cuda --set train_dsr.loop.epochs=20 order=from_direct
+
+`--train` is a folder with a folder of pictures for each person, tars of one, or a pack; `--lfw` a folder with
+`pairs.txt` and `NAME/NAME_0001.jpg`, a tar of it, or insightface's `lfw.bin`; both aligned to 112 x 112. Nobody of LFW
+may be in the training. Everything is done by the ordinary commands, `prepare`, `main` with `direct=true`, and `verify`,
+in a copy of the project for each seed; the same call goes on where a stopped one was. One face of a pair is HR, the
+other made small by antialiased bicubic after alignment; `--verify pairs.small=both` makes both small.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import lfw_figures
+import lfw_plan
+
+from lrface.errors import LrfaceError
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("MLproject", "conda.yaml", "conf", "src")
+PREPARE = (
+    "data.read.align.mode=none",
+    "data.splits.val_subjects=24",
+    "data.splits.test_subjects=2",
+    "data.checks.errors=[constant]",
+)
+DIRECT = "models:/edgeface@direct"
+PAIRS = "models:/edgeface@pretrained,models:/edgeface@finetuned"
+RESOLVERS = "models:/dsr@baseline,models:/dsr@cycle"
+
+
+def unpacked(sources: list[Path], out: Path) -> Path:
+    """The folder, file or pack that is meant; tars are unpacked side by side, once."""
+    if any(not source.exists() for source in sources):
+        sys.exit(f"got {', '.join(map(str, sources))}; expected files that are there; correct the path")
+    if len(sources) == 1 and not (sources[0].is_file() and tarfile.is_tarfile(sources[0])):
+        return sources[0].resolve()
+    done = out / "unpacked"
+    said = "\n".join(f"{source.resolve()} {source.stat().st_size}" for source in sources)
+    if not done.is_file() or done.read_text() != said:
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        for source in sources:
+            with tarfile.open(source) as archive:
+                archive.extractall(out, filter="data")
+        done.write_text(said)
+    inner = [path for path in out.iterdir() if path.is_dir()]
+    return inner[0] if len(inner) == 1 else out
+
+
+def some_folds(lfw: Path, folds: str | None, out: Path) -> Path:
+    """A list with some folds of `pairs.txt` alone; the source itself where all are wanted."""
+    if folds is None:
+        return lfw
+    if not (lfw / "pairs.txt").is_file():
+        sys.exit(f"--folds: got {lfw}; expected a folder with pairs.txt; leave --folds out, or give such a folder")
+    head, *lines = (lfw / "pairs.txt").read_text().strip().splitlines()
+    first, _, last = folds.partition("-")
+    wanted = range(int(first) - 1, int(last or first))
+    numbers = [int(word) for word in head.split()]
+    if len(numbers) != 2 or not (0 <= wanted.start < wanted.stop <= numbers[0]) or len(wanted) < 2:
+        sys.exit(f"--folds: got {folds} of a list that begins {head!r}; expected two folds or more of it, as 1-5")
+    size = 2 * numbers[1]
+    kept = [line for fold in wanted for line in lines[fold * size : (fold + 1) * size]]
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / f"{lfw.name}_{folds}.txt"
+    target.write_text("\n".join([f"{len(wanted)}\t{numbers[1]}", *kept]) + "\n")
+    return target
+
+
+class Project:
+    """A copy of the project, in which the jobs of one seed run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not (folder / "mlruns").is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for part in PARTS:
+                (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, folder / part)
+            (folder / "mlruns").mkdir()
+
+    def job(self, step: str, name: str, words: list[str], result: Path | None = None) -> None:
+        """Run a job unless the same was run to its end; a stopped one goes on."""
+        mark, said = self.folder / f"{step}.done", json.dumps([name, *words])
+        if mark.is_file() and mark.read_text() == said and (result is None or result.exists()):
+            print(f"{step}: done before", flush=True)
+            return
+        mark.unlink(missing_ok=True)
+        started = time.monotonic()
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+        with (self.folder / f"{step}.log").open("ab") as log:
+            ended = subprocess.run(  # noqa: S603
+                [sys.executable, "-m", f"lrface.jobs.{name}", *words],
+                cwd=self.folder,
+                env=kept | {"PYTHONPATH": str(self.folder / "src")},
+                stdout=log,
+                stderr=log,
+                check=False,
+            )
+        if ended.returncode:
+            last = (self.folder / f"{step}.log").read_text(errors="replace").strip().splitlines()[-1:]
+            sys.exit(f"{step}: ended with {ended.returncode}: {' '.join(last)} (all of it in {self.folder / step}.log)")
+        mark.write_text(said)
+        print(f"{step}: {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
+
+
+def prepared(given: argparse.Namespace) -> Path:
+    source = unpacked(given.train, given.out / "train")
+    if (source / "pack.json").is_file():
+        return source
+    pack: Path = given.out / "pack"
+    words = ["--data", "folder", "--source", str(source), "--overrides", " ".join(given.prepare), "--out", str(pack)]
+    Project(given.out / "prepare").job("prepare", "prepare", words, pack / "pack.json")
+    return pack
+
+
+def trained(given: argparse.Namespace, pack: Path, seed: int) -> Project:
+    project = Project(given.out / f"seed{seed}")
+    project.job("main", "main", lfw_plan.main_words(given, pack, seed))
+    return project
+
+
+def verified(given: argparse.Namespace, project: Project, lfw: Path, images: Path) -> None:
+    """Every arm of the project under every condition, and the judge's where one is named."""
+    arms = {"": (PAIRS, f"direct={DIRECT}")}
+    if given.judge:
+        arms["-judge"] = (str(given.judge.resolve()), "direct=none")
+    sizes = ",".join(map(str, given.sizes))
+    for condition in given.conditions:
+        for suffix, (recognisers, direct) in arms.items():
+            step, out = f"verify-{condition}{suffix}", project.folder / f"{condition}{suffix}"
+            words = ["--source", str(lfw), "--edgeface", recognisers, "--dsr", RESOLVERS, "--device", given.device]
+            overrides = [f"sizes=[{sizes}]", f"degradation={condition}", direct, *given.verify]
+            if lfw.suffix == ".txt":
+                words += ["--kind", "lfw"]
+                overrides.append(f"images='{images}'")
+            words += ["--out", str(out), "--overrides", " ".join(overrides)]
+            project.job(step, "verify", words, out / "metrics.json")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", type=Path, nargs="+", required=True, help="folder of people, tars of it, or a pack")
+    parser.add_argument("--lfw", type=Path, required=True, help="folder with pairs.txt, a tar of it, or a .bin")
+    parser.add_argument("--edgeface", type=Path, required=True, help="weights to start from")
+    parser.add_argument("--out", type=Path, required=True, help="folder for projects, table and picture")
+    parser.add_argument("--preset", default="real", help="of `main`")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", default=[], help="overrides of `main`")
+    parser.add_argument("--prepare", metavar="KEY=VALUE", nargs="+", default=list(PREPARE), help="of `prepare`")
+    parser.add_argument("--verify", metavar="KEY=VALUE", nargs="+", default=[], help="of `verify`: pairs.small=both")
+    parser.add_argument("--folds", help="some folds of pairs.txt: 1-5; none: all of it")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8, 12, 16, 24])
+    parser.add_argument("--conditions", nargs="+", default=["clean"], help="clean, misaligned, blur, noise, jpeg, all")
+    parser.add_argument("--judge", type=Path, help="ONNX recogniser of others, which took no part in the training")
+    parser.add_argument("--plan", action="store_true", help="say what it will take and end")
+    parser.add_argument("--table", action="store_true", help="table and picture of the seeds that are done")
+    return parser.parse_args()
+
+
+def main() -> int:
+    given = arguments()
+    given.out = given.out.resolve()
+    given.out.mkdir(parents=True, exist_ok=True)
+    images = unpacked([given.lfw], given.out / "lfw")
+    lfw = some_folds(images, given.folds, given.out)
+    if not given.table:
+        print("\n".join(lfw_plan.before(given)), flush=True)
+        pack = prepared(given)
+        try:
+            print("\n".join(lfw_plan.plan(given, pack)), flush=True)
+        except LrfaceError as error:
+            sys.exit(str(error))
+        if given.plan:
+            return 0
+        for seed in given.seeds:
+            verified(given, trained(given, pack, seed), lfw, images)
+    text, picture = lfw_figures.told([given.out / f"seed{seed}" for seed in given.seeds], given)
+    (given.out / "lfw.md").write_text(text)
+    picture.savefig(given.out / "lfw.png", metadata={"Software": None})
+    print(text)
+    print(f"{given.out / 'lfw.md'}, {given.out / 'lfw.png'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
