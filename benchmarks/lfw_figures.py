@@ -167,5 +167,6 @@ def _picture(found: pd.DataFrame, condition: str) -> Figure:
         axes.minorticks_off()
         axes.grid(color="#dddddd", linewidth=0.7)
         axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=9)
     return figure
