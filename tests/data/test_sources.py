@@ -12,7 +12,7 @@ from lrface.data.flat import FlatSource
 from lrface.data.layouts import PairsSource, SplitsSource
 from lrface.data.listed import ListSource
 from lrface.data.prepare import prepare
-from lrface.data.recordio import RecordSource
+from lrface.data.recordio import RecordSource, _agrees
 from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, SplitSettings
 from lrface.data.source import Report
 from lrface.data.torchvision_sets import CelebaSource, LfwSource
@@ -300,6 +300,52 @@ def test_a_record_file_reads_back_exactly(tmp_path, faces, header):
     assert source.count() == 6
     assert [face.subject for face in found] == list(map(str, labels))
     assert np.array_equal(np.stack([face.pixels for face in found]), faces[:6])
+
+
+@pytest.mark.parametrize(
+    ("header", "people", "lines", "note"),
+    [
+        ((7, 10), 3, 10, ""),
+        ((6, 9), 3, 9, "the header of train.rec promises 5 images, and there are 6, which were read"),
+        ((8, 11), 3, 11, "the header of train.rec promises 7 images, and there are 6, which were read"),
+        ((60, 63), 3, 63, "the header of train.rec promises 59 images, and there are 6, which were read"),
+        ((7, 10), 3, 4, "train.idx names 4 records, and the header of train.rec 10"),
+        ((7, 10), 0, 7, "train.rec ends without its list of people: it may have been cut off"),
+        ((7, 7), 0, 7, ""),
+        (None, 0, 6, ""),
+        (None, 0, 5, "train.idx promises 5 images, and there are 6, which were read"),
+        (None, 0, None, ""),
+    ],
+)
+def test_what_promises_a_number_holds_it_or_is_told(tmp_path, faces, header, people, lines, note):
+    """What is there is read, all of it."""
+    records = [record([float(value) for value in header])] if header else []
+    records += [record([float(number // 2), 0.0], encoded(faces[number])) for number in range(6)]
+    records += [record([1.0 + 2 * person, 3.0 + 2 * person]) for person in range(people)]
+    (tmp_path / "train.rec").write_bytes(b"".join(records))
+    if lines is not None:
+        (tmp_path / "train.idx").write_text("0\t0\n" * lines)
+    found, report = read(RecordSource(tmp_path, READ))
+    assert len(found) == 6
+    assert np.array_equal(np.stack([face.pixels for face in found]), faces[:6])
+    assert (note in report.notes) if note else report.notes == []
+
+
+def test_float32_holds_no_odd_number_above_16777216():
+    for images in (17_091_657, 16_777_217, 33_554_435):
+        assert _agrees(images, float(np.float32(images + 1)) - 1)
+    assert not _agrees(17_091_650, float(np.float32(17_091_658)) - 1)
+    assert not _agrees(16_777_000, 16_777_001.0)
+
+
+def test_an_empty_image_is_not_the_list_of_people(tmp_path, faces):
+    records = [record([4.0, 5.0]), record([0.0, 0.0], encoded(faces[0])), record([0.0, 0.0])]
+    records += [record([1.0, 0.0], encoded(faces[1])), record([1.0, 4.0])]
+    (tmp_path / "train.rec").write_bytes(b"".join(records))
+    found, report = read(RecordSource(tmp_path, SKIP))
+    assert len(found) == 2
+    assert report.skipped() == {"empty": 1}
+    assert report.notes == []
 
 
 def test_an_image_that_holds_the_magic_number(tmp_path, faces):

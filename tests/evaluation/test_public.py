@@ -209,6 +209,36 @@ def test_pairs_that_are_none_are_refused(lfw, text, got):
         read_lfw_pairs(lfw / "absent.txt", lfw / "lfw")
 
 
+@pytest.mark.parametrize(
+    ("head", "note"),
+    [
+        ("10 1", ""),
+        ("10\t1", ""),
+        ("10", ""),
+        (
+            "10 300",
+            "10 x 300 pairs of each kind; there are 10 of one person and 10 of two, and these are read",
+        ),
+        ("9 1", "promises 9 x 1 pairs of each kind; there are 10 of one person and 10 of two"),
+        ("20", "promises 1 x 20 pairs"),
+        ("2 5", "promises 2 x 5 pairs of each kind; fold 1 has 10 of one person"),
+    ],
+)
+def test_the_first_line_of_a_list_holds_what_it_promises_or_is_told(lfw, head, note):
+    lines = (lfw / "pairs.txt").read_text().splitlines()
+    genuine = [line for line in lines[1:] if len(line.split()) == 3]
+    impostor = [line for line in lines[1:] if len(line.split()) == 4]
+    assert len(genuine) == len(impostor) == 10
+    dealt = [line for both in zip(genuine, impostor, strict=True) for line in both]
+    body = [*genuine, *impostor] if head == "2 5" else dealt
+    (lfw / "pairs.txt").write_text("\n".join([head, *body]) + "\n")
+    notes = []
+    pairs = read_lfw_pairs(lfw / "pairs.txt", lfw / "lfw", notes=notes)
+    assert pairs.same.tolist() == [len(line.split()) == 3 for line in body]
+    assert len(notes) == bool(note)
+    assert not note or note in notes[0]
+
+
 def table_of(folder, faces, order):
     for number, face in enumerate(faces):
         written(folder / f"{number}.png", face)
@@ -245,6 +275,53 @@ def test_tables_that_are_none_are_refused(tmp_path, faces, text, got):
     (inner / "pairs.csv").write_text(text)
     with pytest.raises(EvaluationError, match=got):
         read_pair_table(inner / "pairs.csv", inner)
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("0.png,1.png,1\n0.png,2.png,0", ""),
+        ("file1, file2, same\n0.png, 1.png, 1\n0.png ,2.png,0", ""),
+        ("0.png,1.png,1.0\n0.png,2.png,0.0", "2 flags are written 1.0 or 0.0"),
+        ("0.png,1.png,True\n0.png,2.png,False", ""),
+        ("0.png,1.png,1,\n0.png,2.png,0,", "2 lines end in a comma"),
+        ("below\\0.png,1.png,1\n0.png,2.png,0", "1 paths have backslashes"),
+    ],
+)
+def test_tables_as_people_have_them_are_read_and_told(tmp_path, faces, text, note):
+    table_of(tmp_path, faces[:3], [])
+    written(tmp_path / "below" / "0.png", faces[0])
+    (tmp_path / "pairs.csv").write_text(text)
+    notes = []
+    pairs = read_pair_table(tmp_path / "pairs.csv", tmp_path, notes=notes)
+    assert sorted(pairs.same.tolist()) == [False, True]
+    assert len(notes) == bool(note)
+    assert not note or note in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ("0.png;1.png;1", "columns apart by semicolons"),
+        ("a;b;same\n0.png;1.png;1", "columns apart by semicolons"),
+        ("0.png\t1.png\t1", "columns apart by tabs"),
+        ("same,a,b\n1,0.png,1.png", "under the head 'same,a,b'"),
+        ("0.png,1.png,same person", r"'0\.png,1\.png,same person'.*expected file,file,1 or 0"),
+        ("C:\\faces\\0.png,1.png,1", r"no picture C:\\faces\\0\.png.*have slashes"),
+    ],
+)
+def test_tables_that_mean_something_else_say_what_they_have(tmp_path, faces, text, got):
+    table_of(tmp_path, faces[:3], [])
+    (tmp_path / "pairs.csv").write_text(text)
+    with pytest.raises(EvaluationError, match=got):
+        read_pair_table(tmp_path / "pairs.csv", tmp_path)
+
+
+def test_a_set_with_a_flag_too_few_says_how_many(tmp_path):
+    path = tmp_path / "lfw.bin"
+    path.write_bytes(pickle.dumps(([b"a", b"b", b"c", b"d"], [True])))
+    with pytest.raises(EvaluationError, match="got 4 pictures for 1 flags; expected two pictures per flag, 2"):
+        read_verification_bin(path)
 
 
 def test_sets_are_found_by_their_files(lfw, pair_bin, tmp_path, faces):

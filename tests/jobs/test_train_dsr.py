@@ -25,6 +25,16 @@ def test_a_finetuned_supervisor_makes_a_cycle(job, project):
     assert project.run("train_dsr cycle").data.params["loss.l1"] == "2.0"
 
 
+def test_no_epochs_move_no_alias(job, project):
+    before = project.registry()["dsr"]
+
+    ended = job("train_dsr", *SMALL[:2], "--epochs", "0", "--edgeface", "models:/edgeface@pretrained")
+
+    assert ended.code == 0, ended.err
+    assert project.registry()["dsr"] == (before[0] + 1, before[1])
+    assert "warning: untrained: " in ended.out
+
+
 def test_epochs_alone_leave_the_documented_defaults(job, project):
     """A parameter must not bring its group back to other values than the job's own."""
     line = job("train_dsr", "--epochs", "-3").refused()

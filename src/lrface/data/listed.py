@@ -11,6 +11,7 @@ Columns: ``path`` (relative to the table's folder unless another root is given) 
 the landmarks ``x1, y1 ... x5, y5`` (eyes, nose tip, mouth corners, pixels, left of the picture first).
 """
 
+import os
 from collections.abc import Generator, Iterator
 from itertools import repeat
 from pathlib import Path
@@ -18,11 +19,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from lrface.data.files import FileReader, ImageFile, check_root, paths_of
+from lrface.data.listed_paths import readable_paths
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Report, SourceFace
+from lrface.data.table import check_columns, numbers, read_table, texts, whole_numbers
 from lrface.errors import DataError
 from lrface.spelling import check_spelling
 
@@ -39,13 +41,20 @@ class ListSource:
         root: The folder that paths are relative to; the table's own where None.
 
     Raises:
-        DataError: The table is missing, no table, lacks a column, is empty, or names a file twice.
+        DataError: The table is missing, no table, lacks a column, is empty, names a file twice, or names none that is
+            there.
     """
 
     def __init__(self, table: Path | str, settings: ReadSettings, root: Path | str | None = None) -> None:
         self.table = Path(table)
-        self.rows = _read_table(self.table)
+        self._notes: list[str] = []
+        self.rows = _read_list(self.table, self._notes)
         self.root = check_root(Path(root) if root is not None else self.table.parent, "folder of the list")
+        what = f"list {self.table}"
+        for name in ("path", "vlr"):
+            if name in self.rows.columns:
+                self.rows[name] = readable_paths(list(self.rows[name]), self.root, what, self._notes)
+        _check_double(list(self.rows["path"]), what)
         self._reader = FileReader(settings)
 
     def describe(self) -> dict[str, Any]:
@@ -67,7 +76,9 @@ class ListSource:
 
     def items(self, report: Report) -> Generator[SourceFace, None, None]:
         """Yields the faces in the order of the table."""
-        return self._reader.read(self._files(), report)
+        for line in self._notes:
+            report.note(f"{self.table.name}: {line}")
+        yield from self._reader.read(self._files(), report)
 
     def _files(self) -> Iterator[ImageFile]:
         points = self.rows[_LANDMARKS].to_numpy().reshape(-1, 5, 2) if "x1" in self.rows.columns else None
@@ -91,49 +102,36 @@ def _is_plain(path: str) -> bool:
     return not ("//" in path or "./" in path or "\\" in path or path.endswith(("/", ".")))
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def _read_list(path: Path, notes: list[str]) -> pd.DataFrame:
     what = f"list {path}"
-    if not path.is_file():
-        raise DataError(what, got="no such file", expected="a CSV or Parquet file", remedy="correct the path")
-    texts = ["path", "subject", *_OPTIONAL]
-    try:
-        if path.suffix.lower() == ".parquet":
-            rows = pd.read_parquet(path)
-        else:
-            # All text: a subject 007 is not 7, and one named NA is somebody.
-            rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, OSError, pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(
-            what, got=f"no table ({error})", expected="CSV or Parquet", remedy="correct the file"
-        ) from error
-    missing = [name for name in ("path", "subject") if name not in rows.columns]
-    if "x1" in rows.columns:
-        missing += [name for name in _LANDMARKS if name not in rows.columns]
-    if missing or rows.empty:
-        got = f"no column {', '.join(missing)}" if missing else "no rows"
-        raise DataError(what, got=got, expected="columns path and subject, and a row per image", remedy="add them")
-    rows = _typed(rows, [name for name in texts if name in rows.columns], what)
-    double = rows["path"][rows["path"].duplicated()]
+    rows = read_table(path, what, notes)
+    marked = [name for name in _LANDMARKS if name in rows.columns]
+    check_columns(rows, ["path", "subject", *(_LANDMARKS if marked else ())], what)
+    columns: dict[str, Any] = {
+        name: texts(rows, name, what, notes, needed=name in ("path", "subject"))
+        for name in ("subject", *_OPTIONAL)
+        if name in rows.columns
+    }
+    # A path may begin or end in a space; whether it does, its file says.
+    columns["path"] = [str(value) for value in rows["path"]]
+    texts(rows, "path", what, [], needed=True)
+    columns["subject"] = whole_numbers(columns["subject"], "subject", notes)
+    found = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    if marked:
+        points = numbers(rows, _LANDMARKS, what)
+        gaps = np.isnan(points).sum(axis=1)
+        partly = np.flatnonzero((gaps > 0) & (gaps < len(_LANDMARKS)))
+        if len(partly):
+            got = f"{len(partly)} rows with some landmarks and not all, the first {columns['path'][partly[0]]}"
+            raise DataError(what, got=got, expected="ten numbers or none", remedy="fill them in, or empty them")
+        found[_LANDMARKS] = points
+    check_spelling(sorted(set(found["subject"])), what)
+    return found
+
+
+def _check_double(paths: list[str], what: str) -> None:
+    plain = pd.Series([path if _is_plain(path) else os.path.normpath(path) for path in paths])
+    double = plain[plain.duplicated()]
     if len(double):
         got = f"{len(double)} paths twice, the first {double.iloc[0]}"
         raise DataError(what, got=got, expected="each path once", remedy="remove the double rows")
-    check_spelling(sorted(set(rows["subject"])), what)
-    return rows
-
-
-def _typed(rows: pd.DataFrame, texts: list[str], what: str) -> pd.DataFrame:
-    rows = rows.copy()
-    for name in texts:
-        empty = rows[name].isna() | (rows[name].astype(str).str.strip() == "")
-        if name in ("path", "subject") and empty.any():
-            got = f"an empty {name} in row {int(np.flatnonzero(empty)[0]) + 1}"
-            raise DataError(what, got=got, expected="a path and a subject in each row", remedy="fill it in")
-        values = [None if nothing else str(value) for value, nothing in zip(rows[name], empty, strict=True)]
-        rows[name] = pd.Series(values, index=rows.index, dtype=object)
-    if "x1" in rows.columns:
-        try:
-            for name in _LANDMARKS:
-                rows[name] = pd.to_numeric(rows[name].replace("", None)).astype(float)
-        except (ValueError, TypeError) as error:
-            raise DataError(what, got=f"landmarks: {error}", expected="numbers", remedy="correct them") from error
-    return rows

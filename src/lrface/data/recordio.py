@@ -4,7 +4,9 @@ RecordIO as MXNet writes it, read directly: a record is the magic number, a word
 bits and a length in its lower 29, the payload, and zeros to a multiple of 4. A payload that holds the magic
 number itself is cut there into parts (flags 1, 2, 3). The payload begins with an image header: flag
 (uint32), label (float32), two ids (uint64 each); where the flag is not 0 it counts the float32 labels that
-follow. In insightface's files the labels of record 0 say where the images end and the list of people begins.
+follow. In insightface's files the labels of record 0 say where the images end and the list of people begins, and where
+that ends: as float32, which above 16,777,216 holds no odd number. So where the images end the records themselves say:
+those of people have two labels and no content.
 """
 
 import struct
@@ -24,6 +26,8 @@ from lrface.errors import DataError
 _MAGIC = struct.pack("<I", 0xCED7230A)
 _WORD = struct.Struct("<I")
 _HEADER = struct.Struct("<IfQQ")
+_EXACT = 1 << 24
+"""From here on float32 holds no odd number."""
 _LARGEST_RECORD = 1 << 26
 
 
@@ -64,7 +68,7 @@ class RecordSource:
         if first is None:
             raise _damaged(self.path, 0, "an empty file")
         # A plain record file, without insightface's header, begins with an image.
-        self._images = int(first.labels[0]) - 1 if not first.content and len(first.labels) > 1 else None
+        self._header = first.labels if not first.content and len(first.labels) > 1 else None
 
     def describe(self) -> dict[str, Any]:
         """Names the kind, the file's own name and what decides about the pixels."""
@@ -80,30 +84,63 @@ class RecordSource:
 
     def count(self) -> int | None:
         """Gives the number of images where the header says it, or else the index beside the file."""
-        if self._images is not None:
-            return self._images
+        return int(self._header[0]) - 1 if self._header is not None else self._index_lines()
+
+    def items(self, report: Report) -> Generator[SourceFace, None, None]:
+        """Yields the faces in the order of the file; the subject is the label.
+
+        All images that are there, whatever header and index promise; where these say something else, that is told.
+        """
+        lines = self._index_lines()
+        if self._header is not None and lines is not None and not _agrees(lines, float(self._header[1])):
+            report.note(
+                f"{self.path.with_suffix('.idx').name} names {lines} records, and the header of {self.path.name}"
+                f" {self._header[1]:.0f}"
+            )
+        yield from self._reader.read(self._files(report, lines), report)
+
+    def _index_lines(self) -> int | None:
         index = self.path.with_suffix(".idx")
         if not index.is_file():
             return None
         with index.open("rb") as lines:
             return sum(1 for line in lines if line.strip())
 
-    def items(self, report: Report) -> Generator[SourceFace, None, None]:
-        """Yields the faces in the order of the file; the subject is the label."""
-        return self._reader.read(self._files(), report)
-
-    def _files(self) -> Iterator[ImageFile]:
+    def _files(self, report: Report, lines: int | None) -> Iterator[ImageFile]:
+        images = 0
         with self.path.open("rb") as file:
             for number, record in enumerate(read_records(file, self.path)):
-                if self._images is not None:
-                    if number == 0:
-                        continue
-                    if number > self._images:
-                        return  # the list of people follows
+                if self._header is not None and number == 0:
+                    continue
+                if _is_list(record):
+                    break  # the list of people
+                images += 1
                 subject = f"{record.labels[0]:.0f}"
                 yield ImageFile(f"{subject}/{number}", subject, partial(_content, record))
-            if self._images is not None and number < self._images:
-                raise _damaged(self.path, file.tell(), f"an end after {number} of {self._images} images")
+            else:
+                if self._header is not None and self._header[1] > self._header[0]:
+                    report.note(f"{self.path.name} ends without its list of people: it may have been cut off")
+        if not images:
+            raise _damaged(self.path, self.path.stat().st_size, f"an end after 0 of {self.count() or 'its'} images")
+        if self._header is not None:
+            promised, by = float(self._header[0]) - 1, f"the header of {self.path.name}"
+        else:
+            promised, by = float(images if lines is None else lines), self.path.with_suffix(".idx").name
+        if not _agrees(images, promised):
+            report.note(f"{by} promises {promised:.0f} images, and there are {images}, which were read")
+
+
+def _agrees(count: int, promised: float) -> bool:
+    """Whether a count is the one that a float32 stands for, which above 2^24 may be another one nearby."""
+    return abs(count - promised) <= (float(np.spacing(np.float32(promised))) if promised >= _EXACT else 0)
+
+
+def _is_list(record: Record) -> bool:
+    """Whether a record says from where to where others stand, as those of people do.
+
+    An image that is empty has its label and a 0.
+    """
+    return not record.content and len(record.labels) > 1 and bool(record.labels[1] > record.labels[0])
 
 
 def read_records(file: BinaryIO, path: Path) -> Iterator[Record]:

@@ -46,7 +46,10 @@ def make_pack(data: DataSettings, context: Context) -> tuple[Pack, Summary | Non
     pack = _made_before(target, context)
     if pack is not None:
         context.terminal.line(f"prepare: {target.name} is of the same files and settings, and is taken")
-        for told in pack.info.made.get("summary", {}).get("findings", ()):
+        summary = pack.info.made.get("summary", {})
+        for line in summary.get("notes", ()):
+            context.terminal.line(f"prepare: {line}")
+        for told in summary.get("findings", ()):
             words = told_again(told["message"], told["examples"], told["count"])
             context.terminal.finding(told["severity"], told["kind"], words, told.get("remedy", ""))
         return pack, None

@@ -1,6 +1,9 @@
 """How many faces a network has been shown: what makes two arms comparable."""
 
-from lrface.tracking.names import VersionTag
+from collections.abc import Mapping
+
+from lrface.jobs.context import Context
+from lrface.tracking.names import Alias, VersionTag
 from lrface.tracking.versions import ModelVersion
 from lrface.training.module import Outcome, TrainingModule
 
@@ -18,3 +21,18 @@ def seen_tags(training: TrainingModule, outcome: Outcome, start: ModelVersion | 
 def seen_in_all(version: ModelVersion | None) -> int:
     """Faces that a version and those before it were shown by the jobs that made them."""
     return int(version.tags.get(VersionTag.FACES_IN_ALL, "0")) if version is not None else 0
+
+
+def may_be_named(seen: Mapping[str, int], alias: Alias, context: Context) -> bool:
+    """Whether an alias may move to what a training has made: not where it was shown no face, as with no epochs.
+
+    Args:
+        seen: As `seen_tags` gives it.
+        alias: The alias.
+        context: Whether this job names what it makes at all, and the terminal.
+    """
+    if context.names and not seen[VersionTag.FACES_SEEN.value]:
+        cause = f"this network was shown no face here, and is registered without the alias {alias}, which stays"
+        context.terminal.finding("warning", "untrained", cause, "give it epochs")
+        return False
+    return context.names

@@ -74,7 +74,10 @@ def read_verification_bin(path: Path, folds: int = 10) -> PairSet:
     if not (isinstance(found, tuple | list) and len(found) == 2):
         raise broken(what, f"a {type(found).__name__}", "(pictures, flags)", FROM)
     pictures, flags = found
-    shaped = isinstance(pictures, list) and isinstance(flags, list | tuple) and len(pictures) == 2 * len(flags)
+    if isinstance(pictures, list) and isinstance(flags, list | tuple) and len(pictures) != 2 * len(flags):
+        got = f"{len(pictures):,} pictures for {len(flags):,} flags"
+        raise broken(what, got, f"two pictures per flag, {2 * len(flags):,}", FROM)
+    shaped = isinstance(pictures, list) and isinstance(flags, list | tuple)
     if not shaped or not all(isinstance(picture, bytes) for picture in pictures):
         raise broken(what, "other content", "two encoded pictures per flag", FROM)
     if not 0 < len(pictures) <= MAX_PICTURES:

@@ -14,7 +14,8 @@ from lrface.evaluation.public.sets import PairSet
 
 MAX_LIST_BYTES = 64 << 20
 MAX_PICTURES = 100_000
-FLAGS = {"1": True, "true": True, "0": False, "false": False}
+FLAGS = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 Key = TypeVar("Key", tuple[str, int], Path)
 
@@ -84,7 +85,9 @@ def _picture_of(folder: Path, listed: dict[str, dict[str, tuple[Path, ...]]], na
     )
 
 
-def read_lfw_pairs(pairs: Path, folder: Path, align: Align | None = None, name: str | None = None) -> PairSet:
+def read_lfw_pairs(
+    pairs: Path, folder: Path, align: Align | None = None, name: str | None = None, notes: list[str] | None = None
+) -> PairSet:
     """Reads LFW-style pairs.txt with a folder of name/name_0001.jpg.
 
     The first line gives the number of folds and, after it, of pairs of each kind per fold (or the latter alone,
@@ -95,6 +98,7 @@ def read_lfw_pairs(pairs: Path, folder: Path, align: Align | None = None, name: 
         folder: The folder of the people's folders.
         align: Brings a photograph to 112 x 112; None where they are aligned already.
         name: What the set is called; None: as the list.
+        notes: Told where the list holds other numbers than its first line promises; what is there is read.
 
     Raises:
         EvaluationError: A missing file, a line that is no pair, a picture that is absent or not 112 x 112.
@@ -108,11 +112,30 @@ def read_lfw_pairs(pairs: Path, folder: Path, align: Align | None = None, name: 
     listed: dict[str, dict[str, tuple[Path, ...]]] = {}
     paths = {key: _picture_of(folder, listed, *key) for pair in wanted for key in pair}
     same = [one[0] == other[0] for one, other in wanted]
+    if notes is not None:
+        notes += _other_numbers(pairs.name, header, same)
     return _made(name or pairs.stem, wanted, paths, same, folds, align, [person for person, _ in paths])
 
 
+def _other_numbers(name: str, header: Sequence[str], same: Sequence[bool]) -> list[str]:
+    """Says where the pairs of each kind are not as many as the first line promises, in all or in a fold."""
+    folds, each = (int(header[0]), int(header[1])) if len(header) > 1 else (1, int(header[0]))
+    genuine, wanted = sum(same), folds * each
+    told = f"the first line of {name} promises {folds} x {each} pairs of each kind"
+    if (genuine, len(same) - genuine) != (wanted, wanted):
+        return [f"{told}; there are {genuine} of one person and {len(same) - genuine} of two, and these are read"]
+    parts = [sum(same[start : start + 2 * each]) for start in range(0, len(same), 2 * each)]
+    uneven = [number for number, part in enumerate(parts, start=1) if part != each]
+    return [f"{told}; fold {uneven[0]} has {parts[uneven[0] - 1]} of one person"] if uneven else []
+
+
 def read_pair_table(
-    table: Path, folder: Path, align: Align | None = None, name: str | None = None, folds: int = 10
+    table: Path,
+    folder: Path,
+    align: Align | None = None,
+    name: str | None = None,
+    folds: int = 10,
+    notes: list[str] | None = None,
 ) -> PairSet:
     """Reads a CSV of file, file, same (1 or 0), with or without a head line; paths start from the folder.
 
@@ -125,29 +148,70 @@ def read_pair_table(
         align: Brings a photograph to 112 x 112; None where they are aligned already.
         name: What the set is called; None: as the table.
         folds: Number of folds.
+        notes: Told what is read otherwise than it stands there.
 
     Raises:
         EvaluationError: A missing file, a line that is no pair, a picture that is absent or not 112 x 112.
     """
-    wanted, same = [], []
+    wanted: list[tuple[Path, Path]] = []
+    same: list[bool] = []
+    ends = backslashes = decimals = 0
     base = folder.resolve()
+    head = ""
     for number, row in enumerate(csv.reader(_lines(table)), start=1):
         fields = [field.strip() for field in row]
-        if not any(fields) or (number == 1 and fields[-1].lower() not in FLAGS):
+        if len(fields) == 4 and not fields[3]:
+            fields.pop()
+            ends += 1
+        if not any(fields):
+            continue
+        if not wanted and not head and fields[-1].lower() not in FLAGS and not _is_pair(fields, base):
+            head = ",".join(row)
+            _check_separator(table, head)
             continue
         if len(fields) != 3 or fields[2].lower() not in FLAGS:
-            raise broken(f"{table}, line {number}", repr(",".join(row)), "file,file,1 or 0", "mend the line")
-        paths = tuple((base / field).resolve() for field in fields[:2])
-        for path in paths:
+            _check_separator(table, ",".join(row))
+            got = repr(",".join(row)) + (f" under the head {head!r}" if head else "")
+            raise broken(f"{table}, line {number}", got, "file,file,1 or 0", "mend the line, or the order of columns")
+        paths = tuple(_picture_in(base, field) for field in fields[:2])
+        for path, field in zip(paths, fields, strict=False):
             if not path.is_file() or not path.is_relative_to(base):
-                raise broken(f"{table}, line {number}", f"no picture {path.name}", f"one in {folder}", "mend the line")
+                remedy = "mend the line: paths start from that folder and have slashes"
+                raise broken(f"{table}, line {number}", f"no picture {field}", f"one in {folder}", remedy)
+            backslashes += "\\" in field and path.name != field.rpartition("/")[2]
         wanted.append((paths[0], paths[1]))
         same.append(FLAGS[fields[2].lower()])
+        decimals += "." in fields[2]
     if not wanted:
         raise broken(f"pairs {table}", "no pair", "lines of file,file,1 or 0", "check the file")
+    for count, words in (
+        (ends, "lines end in a comma with nothing behind it, which was left out"),
+        (backslashes, "paths have backslashes, which were read as slashes"),
+        (decimals, "flags are written 1.0 or 0.0, and were read as 1 or 0"),
+    ):
+        if notes is not None and count:
+            notes.append(f"{table.name}: {count} {words}")
     dealt = _dealt(same, folds)
     wanted, same = [wanted[place] for place in dealt], [same[place] for place in dealt]
     return _made(name or table.stem, wanted, {path: path for pair in wanted for path in pair}, same, folds, align)
+
+
+def _is_pair(fields: Sequence[str], base: Path) -> bool:
+    """Whether a first line without a flag names pictures, so that it is a damaged pair and no head."""
+    return any(field and (base / field).is_file() for field in fields)
+
+
+def _picture_in(base: Path, field: str) -> Path:
+    path = (base / field).resolve()
+    if "\\" in field and not path.is_file():
+        path = (base / field.replace("\\", "/")).resolve()
+    return path
+
+
+def _check_separator(table: Path, line: str) -> None:
+    for sign, words in SEPARATORS.items():
+        if line.count(sign) >= 2 and line.count(",") < 2:
+            raise broken(f"pairs {table}", f"columns apart by {words} ({line[:80]!r})", "commas", "save it with commas")
 
 
 def _dealt(same: Sequence[bool], folds: int) -> list[int]:

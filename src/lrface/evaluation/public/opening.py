@@ -101,6 +101,6 @@ def read_set(
     name = path.resolve().name if path.is_dir() else path.stem
     if found.kind == "lfw":
         pairs, folder = _list_and_folder(path, LFW_LIST, images)
-        return read_lfw_pairs(pairs, folder, align, name)
+        return read_lfw_pairs(pairs, folder, align, name, notes)
     table = path / TABLE_LIST if path.is_dir() else path
-    return read_pair_table(table, images or table.parent, align, name)
+    return read_pair_table(table, images or table.parent, align, name, notes=notes)

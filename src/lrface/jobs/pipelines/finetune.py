@@ -21,7 +21,7 @@ from lrface.images.sizes import VLR_MAX, VLR_MIN
 from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, recognition_data
-from lrface.jobs.seen import seen_tags
+from lrface.jobs.seen import may_be_named, seen_tags
 from lrface.jobs.stage import Stage, data_tags, log_pack, register_network, stage, trained
 from lrface.losses.margin import MarginHead
 from lrface.models.average import interpolated
@@ -85,7 +85,7 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
             tags={**terms, VersionTag.JOB: "finetune", **lineage, **seen},
             out=settings.out,
             pack=pack,
-            named=context.names,
+            named=may_be_named(seen, alias, context),
             figures=figures,
         )
 

@@ -6,7 +6,7 @@ from lrface.config import PretrainSettings
 from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, load_recogniser
 from lrface.jobs.packs import pack_for, recognition_data
-from lrface.jobs.seen import seen_tags
+from lrface.jobs.seen import may_be_named, seen_tags
 from lrface.jobs.stage import data_tags, log_pack, register_network, stage, trained
 from lrface.losses.margin import MarginHead
 from lrface.models.edgeface import EdgeFace
@@ -68,7 +68,7 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
             tags={**data_tags(pack), VersionTag.CYCLE: 0, VersionTag.JOB: "pretrain", **seen},
             out=settings.out,
             pack=pack,
-            named=context.names,
+            named=may_be_named(seen, Alias.PRETRAINED, context),
             figures=outcome.best,
         )
 

@@ -11,7 +11,7 @@ from lrface.images.sheet import contact_sheet
 from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, super_resolution_data
-from lrface.jobs.seen import seen_tags
+from lrface.jobs.seen import may_be_named, seen_tags
 from lrface.jobs.stage import data_tags, log_pack, register_network, stage, trained
 from lrface.models.dsr import DSR
 from lrface.tracking.lineage import joined_licences
@@ -78,7 +78,7 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             tags={**data_tags(pack, supervisor.version), VersionTag.JOB: "train_dsr", **lineage, **seen},
             out=settings.out,
             pack=pack,
-            named=context.names,
+            named=may_be_named(seen, alias, context),
             figures=outcome.best,
         )
 
