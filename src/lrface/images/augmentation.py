@@ -7,6 +7,7 @@ colour photographs, so luminance is recoloured by a tone curve of its own for ea
 light are laid over the face, and the geometry varies more than an aligner's errors do.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -48,6 +49,13 @@ class AugmentationDraw:
     def take(self, rows: slice) -> "AugmentationDraw":
         """The draw of some of its faces; their partners are still those of the whole batch."""
         return AugmentationDraw(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @classmethod
+    def joined(cls, draws: "Sequence[AugmentationDraw]", batch: int) -> "AugmentationDraw":
+        """The draws of several batches as that of all their faces; each finds its partners in its own `batch` faces."""
+        whole = {f.name: torch.cat([getattr(draw, f.name) for draw in draws]) for f in fields(cls)}
+        whole["partner"] = torch.cat([draw.partner + place * batch for place, draw in enumerate(draws)])
+        return cls(**whole)
 
 
 def draw_augmentation(settings: AugmentationSettings, count: int, generator: torch.Generator) -> AugmentationDraw:
@@ -106,21 +114,42 @@ def augment(
         draw: The draw for these.
         batch: The faces among which the partners of a blend are; none: these themselves.
     """
+    chosen = _Chosen.of(draw, images.device)
     draw = draw.to(images.device)
     batch = images if batch is None else batch
     # A copy, so that all that follows may write in place: most of this is passes over memory.
     made = torch.where(draw.flip.view(-1, 1, 1, 1), images.flip(-1), images)
-    _blend(made, batch, draw)
-    _bend(made, draw)
-    _move(made, draw)
+    _blend(made, batch, draw, chosen.blended)
+    _bend(made, draw, chosen.bent)
+    _move(made, draw, chosen.moved)
     made.clamp_(1e-4, 1.0)
-    _recolour(made, draw)
+    _recolour(made, draw, chosen.recoloured)
     return made
 
 
-def _blend(images: Tensor, batch: Tensor, draw: AugmentationDraw) -> None:
+@dataclass(frozen=True)
+class _Chosen:
+    """Rows that an effect touches, found where the draw is: a GPU would have to be waited for."""
+
+    blended: Int64[Tensor, " k"]
+    bent: Int64[Tensor, " l"]
+    moved: Int64[Tensor, " m"]
+    recoloured: Int64[Tensor, " o"]
+
+    @classmethod
+    def of(cls, draw: AugmentationDraw, device: torch.device) -> "_Chosen":
+        per_channel = (draw.gamma != 1) | (draw.gain != 1) | (draw.light != 0).any(-1).any(-1)
+        masks = (
+            draw.mask.amax((1, 2, 3)) > 0,
+            draw.bend.abs().amax((1, 2, 3)) > 0,
+            draw.moved,
+            per_channel.any(1) | (draw.saturation != 1) | (draw.contrast != 1),
+        )
+        return cls(*(mask.nonzero().squeeze(1).to(device) for mask in masks))
+
+
+def _blend(images: Tensor, batch: Tensor, draw: AugmentationDraw, rows: Tensor) -> None:
     """Each chosen face takes parts of another."""
-    rows = (draw.mask.amax((1, 2, 3)) > 0).nonzero().squeeze(1)
     if not rows.numel():
         return
     mask = enlarge(draw.mask[rows], images.shape[-1])
@@ -129,9 +158,8 @@ def _blend(images: Tensor, batch: Tensor, draw: AugmentationDraw) -> None:
     images.index_copy_(0, rows, images[rows].lerp_(partners, mask))
 
 
-def _bend(images: Tensor, draw: AugmentationDraw) -> None:
+def _bend(images: Tensor, draw: AugmentationDraw, rows: Tensor) -> None:
     """Each chosen face is sampled along a smooth field of displacements."""
-    rows = (draw.bend.abs().amax((1, 2, 3)) > 0).nonzero().squeeze(1)
     if not rows.numel():
         return
     side = images.shape[-1]
@@ -143,9 +171,8 @@ def _bend(images: Tensor, draw: AugmentationDraw) -> None:
     images.index_copy_(0, rows, bent.clamp_(0.0, 1.0))
 
 
-def _move(images: Tensor, draw: AugmentationDraw) -> None:
+def _move(images: Tensor, draw: AugmentationDraw, rows: Tensor) -> None:
     """Each chosen face is sampled where the inverse of its affine map says."""
-    rows = draw.moved.nonzero().squeeze(1)
     if not rows.numel():
         return
     side = images.shape[-1]
@@ -163,10 +190,8 @@ def _move(images: Tensor, draw: AugmentationDraw) -> None:
     images.index_copy_(0, rows, moved)
 
 
-def _recolour(images: Tensor, draw: AugmentationDraw) -> None:
+def _recolour(images: Tensor, draw: AugmentationDraw, rows: Tensor) -> None:
     """Each chosen face gets tones, light, saturation and contrast of its own."""
-    per_channel = (draw.gamma != 1) | (draw.gain != 1) | (draw.light != 0).any(-1).any(-1)
-    rows = (per_channel.any(1) | (draw.saturation != 1) | (draw.contrast != 1)).nonzero().squeeze(1)
     if not rows.numel():
         return
     # gain x^gamma e^light, as one power of e

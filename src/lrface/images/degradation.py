@@ -5,7 +5,7 @@ VLR faces and a validation set stays fixed. Order of effects: a box that is off,
 exposure, sensor noise, JPEG, 8-bit storage.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -64,6 +64,11 @@ class DegradationDraw:
         """What was drawn, by name."""
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
         return ((name, value) for name, value in values if value is not None)
+
+    @classmethod
+    def joined(cls, draws: "Sequence[DegradationDraw]") -> "DegradationDraw":
+        """The draws of several batches as that of all their faces."""
+        return cls(**{name: torch.cat([getattr(draw, name) for draw in draws]) for name, _ in draws[0]._drawn()})
 
 
 @dataclass(frozen=True)
@@ -140,16 +145,17 @@ def degrade(images: Float[Tensor, "n 3 112 112"], draw: DegradationDraw) -> Smal
             expected=f"{images.shape[0]}",
             remedy="draw again",
         )
+    chosen = _Chosen.of(draw, images.device)
     draw = draw.to(images.device)
     if draw.box is not None:
         images = misaligned(images, draw.box, draw.size)
     bank = _bank(images)
     row = draw.size - VLR_MIN
     down = bank.down[draw.kernel, row].unsqueeze(1)
-    images, down = _optics(images, down, draw)
+    images, down = _optics(images, down, draw, chosen)
     small = down @ images @ down.mT
     small = small * draw.gain.view(-1, 1, 1, 1) + draw.noise
-    small = _jpeg(small.clamp(0.0, 1.0), draw)
+    small = _jpeg(small.clamp(0.0, 1.0), draw, chosen.coded)
     small = torch.where(draw.stored.view(-1, 1, 1, 1), round_to_8_bit(small), small)
     up = bank.up[row].unsqueeze(1)
     return SmallFaces(enlarged=up @ small @ up.mT, size=draw.size)
@@ -175,6 +181,20 @@ def small_faces(vlr: Float[Tensor, "n 3 s s"]) -> SmallFaces:
 
 
 @dataclass(frozen=True)
+class _Chosen:
+    """Rows that an effect touches, found where the draw is: a GPU would have to be waited for."""
+
+    defocused: Int64[Tensor, " k"]
+    moved: Int64[Tensor, " l"]
+    coded: Int64[Tensor, " m"]
+
+    @classmethod
+    def of(cls, draw: DegradationDraw, device: torch.device) -> "_Chosen":
+        masks = (draw.blur_sigma > 0) & ~draw.motion, draw.motion, draw.jpeg_quality > 0
+        return cls(*(mask.nonzero().squeeze(1).to(device) for mask in masks))
+
+
+@dataclass(frozen=True)
 class _Bank:
     down: Float[Tensor, "kernels sizes 32 112"]
     up: Float[Tensor, "sizes 112 32"]
@@ -191,18 +211,16 @@ def _bank(images: Tensor) -> _Bank:
     return _BANKS[images.device]
 
 
-def _optics(images: Tensor, down: Tensor, draw: DegradationDraw) -> tuple[Tensor, Tensor]:
+def _optics(images: Tensor, down: Tensor, draw: DegradationDraw, chosen: _Chosen) -> tuple[Tensor, Tensor]:
     """Defocus and motion, for those faces that have them: other faces, or other matrices to shrink them by.
 
     Defocus is a product with a matrix from both sides, as shrinking is, and the product of the two matrices is a small
     one. Where motion comes between them the face itself is blurred.
     """
-    blurred, moved = draw.blur_sigma > 0, draw.motion
-    alone = (blurred & ~moved).nonzero().squeeze(1)
+    alone, rows = chosen.defocused, chosen.moved
     if alone.numel():
         matrices = _defocus(draw.blur_sigma[alone], images).unsqueeze(1)
         down = down.index_copy(0, alone, down[alone] @ matrices)
-    rows = moved.nonzero().squeeze(1)
     if rows.numel():
         # A sigma of 0 is no blur; the smallest that there is changes nothing in float32.
         matrices = _defocus(draw.blur_sigma[rows].clamp(min=SHARP), images).unsqueeze(1)
@@ -231,9 +249,8 @@ def _moved(images: Tensor, angle: Tensor) -> Tensor:
     return moved
 
 
-def _jpeg(small: Tensor, draw: DegradationDraw) -> Tensor:
-    """Compress at VLR size. The empty border is filled from the image, so that it adds no false edge."""
-    rows = (draw.jpeg_quality > 0).nonzero().squeeze(1)
+def _jpeg(small: Tensor, draw: DegradationDraw, rows: Int64[Tensor, " m"]) -> Tensor:
+    """Compress some at VLR size. The empty border is filled from the image, so that it adds no false edge."""
     if rows.numel() == 0:
         return small
     inside = torch.arange(VLR_MAX, device=small.device).expand(rows.numel(), -1)

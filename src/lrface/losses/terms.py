@@ -51,8 +51,8 @@ def contrast_loss(
     cosine = F.normalize(restored, dim=1) @ everyone.T
     own = torch.arange(first, first + len(cosine), device=cosine.device)
     with torch.no_grad():
-        alike = F.normalize(target, dim=1) @ everyone.T > same_above
-        alike[torch.arange(len(cosine), device=cosine.device), own] = False
+        others = own.unsqueeze(1) != torch.arange(len(everyone), device=cosine.device)
+        alike = (F.normalize(target, dim=1) @ everyone.T > same_above) & others
     each = F.cross_entropy(cosine.masked_fill(alike, -torch.inf) / temperature, own, reduction="none")
     return _mean(each, share)
 

@@ -1,5 +1,7 @@
 """Where networks run, and in which precision."""
 
+import os
+
 import torch
 
 from lrface.errors import ConfigError
@@ -12,6 +14,8 @@ def pick_device(name: str) -> torch.device:
     Raises:
         ConfigError: The name is not a device's, or the machine has no such device.
     """
+    # Read when cuBLAS starts: without it matrix products may differ from run to run.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     gpus = torch.cuda.device_count()

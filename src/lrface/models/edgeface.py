@@ -91,13 +91,30 @@ def _replace_linears(module: nn.Module, gamma: float, *, skip: frozenset[str], p
 
 
 class SharedPositions(PositionalEncodingFourier):  # type: ignore[misc]
-    """EdgeNeXt's encoding of places, made once for a batch: it is the same for every image of it."""
+    """EdgeNeXt's encoding of places: its waves depend on the size of the map alone and are made once."""
+
+    def __init__(self, hidden_dim: int, dim: int, temperature: float) -> None:
+        super().__init__(hidden_dim, dim, temperature)
+        self._waves: dict[tuple[int, int, torch.device, torch.dtype], Tensor] = {}
 
     def forward(self, shape: tuple[int, int, int]) -> Float[Tensor, "n c h w"]:
         """Encode the places of a batch of `shape` n, h, w."""
         count, height, width = shape
-        encoding: Tensor = super().forward((1, height, width))
+        encoding: Tensor = self.token_projection(self._kept(height, width))
         return encoding.expand(count, -1, -1, -1)
+
+    def _kept(self, height: int, width: int) -> Tensor:
+        weight: Tensor = self.token_projection.weight
+        key = height, width, weight.device, weight.dtype
+        if key not in self._waves:
+            found: list[Tensor] = []
+            hook = self.token_projection.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+            # A tensor that is made in inference mode could not be trained through later.
+            with torch.inference_mode(mode=False), torch.no_grad():
+                super().forward((1, height, width))
+            hook.remove()
+            self._waves[key] = found[0]
+        return self._waves[key]
 
 
 def _share_positions(body: nn.Module) -> None:

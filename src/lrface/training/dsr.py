@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from lrface.data.pack import Pack
-from lrface.images.degradation import SmallFaces, degrade, draw_degradation
+from lrface.images.augmentation import AugmentationDraw, draw_augmentation
+from lrface.images.degradation import DegradationDraw, SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float, to_uint8
 from lrface.images.settings import AugmentationSettings, DegradationSettings
 from lrface.losses.perceptual import PerceptualLoss
@@ -23,14 +23,16 @@ from lrface.metrics.fidelity import psnr, ssim
 from lrface.models.device import pick_bf16
 from lrface.models.dsr import DSR
 from lrface.training.findings import Finding, epoch_findings, share_findings
+from lrface.training.mean import move_mean, running_mean
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.processes import Processes
-from lrface.training.real import draw_real
+from lrface.training.ready import Ready, split
+from lrface.training.real import RealDraw, draw_pairs, pairs
 from lrface.training.settings import DsrOptimSettings, LoopSettings
-from lrface.training.source import Batch, EpochSource, augmented, shared_order
+from lrface.training.source import Batch, EpochSource, augmented_by, shared_order
 from lrface.training.validation import ValidationSet, recognition_metrics
 
-Tensors = tuple[Tensor, ...] | list[Tensor]
+Drawn = tuple[RealDraw | None, AugmentationDraw, DegradationDraw]
 
 
 class Supervisor(Protocol):
@@ -91,12 +93,12 @@ class DsrTraining(TrainingModule):
         sheet: Callable[[Sequence[UInt8[np.ndarray, "n 112 112 3"]], Sequence[str]], UInt8[np.ndarray, "h w 3"]],
         device: torch.device,
     ) -> None:
-        super().__init__(recipe.loop, seed, report, folder)
+        super().__init__(recipe.loop, seed, report, folder, device)
         self.recipe = recipe
         self.data = data
         self.dsr = dsr.to(device).to(memory_format=torch.channels_last)
         ema = recipe.optim.ema
-        self.mean = AveragedModel(self.dsr, multi_avg_fn=_warm_mean(ema)).requires_grad_(False) if ema else None
+        self.mean = running_mean(self.dsr, ema) if ema else None
         self.bf16 = pick_bf16(recipe.loop.precision, device)
         weights = recipe.loss.weights()
         perceptual = PerceptualLoss(recipe.loss.perceptual_network).to(device) if weights["perceptual"] > 0 else None
@@ -131,20 +133,47 @@ class DsrTraining(TrainingModule):
         """Of the optimiser's settings."""
         return self.recipe.optim.weight_decay
 
-    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Augment, degrade, restore, compare."""
-        real = draw_real(batch, self.recipe.degradation.real, generator)
-        hr = real.put_hr(augmented(batch, self.recipe.augmentation, generator))
-        draw = draw_degradation(self.recipe.degradation, len(batch.rows), generator)
-        small = real.put_small(degrade(hr, draw.take(batch.part)))
-        restored = self.restore(self.dsr, small)
-        terms = self.terms(restored, hr, small.size, self.processes)
-        if batch.step == 0:
-            shares = gradient_shares(terms, restored, self.processes.mean)
-            self.report.metrics({f"train/share_{name}": share for name, share in shares.items()}, self.current_epoch)
-            self._tell(share_findings(shares))
-        detached = terms.detached()
-        return {**detached, "loss": terms.total}
+    def draw(self, batch: Batch, generator: torch.Generator) -> Drawn:
+        """Which faces are seen in real VLR images, how they are augmented, and how they become small."""
+        count, recipe = len(batch.rows), self.recipe
+        real = draw_pairs(batch, recipe.degradation.real, generator)
+        augmentation = draw_augmentation(recipe.augmentation, count, generator)
+        degradation = draw_degradation(recipe.degradation, count, generator)
+        part = batch.part
+        return None if real is None else real.take(part), augmentation.take(part), degradation.take(part)
+
+    def made(self, faces: Batch, batches: Sequence[Batch], draws: Sequence[Drawn]) -> list[Ready]:
+        """Augment and degrade; show the HR faces to the supervisor, who is frozen."""
+        reals, augmentations, degradations = zip(*draws, strict=True)
+        real = pairs(faces, RealDraw.joined(reals))
+        hr = real.put_hr(augmented_by(faces, AugmentationDraw.joined(augmentations, len(batches[0].rows))))
+        small = real.put_small(degrade(hr, DegradationDraw.joined(degradations)))
+        tensors = {"hr": hr, "enlarged": small.enlarged, "size": small.size}
+        if self._sees_recogniser:
+            wanted, features = self._judges[0].embed_with_features(hr)
+            tensors["wanted"] = wanted
+            tensors |= {f"feature_{place}": feature for place, feature in enumerate(features)}
+        return split(tensors, batches)
+
+    def losses(self, ready: Ready) -> dict[str, Tensor]:
+        """Restore, compare."""
+        terms = self._terms_of(ready)[0]
+        return {**terms.detached(), "loss": terms.total}
+
+    def look_closely(self, ready: Ready) -> None:
+        """Tell how much each term pulls at the SR face."""
+        terms, restored = self._terms_of(ready)
+        shares = gradient_shares(terms, restored, self.processes.mean)
+        self.report.metrics({f"train/share_{name}": share for name, share in shares.items()}, self.current_epoch)
+        self._tell(share_findings(shares))
+
+    def _terms_of(self, ready: Ready) -> tuple[LossTerms, Tensor]:
+        restored = self.restore(self.dsr, SmallFaces(ready["enlarged"], ready["size"]))
+        seen = None
+        if "wanted" in ready.tensors:
+            features = [ready[name] for name in ready.tensors if name.startswith("feature_")]
+            seen = ready["wanted"], features
+        return self.terms(restored, ready["hr"], ready["size"], self.processes, seen), restored
 
     def restore(self, network: nn.Module, small: SmallFaces) -> Float[Tensor, "n 3 112 112"]:
         """SR faces, not clamped."""
@@ -158,13 +187,24 @@ class DsrTraining(TrainingModule):
         hr: Float[Tensor, "n 3 112 112"],
         size: Int64[Tensor, " n"],
         sharing: Processes | None = None,
+        seen: tuple[Tensor, Sequence[Tensor]] | None = None,
     ) -> LossTerms:
-        """Every term whose weight is not 0; of the own part of a batch where processes are sharing it."""
+        """Every term whose weight is not 0; of the own part of a batch where processes are sharing it.
+
+        Args:
+            restored: SR faces.
+            hr: The faces that they are to be like.
+            size: Sides of the VLR faces, in pixels.
+            sharing: The processes that share the batch.
+            seen: What the supervisor saw in `hr`, where it has been shown them already.
+        """
         supervisor, perceptual = self._judges
         values: dict[str, Tensor] = {"l1": pixel_loss(restored, hr)}
-        if {"identity", "feature", "contrast"} & set(self._weights):
-            with torch.no_grad():
-                wanted, wanted_features = supervisor.embed_with_features(hr)
+        if self._sees_recogniser:
+            if seen is None:
+                with torch.no_grad():
+                    seen = supervisor.embed_with_features(hr)
+            wanted, wanted_features = seen
             embedding, features = supervisor.embed_with_features(restored)
             share = share_of_size(self.recipe.loss, size)
             values["identity"] = identity_loss(embedding, wanted, share)
@@ -177,10 +217,14 @@ class DsrTraining(TrainingModule):
                 values["perceptual"] = perceptual(restored, hr)
         return LossTerms({name: values[name] for name in self._weights}, self._weights)
 
-    def on_train_batch_end(self, *_: object) -> None:
+    @property
+    def _sees_recogniser(self) -> bool:
+        return bool({"identity", "feature", "contrast"} & set(self._weights))
+
+    def moved(self) -> None:
         """Move the running mean of the weights."""
         if self.mean is not None:
-            self.mean.update_parameters(self.dsr)
+            move_mean(self.mean, self.dsr, self.recipe.optim.ema)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -257,14 +301,3 @@ def _pixelated(bicubic: Tensor, sizes: Int64[np.ndarray, " n"]) -> Tensor:
         for image, size in zip(bicubic, sizes, strict=True)
     ]
     return torch.cat(shown)
-
-
-def _warm_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """A running mean whose memory grows with the steps, so that its start is soon forgotten."""
-
-    @torch.no_grad()
-    def update(means: Tensors, currents: Tensors, averaged: Tensor | int) -> None:
-        steps = float(averaged)
-        torch._foreach_lerp_(means, currents, 1 - min(decay, (1 + steps) / (10 + steps)))
-
-    return update

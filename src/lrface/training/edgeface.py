@@ -1,6 +1,6 @@
 """Training of the recogniser: from nothing on HR faces, or fine-tuning on what a super-resolver makes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError, DataError
-from lrface.images.degradation import SmallFaces, degrade, draw_degradation
+from lrface.images.augmentation import AugmentationDraw, draw_augmentation
+from lrface.images.degradation import DegradationDraw, SmallFaces, degrade, draw_degradation
 from lrface.images.settings import AugmentationSettings, DegradationSettings
 from lrface.losses.margin import MarginHead
 from lrface.metrics.fidelity import psnr
@@ -22,12 +23,16 @@ from lrface.models.device import pick_bf16
 from lrface.models.edgeface import EdgeFace
 from lrface.training.findings import Finding, FirstLook, collapse, first_findings, no_progress
 from lrface.training.module import Reporter, TrainingModule
-from lrface.training.real import RealSmall, draw_real
+from lrface.training.ready import Ready, split
+from lrface.training.real import RealDraw, RealSmall, draw_pairs, pairs
 from lrface.training.settings import CollapseSettings, EdgeFaceOptimSettings, LoopSettings, MixSettings
-from lrface.training.source import Batch, EpochSource, augmented, shared_order
+from lrface.training.source import Batch, EpochSource, augmented_by, shared_order
 from lrface.training.validation import ValidationSet, embed_all, recognition_metrics
 
 Restorer = Callable[[SmallFaces], Float[Tensor, "n 3 112 112"]]
+
+
+Drawn = tuple["RealDraw | None", AugmentationDraw, "MixDraw", "Tensor | None"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class EdgeFaceTraining(TrainingModule):
         head_accuracy: float | None = None,
     ) -> None:
         _check(recipe.mix, restore, data.validation)
-        super().__init__(recipe.loop, seed, report, folder)
+        super().__init__(recipe.loop, seed, report, folder, device)
         self.recipe = recipe
         self.data = data
         self._head_accuracy = head_accuracy
@@ -176,19 +181,35 @@ class EdgeFaceTraining(TrainingModule):
         """Of the optimiser's settings."""
         return self.recipe.optim.weight_decay
 
-    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+    def draw(self, batch: Batch, generator: torch.Generator) -> Drawn:
+        """Real VLR images, augmentation, the mix, and the classes that the step compares with."""
+        count, recipe, part = len(batch.rows), self.recipe, batch.part
+        real = draw_pairs(batch, recipe.degradation.real, generator)
+        augmentation = draw_augmentation(recipe.augmentation, count, generator)
+        mix = draw_mix(recipe, count, generator, restores=self._frozen[1] is not None)
+        assert self.source is not None  # noqa: S101 - set by the constructor
+        classes = self.head.sampled(self.source.labels_of(batch.rows), generator)
+        return None if real is None else real.take(part), augmentation.take(part), mix.take(part), classes
+
+    def made(self, faces: Batch, batches: Sequence[Batch], draws: Sequence[Drawn]) -> list[Ready]:
+        """Augment, mix, and show the HR faces to the anchor."""
+        anchor, restore = self._frozen
+        reals, augmentations, mixes, classes = zip(*draws, strict=True)
+        real = pairs(faces, RealDraw.joined(reals))
+        hr = real.put_hr(augmented_by(faces, AugmentationDraw.joined(augmentations, len(batches[0].rows))))
+        tensors = {"images": mix_by(hr, MixDraw.joined(mixes), restore, real), "labels": faces.labels}
+        if anchor is not None and self.recipe.optim.anchor:
+            tensors["wanted"] = anchor(hr)
+        loose = [{} if chosen is None else {"classes": chosen.to(hr.device)} for chosen in classes]
+        return split(tensors, batches, loose)
+
+    def losses(self, ready: Ready) -> dict[str, Tensor]:
         """Margin loss of the mix, and the distance from the anchor."""
-        anchor = self._frozen[0]
-        with torch.no_grad():
-            real = draw_real(batch, self.recipe.degradation.real, generator)
-            hr = real.put_hr(augmented(batch, self.recipe.augmentation, generator))
-            images = mixed(hr, self.recipe, self._frozen[1], generator, len(batch.rows), batch.part, real)
-            wanted = anchor(hr) if anchor is not None and self.recipe.optim.anchor else None
+        images, labels, classes, wanted = ready["images"], ready["labels"], ready.get("classes"), ready.get("wanted")
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             embeddings = self.edgeface(images)
-        classes = self.head.sampled(self.processes.gathered(batch.labels), generator)
-        margin = self.head(embeddings, batch.labels, classes)
-        right = self.head.predict(embeddings, classes) == batch.labels
+        margin = self.head(embeddings, labels, classes)
+        right = self.head.predict(embeddings, classes) == labels
         values = {"loss_arcface": margin, "accuracy": right.float().mean()}
         loss = self.recipe.optim.margin_weight * margin
         if wanted is not None:
@@ -251,34 +272,67 @@ class EdgeFaceTraining(TrainingModule):
         return self._restored
 
 
-def mixed(
-    hr: Float[Tensor, "n 3 112 112"],
-    recipe: EdgeFaceRecipe,
-    restore: Restorer | None,
-    generator: torch.Generator,
-    batch: int | None = None,
-    part: slice = slice(None),
-    real: RealSmall | None = None,
-) -> Float[Tensor, "n 3 112 112"]:
-    """Turn each HR face into SR, bicubic or itself, by the shares of the mix.
+@dataclass(frozen=True)
+class MixDraw:
+    """What each face of a batch becomes.
 
-    Without a super-resolver the others have its share. Draws are for a whole batch, of which `hr` is a part; without
-    `batch` it is all of it. Those of `real` are shrunk by nobody: their VLR images are taken.
+    Attributes:
+        kind: 0 for SR, 1 for bicubic, 2 for itself.
+        degradation: How it becomes small.
     """
-    count = len(hr) if batch is None else batch
-    shares = torch.tensor([recipe.mix.sr if restore is not None else 0.0, recipe.mix.bicubic, recipe.mix.hr])
-    kind = torch.multinomial(shares, count, replacement=True, generator=generator)[part]
-    draw = draw_degradation(recipe.degradation, count, generator).take(part)
+
+    kind: Int64[Tensor, " n"]
+    degradation: DegradationDraw
+
+    def take(self, part: slice) -> "MixDraw":
+        """The draw of some of its faces."""
+        return MixDraw(self.kind[part], self.degradation.take(part))
+
+    @classmethod
+    def joined(cls, draws: "Sequence[MixDraw]") -> "MixDraw":
+        """The draws of several batches as that of all their faces."""
+        kinds = torch.cat([draw.kind for draw in draws])
+        return cls(kinds, DegradationDraw.joined([draw.degradation for draw in draws]))
+
+
+def draw_mix(recipe: EdgeFaceRecipe, count: int, generator: torch.Generator, *, restores: bool) -> MixDraw:
+    """Draw for a whole batch of `count` faces, by the shares of the mix.
+
+    Without a super-resolver (`restores`) the others have its share.
+    """
+    shares = torch.tensor([recipe.mix.sr if restores else 0.0, recipe.mix.bicubic, recipe.mix.hr])
+    kind = torch.multinomial(shares, count, replacement=True, generator=generator)
+    return MixDraw(kind, draw_degradation(recipe.degradation, count, generator))
+
+
+def mix_by(
+    hr: Float[Tensor, "n 3 112 112"], draw: MixDraw, restore: Restorer | None, real: RealSmall | None = None
+) -> Float[Tensor, "n 3 112 112"]:
+    """Turn each HR face into SR, bicubic or itself, as drawn.
+
+    Those of `real` are shrunk by nobody: their VLR images are taken.
+    """
     images = hr.clone()
     for number in (0, 1):
-        rows = (kind == number).nonzero().squeeze(1)
+        rows = (draw.kind == number).nonzero().squeeze(1)
         if rows.numel():
-            small = degrade(hr[rows.to(hr.device)], draw.take(rows))
+            small = degrade(hr[rows.to(hr.device)], draw.degradation.take(rows))
             if real is not None:
                 small = real.take(rows.to(hr.device)).put_small(small)
             shown = restore(small) if number == 0 and restore is not None else small.enlarged
             images[rows.to(hr.device)] = shown.clamp(0.0, 1.0)
     return images
+
+
+def mixed(
+    hr: Float[Tensor, "n 3 112 112"],
+    recipe: EdgeFaceRecipe,
+    restore: Restorer | None,
+    generator: torch.Generator,
+    real: RealSmall | None = None,
+) -> Float[Tensor, "n 3 112 112"]:
+    """Draw for the HR faces of a whole batch and turn each into what is drawn."""
+    return mix_by(hr, draw_mix(recipe, len(hr), generator, restores=restore is not None), restore, real)
 
 
 def _check(mix: MixSettings, restore: Restorer | None, validation: ValidationSet) -> None:

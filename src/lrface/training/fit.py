@@ -20,6 +20,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.strategies import DDPStrategy
 
 from lrface.errors import TrainingError
+from lrface.training.graph import own_stream
 from lrface.training.module import Outcome, TrainingModule
 
 LAST = "last.ckpt"
@@ -32,11 +33,13 @@ class StepProgress(Callback):
     def __init__(self, progress: Callable[[int, int], None]) -> None:
         self.progress = progress
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
         """One more batch."""
-        del pl_module
-        total = int(trainer.num_training_batches) * int(trainer.max_epochs or 1)
-        self.progress(trainer.global_step, total)
+        del pl_module, outputs, batch
+        steps = int(trainer.num_training_batches)
+        self.progress(trainer.current_epoch * steps + batch_idx + 1, steps * int(trainer.max_epochs or 1))
 
 
 class LastCheckpoint(Checkpoint):
@@ -107,6 +110,8 @@ def fit(module: TrainingModule, device: torch.device, progress: Callable[[int, i
             module.folder.mkdir(parents=True, exist_ok=True)
             _train(module, device, last if checkpoint is not None else None, progress)
     finally:
+        # Lightning leaves every network on the CPU.
+        module.to(module.place)
         module.restore_best()
     return module.outcome(started)
 
@@ -117,7 +122,7 @@ def _train(
     callbacks: list[Callback] = [LastCheckpoint(module.folder / LAST)]
     if progress is not None and module.processes.leads:
         callbacks.append(StepProgress(progress))
-    with _as_before(), warnings.catch_warnings():
+    with _as_before(), own_stream(device), warnings.catch_warnings():
         # Lightning advises on its own data loaders, which are not used here.
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         trainer = pl.Trainer(
@@ -155,6 +160,10 @@ def _where(device: torch.device, processes: int) -> dict[str, Any]:
 @contextmanager
 def _as_before() -> Iterator[None]:
     """Put back what Lightning changes for the whole process: deterministic algorithms, and what an interrupt does."""
+    checks: Any = torch.utils.deterministic
+    filled = checks.fill_uninitialized_memory
+    # Writing NaN into all new memory finds faults of kernels; it costs a launch for each tensor.
+    checks.fill_uninitialized_memory = False
     strict, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     benchmark = torch.backends.cudnn.benchmark
     main = threading.current_thread() is threading.main_thread()
@@ -164,6 +173,7 @@ def _as_before() -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(strict, warn_only=warn)
         torch.backends.cudnn.benchmark = benchmark
+        checks.fill_uninitialized_memory = filled
         if interrupt is not None:
             signal.signal(signal.SIGINT, interrupt)
 

@@ -4,17 +4,20 @@ Body and super-resolver are frozen, so an image has one embedding (and one mirro
 products.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from lrface.data.loaders import batches
 from lrface.images.ranges import to_float
 from lrface.losses.margin import MarginHead
 from lrface.models.edgeface import EdgeFace
-from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, Restorer, mixed
+from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, MixDraw, Restorer, draw_mix, mix_by
+from lrface.training.graph import Graphed, own_stream
+from lrface.training.ready import GROUP_FACES
 from lrface.training.settings import HeadSettings
 
 
@@ -32,17 +35,23 @@ def cached_embeddings(
     """Embed every training face once as it is and once mirrored, as one draw of the mix for each batch shows it."""
     edgeface.eval()
     embeddings, labels = [], []
-    for start in range(0, len(data.rows), batch_size):
-        rows = data.rows[start : start + batch_size]
-        hr = to_float(data.pack.batch(rows)).to(device)
-        images = mixed(hr, recipe, restore, generator)
-        people = torch.from_numpy(data.people[start : start + batch_size])
-        for shown in (images, images.flip(-1)):
-            embeddings.append(edgeface(shown).cpu())
-            labels.append(people)
+    # Draws are for `batch_size` faces each; a GPU gets many of these batches at once.
+    each = batch_size * (max(1, GROUP_FACES // batch_size) if device.type == "cuda" else 1)
+    people = torch.from_numpy(data.people)
+    start = 0
+    for rows, faces in batches(data.pack, data.rows, each):
+        hr = to_float(faces.to(device))
+        counts = [len(part) for part in torch.split(faces, batch_size)]
+        draw = MixDraw.joined([draw_mix(recipe, n, generator, restores=restore is not None) for n in counts])
+        images = mix_by(hr, draw, restore)
+        both = [torch.split(edgeface(shown), counts) for shown in (images, images.flip(-1))]
+        embeddings += [part for pair in zip(*both, strict=True) for part in pair]
+        named = torch.split(people[start : start + len(rows)], counts)
+        labels += [part for part in named for _ in range(2)]
+        start += len(rows)
         if progress is not None:
-            progress(min(start + batch_size, len(data.rows)), len(data.rows))
-    return torch.cat(embeddings), torch.cat(labels)
+            progress(start, len(data.rows))
+    return torch.cat(embeddings), torch.cat(labels).to(device)
 
 
 def train_head(
@@ -58,20 +67,38 @@ def train_head(
     Returns:
         For each epoch `loss_arcface` and `accuracy`.
     """
-    optimizer = torch.optim.AdamW(head.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
-    history = []
-    for epoch in range(settings.epochs):
-        order = torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(len(labels)))
-        total, right = torch.zeros(()), torch.zeros((), dtype=torch.int64)
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        for part in torch.split(order, batch_size):
-            classes = head.sampled(labels[part], generator)
-            loss = head(embeddings[part], labels[part], classes)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(head.parameters(), settings.clip)
-            optimizer.step()
-            total += loss.detach() * len(part)
-            right += (head.predict(embeddings[part], classes) == labels[part]).sum()
-        history.append({"loss_arcface": float(total) / len(labels), "accuracy": int(right) / len(labels)})
+    device = embeddings.device
+    head.to(device)
+    labels = labels.to(device)
+    optimizer = torch.optim.AdamW(
+        head.parameters(), lr=settings.lr, weight_decay=0.0, fused=True, capturable=device.type == "cuda"
+    )
+    total, right = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
+
+    def step(inputs: Mapping[str, Tensor]) -> None:
+        part, classes = inputs["part"], inputs.get("classes")
+        seen, people = embeddings[part], labels[part]
+        loss = head(seen, people, classes)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(head.parameters(), settings.clip)
+        optimizer.step()
+        total.add_(loss.detach() * len(part))
+        right.add_((head.predict(seen, classes) == people).sum())
+
+    history, named = [], labels.cpu()
+    with own_stream(device):
+        graphed = Graphed(step, device, lambda _: None, lambda: optimizer.zero_grad(set_to_none=True))
+        for epoch in range(settings.epochs):
+            order = torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(len(labels)))
+            total.zero_()
+            right.zero_()
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+            placed = order.to(device)
+            for start in range(0, len(order), batch_size):
+                part = slice(start, start + batch_size)
+                classes = head.sampled(named[order[part]], generator)
+                inputs = {"part": placed[part]}
+                graphed(inputs if classes is None else {**inputs, "classes": classes.to(device)})
+            history.append({"loss_arcface": float(total) / len(labels), "accuracy": int(right) / len(labels)})
     return history

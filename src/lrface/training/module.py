@@ -4,7 +4,7 @@ import math
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,15 +12,15 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim import AdamW, Optimizer
 
 from lrface.errors import EvaluationError, NonFiniteError, TrainingError
+from lrface.training.book import EpochBook
 from lrface.training.findings import Finding
+from lrface.training.graph import Graphed
 from lrface.training.processes import Processes
+from lrface.training.ready import Ready, ReadySource, joined
 from lrface.training.settings import LoopSettings
 from lrface.training.source import Batch, EpochSource
 
@@ -70,14 +70,17 @@ class TrainingModule(pl.LightningModule):
         seed: Seed of every draw of the training.
         report: Where to tell what happens.
         folder: Working folder, for the checkpoint of the last epoch.
+        device: Where to train, and where the networks are afterwards.
     """
 
+    automatic_optimization = False
     stage = "train"
     shown: tuple[str, ...] = ()
     """Validation figures of the line that the terminal shows of an epoch."""
 
-    def __init__(self, loop: LoopSettings, seed: int, report: Reporter, folder: Path) -> None:
+    def __init__(self, loop: LoopSettings, seed: int, report: Reporter, folder: Path, device: torch.device) -> None:
         super().__init__()
+        self.place = device
         self.loop = loop
         self.seed = seed
         self.report = report
@@ -90,13 +93,13 @@ class TrainingModule(pl.LightningModule):
         self.stopped = False
         self.skipped = 0
         self._best_state: dict[str, Tensor] = {}
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-        self._skipped_here = 0
         self._skipped_batches: list[dict[str, Any]] = []
-        self._batch: Batch | None = None
-        self._loss = torch.zeros(())
         self._seen_findings: set[str] = set()
+        self._book = EpochBook()
+        self._rows: list[Tensor] = []
+        self._rates: list[float] = []
+        self._around = Ready({}, torch.zeros(0, dtype=torch.int64), 0, slice(0, 0), {})
+        self._graphed = Graphed(self._step, device, report.line, self._forget_gradients)
         self.source: EpochSource | None = None
 
     @abstractmethod
@@ -104,8 +107,16 @@ class TrainingModule(pl.LightningModule):
         """The network that is evaluated and saved."""
 
     @abstractmethod
-    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Loss of a batch under `loss`, and what else to average over the epoch."""
+    def draw(self, batch: Batch, generator: torch.Generator) -> Any:  # noqa: ANN401 - its own `made` takes it
+        """Every random choice for a batch."""
+
+    @abstractmethod
+    def made(self, faces: Batch, batches: Sequence[Batch], draws: Sequence[Any]) -> list[Ready]:
+        """The steps of a group of batches, whose faces are `faces`, under their draws."""
+
+    @abstractmethod
+    def losses(self, ready: Ready) -> dict[str, Tensor]:
+        """Loss of a batch under `loss`, and what else to average over the epoch; nothing is read back from a GPU."""
 
     @abstractmethod
     def validate(self) -> dict[str, float]:
@@ -128,31 +139,40 @@ class TrainingModule(pl.LightningModule):
         state = np.random.SeedSequence((self.seed, *place)).generate_state(2, np.uint64)
         return torch.Generator().manual_seed(int(state[0]) & 0x7FFF_FFFF_FFFF_FFFF)
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with warm-up and cosine, as functions of the step."""
-        optimizer = torch.optim.AdamW(self.parameter_groups(), weight_decay=self.weight_decay(), fused=True)
-        steps = max(1, len(self.source or ())) * max(1, self.loop.epochs)
-        warmup = self.loop.warmup_epochs * max(1, len(self.source or ()))
+    def configure_optimizers(self) -> Optimizer:
+        """AdamW; on a GPU with its rates and steps in memory that a graph reads."""
+        on_gpu = self.place.type == "cuda"
+        optimizer = AdamW(self.parameter_groups(), weight_decay=self.weight_decay(), fused=True, capturable=on_gpu)
+        self._rates = [float(group["lr"]) for group in optimizer.param_groups]
+        return optimizer
 
-        def factor(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / (warmup + 1)
-            return max(0.02, 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, steps - warmup)))))
-
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}}
+    def rate_factor(self, step: int) -> float:
+        """Warm-up, then half a cosine, as a function of the steps done."""
+        steps_of_epoch = max(1, len(self.source or ()))
+        steps = steps_of_epoch * max(1, self.loop.epochs)
+        warmup = self.loop.warmup_epochs * steps_of_epoch
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return max(0.02, 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, steps - warmup)))))
 
     def weight_decay(self) -> float:
         """Decoupled weight decay of AdamW."""
         return 0.0
 
-    def train_dataloader(self) -> EpochSource:
-        """The batches."""
+    def train_dataloader(self) -> ReadySource:
+        """The steps."""
         assert self.source is not None  # noqa: S101 - set by the constructor of every training
-        return self.source
+        return ReadySource(self.source, self.prepared, self.place)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:  # noqa: ARG002
-        """Move the tensors of a batch."""
-        return batch.to(device)
+    def prepared(self, batches: Sequence[Batch]) -> list[Ready]:
+        """Batches as the networks get them, each under the draw of its own step."""
+        draws = [self.draw(batch, self.generator(self.current_epoch, batch.step)) for batch in batches]
+        with torch.no_grad():
+            return self.made(joined(batches, self.place), batches, draws)
+
+    def transfer_batch_to_device(self, batch: Ready, device: torch.device, dataloader_idx: int) -> Ready:  # noqa: ARG002
+        """It is there."""
+        return batch
 
     def on_fit_start(self) -> None:
         """Take the state before the first step as the first candidate, so that training can only improve on it."""
@@ -164,51 +184,58 @@ class TrainingModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Reseed what draws from the global generator (stochastic depth), so that resuming is exact."""
+        self._settle_optimizer()
         apart = () if self.processes.leads else (self.processes.rank,)
         torch.manual_seed(int(self.generator(self.current_epoch, 1 << 20, *apart).initial_seed()))
-        self._sums, self._counts, self._skipped_here = {}, {}, 0
+        self._book.clear()
+        self._rows = []
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        """One step; a batch whose loss is not finite is left out and counted."""
-        values = self.losses(batch, self.generator(self.current_epoch, batch_idx))
+    def training_step(self, batch: Ready, batch_idx: int) -> None:
+        """One step; one whose loss or gradient is not finite changes nothing, and is told at the end of the epoch."""
+        self._rows.append(batch.rows)
+        self._set_rates(self.current_epoch * len(self.train_dataloader()) + batch_idx)
+        if batch.step == 0:
+            self.look_closely(batch)
+        self._around = batch
+        self._graphed({**batch.tensors, **batch.loose})
+
+    def look_closely(self, ready: Ready) -> None:
+        """What is told of the first batch of an epoch."""
+
+    def moved(self) -> None:
+        """What follows a step: a running mean, say."""
+
+    def _step(self, inputs: Mapping[str, Tensor]) -> None:
+        """Forward, backward, clip each group apart, step: nothing in it waits for the device."""
+        ready = replace(self._around, tensors=inputs, loose={})
+        optimizer = self._optimizer()
+        values = self.losses(ready)
         loss = values["loss"]
-        if not self.processes.all(true=bool(torch.isfinite(loss)), device=loss.device):
-            self._batch = None
-            self._skip(batch, self.processes.mean(loss), {})
-            # Together, a step without gradients is no step that the others could wait for.
-            return None if self.processes.count == 1 else self._no_gradient()
-        self._batch, self._loss = batch, loss.detach()
-        for name, value in values.items():
-            self._add(name, value.detach().float())
-        return loss
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,  # noqa: ARG002
-        gradient_clip_algorithm: str | None = None,  # noqa: ARG002
-    ) -> None:
-        """Clip each group apart; a step whose gradient is not finite is left out and counted."""
-        if self._batch is None:
-            optimizer.zero_grad(set_to_none=True)
-            return
+        optimizer.zero_grad(set_to_none=True)
+        self.manual_backward(loss)
         norms = {str(group["name"]): _clipped(group["params"], group["clip"]) for group in optimizer.param_groups}
-        if not all(bool(torch.isfinite(norm)) for norm in norms.values()):
-            self._skip(self._batch, self.processes.mean(self._loss), norms)
-            optimizer.zero_grad(set_to_none=True)
-            return
-        for name, norm in norms.items():
-            self._add(f"norm_{name}", norm)
+        loss_fine = self.processes.least(torch.isfinite(loss.detach()).float())
+        all_fine = loss_fine * torch.isfinite(torch.stack(list(norms.values()))).all().float()
+        # AdamW leaves weights, moments and its own count alone where this is 1.
+        optimizer.found_inf = 1 - all_fine  # type: ignore[attr-defined]
+        optimizer.step()
+        if not self._book.opened:
+            self._book.open(list(values), list(norms), len(self.train_dataloader()), self.place)
+        self._book.note(values, norms, loss_fine, all_fine)
+        self.moved()
+
+    def _forget_gradients(self) -> None:
+        self._optimizer().zero_grad(set_to_none=True)
 
     def on_train_epoch_end(self) -> None:
         """Average, validate, keep the best, tell."""
-        epoch = self.current_epoch
-        self._check_finite(epoch)
-        means = {name: self.processes.mean(total) for name, total in self._sums.items()}
-        train = {f"train/{name}": float(total) / self._counts[name] for name, total in means.items()}
-        train["train/skipped"] = float(self._skipped_here)
-        for group in self._optimizer().param_groups:
-            train[f"train/lr_{group['name']}"] = float(group["lr"])
+        epoch, steps = self.current_epoch, len(self.train_dataloader())
+        skipped = self._read_skipped()
+        self._check_finite(epoch, skipped)
+        train = {f"train/{name}": value for name, value in self._book.means(self.processes.mean).items()}
+        train["train/skipped"] = float(skipped)
+        for group, rate in zip(self._optimizer().param_groups, self._rates, strict=True):
+            train[f"train/lr_{group['name']}"] = rate * self.rate_factor((epoch + 1) * steps)
         val = self._validated(f"epoch {epoch + 1}")
         score = self.score(val)
         best = score > self.best_score
@@ -296,22 +323,21 @@ class TrainingModule(pl.LightningModule):
         """
         return self._skipped_batches
 
-    def _add(self, name: str, value: Tensor) -> None:
-        self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._counts[name] = self._counts.get(name, 0) + 1
-
-    def _skip(self, batch: Batch, loss: Tensor, norms: Mapping[str, Tensor]) -> None:
-        self.skipped += 1
-        self._skipped_here += 1
-        self._skipped_batches.append(
+    def _read_skipped(self) -> int:
+        """Take down which batches of the epoch were left out."""
+        records = self._book.left_out(self.processes.mean)
+        self.skipped += len(records)
+        self._skipped_batches += [
             {
                 "epoch": self.current_epoch,
-                "step": batch.step,
-                "rows": [int(row) for row in batch.rows],
-                "loss": _plain(loss),
-                "norms": {name: _plain(norm) for name, norm in norms.items()},
+                "step": record.step,
+                "rows": [int(row) for row in self._rows[record.step]],
+                "loss": _plain(record.loss),
+                "norms": {name: _plain(norm) for name, norm in record.norms.items()},
             }
-        )
+            for record in records
+        ]
+        return len(records)
 
     def _validated(self, when: str) -> dict[str, float]:
         """Validation metrics, which the leader finds for all; a network whose output is not finite has none."""
@@ -328,11 +354,6 @@ class TrainingModule(pl.LightningModule):
         broken = [name for name in ("loss", "psnr", "similarity") if not math.isfinite(metrics.get(name, 0.0))]
         return metrics, f"{', '.join(broken)} not finite" if broken else ""
 
-    def _no_gradient(self) -> Tensor:
-        """A loss that reaches every weight and moves none."""
-        reached = [parameter.sum() for parameter in self.parameters() if parameter.requires_grad]
-        return torch.stack(reached).sum() * 0
-
     def _not_finite(self, when: str, got: str, expected: str) -> NonFiniteError:
         return NonFiniteError(
             f"{self.stage} {when}",
@@ -342,12 +363,12 @@ class TrainingModule(pl.LightningModule):
             "then a larger EdgeFace; the best state so far is kept in the working folder",
         )
 
-    def _check_finite(self, epoch: int) -> None:
+    def _check_finite(self, epoch: int, skipped: int) -> None:
         steps = len(self.train_dataloader())
-        if self._skipped_here >= steps or self._skipped_here > max(1.0, self.loop.max_skipped * steps):
+        if skipped >= steps or skipped > max(1.0, self.loop.max_skipped * steps):
             raise self._not_finite(
                 f"epoch {epoch + 1}",
-                f"{self._skipped_here} of {steps} batches with a loss or gradient that is not finite",
+                f"{skipped} of {steps} batches with a loss or gradient that is not finite",
                 f"at most {self.loop.max_skipped:.0%}",
             )
 
@@ -370,14 +391,35 @@ class TrainingModule(pl.LightningModule):
                     remedy=finding.remedy,
                 )
 
-    def _optimizer(self) -> LightningOptimizer:
-        optimizer = self.optimizers()
-        assert isinstance(optimizer, LightningOptimizer)  # noqa: S101 - one optimiser is configured
-        return optimizer
+    def _optimizer(self) -> Optimizer:
+        wrapped: Any = self.optimizers()
+        inner: Optimizer = wrapped.optimizer
+        return inner
+
+    def _settle_optimizer(self) -> None:
+        """Bring the optimiser to the device; a checkpoint may have been written on another."""
+        on_gpu = self.place.type == "cuda"
+        for group, rate in zip(self._optimizer().param_groups, self._rates, strict=True):
+            group["capturable"] = on_gpu
+            group["lr"] = _rate_tensor(group["lr"], rate, self.place) if on_gpu else float(group["lr"])
+
+    def _set_rates(self, step: int) -> None:
+        factor = self.rate_factor(step)
+        for group, rate in zip(self._optimizer().param_groups, self._rates, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate * factor)
+            else:
+                group["lr"] = rate * factor
 
 
-def _plain(value: Tensor) -> float | str:
-    number = float(value.detach())
+def _rate_tensor(kept: float | Tensor, rate: float, device: torch.device) -> Tensor:
+    """The rate in memory on the device, the same memory as before: a graph reads it there."""
+    if isinstance(kept, Tensor) and kept.device.type == device.type:
+        return kept
+    return torch.tensor(rate, dtype=torch.float32, device=device)
+
+
+def _plain(number: float) -> float | str:
     return number if math.isfinite(number) else str(number)
 
 

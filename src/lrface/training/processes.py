@@ -59,13 +59,13 @@ class Processes:
         found: Plain = json.loads(bytes(text.tolist()))
         return found
 
-    def all(self, *, true: bool, device: torch.device) -> bool:
-        """Whether something holds in every process."""
+    def least(self, values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """The smallest of all processes, element by element, without a gradient; nothing is read back."""
         if self.count == 1:
-            return true
-        flag = torch.tensor([int(true)], device=device)
-        dist.all_reduce(flag, dist.ReduceOp.MIN)
-        return bool(flag)
+            return values
+        found = values.detach().clone()
+        dist.all_reduce(found, dist.ReduceOp.MIN)
+        return found
 
     def mean(self, values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """The mean over the processes, without a gradient."""

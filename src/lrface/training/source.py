@@ -11,7 +11,7 @@ from torch import Tensor
 from lrface.data.loaders import batches, epoch_order
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError
-from lrface.images.augmentation import augment, draw_augmentation
+from lrface.images.augmentation import AugmentationDraw, augment, draw_augmentation
 from lrface.images.ranges import to_float
 from lrface.images.settings import AugmentationSettings
 from lrface.images.stored import Locality
@@ -48,7 +48,11 @@ class Batch:
 
 def augmented(batch: Batch, settings: AugmentationSettings, generator: torch.Generator) -> Float[Tensor, "n 3 112 112"]:
     """HR faces of a batch, in [0, 1], augmented by the draw of the whole batch."""
-    draw = draw_augmentation(settings, len(batch.rows), generator).take(batch.part)
+    return augmented_by(batch, draw_augmentation(settings, len(batch.rows), generator).take(batch.part))
+
+
+def augmented_by(batch: Batch, draw: AugmentationDraw) -> Float[Tensor, "n 3 112 112"]:
+    """HR faces of a batch, in [0, 1], augmented by the draw of its own part."""
     return augment(to_float(batch.faces), draw, None if batch.others is None else to_float(batch.others))
 
 
@@ -154,6 +158,10 @@ class EpochSource:
         """Number of faces in an epoch."""
         return self._steps * self._size
 
+    def labels_of(self, rows: Int64[Tensor, " m"] | Int64[np.ndarray, " m"]) -> Int64[Tensor, " m"]:
+        """Person of each row; -1 where people do not matter."""
+        return torch.tensor([self._labels.get(int(row), -1) for row in rows])
+
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the current epoch."""
         order = self._order(self._epoch())
@@ -165,7 +173,7 @@ class EpochSource:
             yield Batch(
                 faces=faces[self._part] if self._whole else faces,
                 rows=torch.from_numpy(rows),
-                labels=torch.tensor([self._labels.get(int(row), -1) for row in rows[self._part]]),
+                labels=self.labels_of(rows[self._part]),
                 step=step,
                 part=self._part,
                 others=faces if self._whole else None,
