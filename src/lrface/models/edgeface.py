@@ -107,13 +107,12 @@ class SharedPositions(PositionalEncodingFourier):  # type: ignore[misc]
         weight: Tensor = self.token_projection.weight
         key = height, width, weight.device, weight.dtype
         if key not in self._waves:
-            found: list[Tensor] = []
-            hook = self.token_projection.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+            alone = PositionalEncodingFourier(self.hidden_dim, 1, self.temperature, device="meta")
+            alone.token_projection = passing = nn.Identity()
+            passing.register_parameter("weight", self.token_projection.weight)
             # A tensor that is made in inference mode could not be trained through later.
             with torch.inference_mode(mode=False), torch.no_grad():
-                super().forward((1, height, width))
-            hook.remove()
-            self._waves[key] = found[0]
+                self._waves[key] = alone((1, height, width))
         return self._waves[key]
 
 

@@ -20,6 +20,7 @@ from lrface.losses.settings import DsrLossSettings
 from lrface.losses.terms import contrast_loss, feature_matching_loss, identity_loss, pixel_loss, total_variation_loss
 from lrface.losses.weighted import LossTerms, gradient_shares, share_of_size
 from lrface.metrics.fidelity import psnr, ssim
+from lrface.models.chunks import in_chunks
 from lrface.models.device import pick_bf16
 from lrface.models.dsr import DSR
 from lrface.training.findings import Finding, epoch_findings, share_findings
@@ -150,8 +151,7 @@ class DsrTraining(TrainingModule):
         small = real.put_small(degrade(hr, DegradationDraw.joined(degradations)))
         tensors = {"hr": hr, "enlarged": small.enlarged, "size": small.size}
         if self._sees_recogniser:
-            wanted, features = self._judges[0].embed_with_features(hr)
-            tensors["wanted"] = wanted
+            tensors["wanted"], *features = in_chunks(self._seen, hr)
             tensors |= {f"feature_{place}": feature for place, feature in enumerate(features)}
         return split(tensors, batches)
 
@@ -216,6 +216,10 @@ class DsrTraining(TrainingModule):
             with torch.autocast(hr.device.type, dtype=torch.bfloat16, enabled=self.bf16):
                 values["perceptual"] = perceptual(restored, hr)
         return LossTerms({name: values[name] for name in self._weights}, self._weights)
+
+    def _seen(self, images: Tensor) -> list[Tensor]:
+        embeddings, features = self._judges[0].embed_with_features(images)
+        return [embeddings, *features]
 
     @property
     def _sees_recogniser(self) -> bool:

@@ -19,6 +19,7 @@ from lrface.images.settings import AugmentationSettings, DegradationSettings
 from lrface.losses.margin import MarginHead
 from lrface.metrics.fidelity import psnr
 from lrface.models.adapters import choose_trainable, merge_adapters, merged_copy
+from lrface.models.chunks import in_chunks
 from lrface.models.device import pick_bf16
 from lrface.models.edgeface import EdgeFace
 from lrface.training.findings import Finding, FirstLook, collapse, first_findings, no_progress
@@ -199,7 +200,7 @@ class EdgeFaceTraining(TrainingModule):
         hr = real.put_hr(augmented_by(faces, AugmentationDraw.joined(augmentations, len(batches[0].rows))))
         tensors = {"images": mix_by(hr, MixDraw.joined(mixes), restore, real), "labels": faces.labels}
         if anchor is not None and self.recipe.optim.anchor:
-            tensors["wanted"] = anchor(hr)
+            tensors["wanted"] = in_chunks(anchor, hr)
         loose = [{} if chosen is None else {"classes": chosen.to(hr.device)} for chosen in classes]
         return split(tensors, batches, loose)
 
@@ -319,9 +320,14 @@ def mix_by(
             small = degrade(hr[rows.to(hr.device)], draw.degradation.take(rows))
             if real is not None:
                 small = real.take(rows.to(hr.device)).put_small(small)
-            shown = restore(small) if number == 0 and restore is not None else small.enlarged
+            shown = small.enlarged if number or restore is None else restored(restore, small)
             images[rows.to(hr.device)] = shown.clamp(0.0, 1.0)
     return images
+
+
+def restored(restore: Restorer, small: SmallFaces) -> Float[Tensor, "n 3 112 112"]:
+    """SR faces by a frozen super-resolver."""
+    return in_chunks(lambda enlarged, size: restore(SmallFaces(enlarged, size)), small.enlarged, small.size)
 
 
 def mixed(

@@ -14,6 +14,7 @@ from torch import Tensor
 from lrface.data.loaders import batches
 from lrface.images.ranges import to_float
 from lrface.losses.margin import MarginHead
+from lrface.models.chunks import in_chunks
 from lrface.models.edgeface import EdgeFace
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, MixDraw, Restorer, draw_mix, mix_by
 from lrface.training.graph import Graphed, own_stream
@@ -44,7 +45,7 @@ def cached_embeddings(
         counts = [len(part) for part in torch.split(faces, batch_size)]
         draw = MixDraw.joined([draw_mix(recipe, n, generator, restores=restore is not None) for n in counts])
         images = mix_by(hr, draw, restore)
-        both = [torch.split(edgeface(shown), counts) for shown in (images, images.flip(-1))]
+        both = [torch.split(in_chunks(edgeface, shown), counts) for shown in (images, images.flip(-1))]
         embeddings += [part for pair in zip(*both, strict=True) for part in pair]
         named = torch.split(people[start : start + len(rows)], counts)
         labels += [part for part in named for _ in range(2)]

@@ -115,13 +115,10 @@ def _received(future: "Future[tuple[list[Ready], torch.cuda.Event]]") -> Iterato
 
 
 def grouped(batches: Iterable[Batch], most: int = GROUP_FACES) -> Iterator[list[Batch]]:
-    """Batches in groups of at most `most` faces; the first groups are smaller, so that the first step comes soon."""
+    """Batches in groups of at most `most` faces, or of one batch."""
     walk = iter(batches)
-    count = 1
-    while group := list(islice(walk, count)):
-        yield group
-        whole = max(1, most // max(1, len(group[0].rows)))
-        count = min(2 * count, whole)
+    for first in walk:
+        yield [first, *islice(walk, max(1, most // max(1, len(first.rows))) - 1)]
 
 
 def joined(batches: Sequence[Batch], device: torch.device) -> Batch:
