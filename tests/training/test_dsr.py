@@ -50,13 +50,13 @@ def test_validation_is_the_same_each_time_and_leaves_training_mode(make_dsr):
 def test_the_running_mean_follows_its_formula(make_dsr, tools):
     module = make_dsr(epochs=2, optim=DsrOptimSettings(lr=1e-2, ema=0.9))
     seen = []
-    plain = module.on_train_batch_end
+    plain = module.moved
 
-    def end(*arguments):
-        plain(*arguments)
+    def end():
+        plain()
         seen.append((module.dsr.tail.weight.detach().clone(), module.mean.module.tail.weight.detach().clone()))
 
-    module.on_train_batch_end = end
+    module.moved = end
     fit(module, tools.cpu)
     assert len(seen) == 4
     mean = seen[0][0]
@@ -80,9 +80,9 @@ def test_the_rate_warms_up_and_falls(make_dsr, tools, notes):
     rates = []
     plain = module.losses
 
-    def losses(batch, generator):
+    def losses(batch):
         rates.append(module.optimizers().param_groups[0]["lr"])
-        return plain(batch, generator)
+        return plain(batch)
 
     module.losses = losses
     fit(module, tools.cpu)
@@ -110,9 +110,9 @@ def test_a_batch_that_is_not_finite_is_left_out_and_counted(make_dsr, tools):
     module = make_dsr(epochs=1)
     plain, weights = module.losses, []
 
-    def losses(batch, generator):
+    def losses(batch):
         weights.append(module.dsr.tail.weight.detach().clone())
-        values = plain(batch, generator)
+        values = plain(batch)
         if batch.step == 0:
             module.left_out = batch.rows.tolist()
             return {**values, "loss": values["loss"] * torch.nan}
@@ -133,8 +133,8 @@ def test_a_gradient_that_is_not_finite_is_left_out_and_counted(make_dsr, tools):
     module = make_dsr(epochs=1)
     plain = module.losses
 
-    def losses(batch, generator):
-        values = plain(batch, generator)
+    def losses(batch):
+        values = plain(batch)
         if batch.step == 1:
             module.left_out = batch.rows.tolist()
             values["loss"] = values["loss"] + (module.dsr.tail.weight.sum() * 0).sqrt()
@@ -154,7 +154,7 @@ def test_a_gradient_that_is_not_finite_is_left_out_and_counted(make_dsr, tools):
 def test_an_epoch_that_is_not_finite_stops_and_says_what_to_try(make_dsr, tools, images):
     module = make_dsr(epochs=3, batch_size=6 // (6 // images))
     plain = module.losses
-    module.losses = lambda batch, generator: {"loss": plain(batch, generator)["loss"] * torch.inf}
+    module.losses = lambda batch: {"loss": plain(batch)["loss"] * torch.inf}
     with pytest.raises(NonFiniteError, match=r"2 of 2|1 of 1") as caught:
         fit(module, tools.cpu)
     assert "\n" not in str(caught.value)
@@ -164,7 +164,7 @@ def test_an_epoch_that_is_not_finite_stops_and_says_what_to_try(make_dsr, tools,
 def test_a_single_batch_that_is_not_finite_is_a_whole_epoch(make_dsr, tools):
     module = make_dsr(epochs=3, batch_size=6)
     plain = module.losses
-    module.losses = lambda batch, generator: {"loss": plain(batch, generator)["loss"] * torch.nan}
+    module.losses = lambda batch: {"loss": plain(batch)["loss"] * torch.nan}
     with pytest.raises(NonFiniteError, match="1 of 1 batches"):
         fit(module, tools.cpu)
 
@@ -172,14 +172,14 @@ def test_a_single_batch_that_is_not_finite_is_a_whole_epoch(make_dsr, tools):
 def test_weights_that_overflow_stop_the_training_by_name(make_dsr, tools):
     module = make_dsr(epochs=2, optim=DsrOptimSettings(ema=0.0))
     before = tools.state(module.dsr)
-    plain = module.on_train_batch_end
+    plain = module.moved
 
-    def end(*arguments):
-        plain(*arguments)
+    def end():
+        plain()
         with torch.no_grad():
             module.dsr.tail.bias.fill_(torch.nan)
 
-    module.on_train_batch_end = end
+    module.moved = end
     module.loop = module.loop.model_copy(update={"max_skipped": 1.0})
     with pytest.raises(NonFiniteError):
         fit(module, tools.cpu)

@@ -63,10 +63,10 @@ def test_adapters_go_on_after_a_kill(make_edgeface, tools, tmp_path):
     module = make_edgeface(epochs=2, optim=adapters)
     plain = module.losses
 
-    def losses(batch, generator):
+    def losses(batch):
         if module.current_epoch == 1:
             raise LookupError
-        return plain(batch, generator)
+        return plain(batch)
 
     module.losses = losses
     with pytest.raises(LookupError):
@@ -79,21 +79,13 @@ def test_adapters_go_on_after_a_kill(make_edgeface, tools, tmp_path):
 def test_body_and_head_have_their_own_rates_and_clips(make_edgeface, tools, notes):
     module = make_edgeface(epochs=1, optim=optim_of(clip=0.25))
     norms = {}
-    plain = module.on_before_optimizer_step
 
-    def before(optimizer):
-        plain(optimizer)
-        for group in optimizer.param_groups:
+    def moved():
+        for group in module.optimizers().param_groups:
             grads = [parameter.grad for parameter in group["params"] if parameter.grad is not None]
             norms.setdefault(group["name"], []).append(torch.cat([grad.flatten() for grad in grads]).norm().item())
 
-    hook = module.configure_gradient_clipping
-
-    def clip(optimizer, *arguments, **named):
-        hook(optimizer, *arguments, **named)
-        before(optimizer)
-
-    module.configure_gradient_clipping = clip
+    module.moved = moved
     fit(module, tools.cpu)
     assert set(norms) == {"backbone", "head"}
     for of_group in norms.values():
@@ -187,11 +179,11 @@ def test_the_first_look_finds_a_super_resolver_that_does_nothing(make_edgeface, 
 def test_the_anchor_term_is_the_distance_from_the_hr_embedding(make_edgeface, recogniser):
     module = make_edgeface(mix=MixSettings(sr=0, bicubic=0, hr=1))
     batch = next(iter(module.source))
-    values = module.losses(batch, torch.Generator().manual_seed(0))
+    values = module.losses(module.prepared([batch])[0])
     assert values["loss_anchor"].abs().item() < 1e-5
     assert values["loss"].item() == pytest.approx(values["loss_arcface"].item(), abs=1e-4)
     shrunk = make_edgeface(mix=MixSettings(sr=0, bicubic=1, hr=0))
-    values = shrunk.losses(batch, torch.Generator().manual_seed(0))
+    values = shrunk.losses(shrunk.prepared([batch])[0])
     assert values["loss_anchor"].item() > 0.001
     wanted = values["loss_arcface"] + 5 * values["loss_anchor"]
     assert values["loss"].item() == pytest.approx(wanted.item())
@@ -237,10 +229,8 @@ def test_one_person_alone_cannot_be_told_from_others(make_edgeface):
 
 def test_half_precision_where_it_is_asked_for(make_edgeface):
     batch = next(iter(make_edgeface().source))
-    plain, half = (
-        make_edgeface(precision=precision).losses(batch, torch.Generator().manual_seed(0))
-        for precision in ("fp32", "bf16")
-    )
+    made = [make_edgeface(precision=precision) for precision in ("fp32", "bf16")]
+    plain, half = (module.losses(module.prepared([batch])[0]) for module in made)
     assert half["loss"].dtype == torch.float32
     assert half["loss_arcface"].item() != plain["loss_arcface"].item()
     assert half["loss_arcface"].item() == pytest.approx(plain["loss_arcface"].item(), rel=0.1)

@@ -23,10 +23,10 @@ class KilledError(Exception):
 def die_in_epoch(module, epoch, step=1):
     plain = module.losses
 
-    def losses(batch, generator):
+    def losses(batch):
         if module.current_epoch == epoch and batch.step == step:
             raise KilledError
-        return plain(batch, generator)
+        return plain(batch)
 
     module.losses = losses
 
@@ -244,10 +244,10 @@ def test_an_interrupt_comes_through_and_the_same_call_goes_on(make_dsr, tools):
     module = make_dsr(epochs=2)
     plain = module.losses
 
-    def losses(batch, generator):
+    def losses(batch):
         if module.current_epoch == 1:
             raise KeyboardInterrupt
-        return plain(batch, generator)
+        return plain(batch)
 
     module.losses = losses
     handler = signal.getsignal(signal.SIGINT)
@@ -260,7 +260,7 @@ def test_an_interrupt_comes_through_and_the_same_call_goes_on(make_dsr, tools):
 def test_an_exit_that_is_no_interrupt_stays_one(make_dsr, tools):
     module = make_dsr(epochs=1)
 
-    def losses(batch, generator):
+    def losses(batch):
         raise SystemExit(3)
 
     module.losses = losses
@@ -281,11 +281,12 @@ def test_an_error_of_the_training_leaves_the_best_state(make_dsr, tools, monkeyp
     best = []
     plain = module.losses
 
-    def losses(batch, generator):
+    def losses(batch):
         if module.current_epoch == 1:
             best[:] = best or [tools.state(module.trained())]
-            return {"loss": plain(batch, generator)["loss"] * torch.nan}
-        return plain(batch, generator)
+            values = plain(batch)
+            return {**values, "loss": values["loss"] * torch.nan}
+        return plain(batch)
 
     module.losses = losses
     with pytest.raises(TrainingError):

@@ -113,10 +113,10 @@ def test_the_super_resolver_is_trained_on_pairs(make_dsr, pack, monkeypatch):
     module = make_dsr()
     module.recipe = replace(module.recipe, degradation=module.recipe.degradation.model_copy(update={"real": 1.0}))
     seen = []
-    monkeypatch.setattr(module, "terms", lambda restored, hr, size, sharing: (seen.append((hr, size)), 1 / 0))
+    monkeypatch.setattr(module, "terms", lambda restored, hr, size, *others: (seen.append((hr, size)), 1 / 0))
     monkeypatch.setattr(module, "restore", lambda network, small: seen.append(small.enlarged) or small.enlarged)
     with pytest.raises(ZeroDivisionError):
-        module.losses(batch_of(pack, [4, 5]), generator())
+        module.losses(module.prepared([batch_of(pack, [4, 5])])[0])
     enlarged, (hr, size) = seen
     assert size.tolist() == [14, 14]
     for place, row in enumerate((4, 5)):

@@ -25,6 +25,8 @@ CLEAN = "clean"
 MISALIGNED = "misaligned"
 KERNEL = "antialiased bicubic"
 """How every condition shrinks the aligned face."""
+NOISE_FACES = 64
+"""Faces that share a draw of the noise, so that larger batches on a GPU see what a CPU sees."""
 
 
 class ConditionSettings(Settings):
@@ -64,15 +66,17 @@ def _compressed(vlr: Tensor, quality: float) -> Tensor:
 def conditions(settings: ConditionSettings | None = None) -> Mapping[str, Degrade]:
     """Gives the conditions by name: `clean`, `blur`, `noise`, `jpeg`, `all` (the three before it), `misaligned`.
 
-    The noise is that of the seed and the shape of the batch; an evaluation makes each small face once and
+    The noise is that of the seed and the shape of each 64 faces; an evaluation makes each small face once and
     shows the same one to all arms.
     """
     chosen = settings or ConditionSettings()
 
     def noisy(vlr: Tensor) -> Tensor:
-        generator = torch.Generator().manual_seed(chosen.seed)
-        field = torch.randn(vlr.shape, generator=generator).to(vlr)
-        return round_to_8_bit(vlr + chosen.noise_sigma * field)
+        fields = [
+            torch.randn(part.shape, generator=torch.Generator().manual_seed(chosen.seed))
+            for part in torch.split(vlr, NOISE_FACES)
+        ]
+        return round_to_8_bit(vlr + chosen.noise_sigma * torch.cat(fields).to(vlr))
 
     def blur(images: Tensor, size: int) -> Tensor:
         return clean(_blurred(images, chosen.blur_sigma), size)

@@ -303,7 +303,7 @@ def seen_by(
     Arms of the same upscaler give one column, under the name of the first.
     """
     chosen = list(rows)
-    images = to_float(faces[chosen]).to(device)
+    images = to_float(faces[chosen], device)
     with torch.inference_mode():
         vlr = degrade(images, size)
         columns = {"vlr": to_uint8(torch.nn.functional.interpolate(vlr, size=images.shape[-2:], mode="nearest"))}

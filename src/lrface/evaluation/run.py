@@ -1,6 +1,6 @@
 """Evaluation of all arms at all sizes under all conditions, on one protocol."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 from lrface.errors import EvaluationError
 from lrface.evaluation.arms import Arm, Embedder, Upscaler
 from lrface.evaluation.conditions import CLEAN, Degrade, clean
+from lrface.evaluation.feeding import batch_on, fed, shown_to
 from lrface.evaluation.measure import Embedded, Ruler
 from lrface.evaluation.protocol import Protocol
 from lrface.evaluation.results import NAME_SAFE, Cell, Kept, Record, Results
@@ -40,11 +41,12 @@ class _Seen:
     Args:
         vlr: The small faces.
         original: Their HR faces.
-        paired: Which of them fidelity is measured on.
+        paired: Which of them fidelity is measured on, on the CPU.
+        batch: Faces of a full batch.
     """
 
-    def __init__(self, vlr: Tensor, original: Tensor, paired: Tensor) -> None:
-        self._vlr, self._original, self._paired = vlr, original, paired
+    def __init__(self, vlr: Tensor, original: Tensor, paired: Tensor, batch: int) -> None:
+        self._vlr, self._original, self._paired, self._batch = vlr, original, paired, batch
         self._enlarged: dict[Upscaler, Tensor] = {}
         self._embedded: dict[tuple[Upscaler, Embedder], Tensor] = {}
         self._near: dict[Upscaler, tuple[Tensor, Tensor]] = {}
@@ -53,7 +55,7 @@ class _Seen:
         """Embeddings of the probes of an arm that enlarges; n x d, on the CPU."""
         upscaler = _upscaler(arm)
         if (upscaler, arm.embedder) not in self._embedded:
-            made = arm.embedder(self._shown(upscaler))
+            made = shown_to(arm.embedder, self._shown(upscaler), self._batch)
             self._embedded[upscaler, arm.embedder] = checked_embeddings(made, len(self._vlr), arm.name)
         return self._embedded[upscaler, arm.embedder]
 
@@ -61,13 +63,14 @@ class _Seen:
         """PSNR and SSIM of what an arm shows of the paired faces."""
         upscaler = _upscaler(arm)
         if upscaler not in self._near:
-            shown, wanted = self._shown(upscaler)[self._paired].float().cpu(), self._original[self._paired].cpu()
-            self._near[upscaler] = psnr(shown, wanted), ssim(shown, wanted)
+            places = self._paired.nonzero().squeeze(1).to(self._original.device)
+            shown, wanted = self._shown(upscaler)[places].float(), self._original[places]
+            self._near[upscaler] = psnr(shown, wanted).cpu(), ssim(shown, wanted).cpu()
         return self._near[upscaler]
 
     def _shown(self, upscaler: Upscaler) -> Tensor:
         if upscaler not in self._enlarged:
-            self._enlarged[upscaler] = upscaler(self._vlr)
+            self._enlarged[upscaler] = shown_to(upscaler, self._vlr, self._batch)
         return self._enlarged[upscaler]
 
 
@@ -87,11 +90,6 @@ class _Counter:
         self.done += 1
         if self.progress is not None:
             self.progress(self.done, self.total)
-
-
-def _batches(rows: Sequence[int], size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(rows), size):
-        yield np.asarray(rows[start : start + size], dtype=np.int64)
 
 
 def checked_embeddings(embeddings: Tensor, count: int, who: str) -> Float[Tensor, "n d"]:
@@ -129,11 +127,10 @@ def embed_high(
     Raises:
         EvaluationError: The embedder gives something else than unit rows.
     """
-    parts = []
+    parts, batch = [], batch_on(device, batch)
     with torch.inference_mode():
-        for chosen in _batches(rows, batch):
-            images = to_float(faces[chosen]).to(device)
-            parts.append(checked_embeddings(embedder(images), len(chosen), "HR faces"))
+        for chosen, images in fed(faces, rows, batch, device):
+            parts.append(checked_embeddings(shown_to(embedder, images, batch), len(chosen), "HR faces"))
     return torch.cat(parts)
 
 
@@ -158,6 +155,7 @@ class Evaluation:
     ) -> None:
         self.faces, self.protocol, self.arms, self.settings = faces, protocol, tuple(arms), settings
         self.device = torch.device(device)
+        self.batch = batch_on(self.device, settings.batch)
         self.ruler = Ruler(protocol, settings, self.device)
         self._check()
         self._high: dict[Embedder, Tensor] = {}
@@ -194,9 +192,9 @@ class Evaluation:
         """Measures an arm whose probes are the HR faces themselves."""
         gathered = _Gathered()
         with torch.inference_mode():
-            for chosen in _batches(self.protocol.probe_rows, self.settings.batch):
-                images = to_float(self.faces[chosen]).to(self.device)
-                gathered.embeddings.append(checked_embeddings(arm.embedder(images), len(chosen), arm.name))
+            for chosen, images in fed(self.faces, self.protocol.probe_rows, self.batch, self.device):
+                made = shown_to(arm.embedder, images, self.batch)
+                gathered.embeddings.append(checked_embeddings(made, len(chosen), arm.name))
                 counter.step()
         self._measure(arm, Cell(arm.name, FACE_SIZE, CLEAN), gathered)
 
@@ -205,11 +203,10 @@ class Evaluation:
         arms = [arm for arm in self.arms if not arm.is_ceiling and arm.takes(size)]
         gathered = {arm.name: _Gathered() for arm in arms}
         with torch.inference_mode():
-            for chosen in _batches(self.protocol.probe_rows, self.settings.batch):
-                original = to_float(self.faces[chosen]).to(self.device)
+            for chosen, original in fed(self.faces, self.protocol.probe_rows, self.batch, self.device):
                 vlr = small(original, chosen)
                 paired = torch.tensor([row in self._pair_rows for row in chosen.tolist()])
-                seen = _Seen(vlr, original, paired)
+                seen = _Seen(vlr, original, paired, self.batch)
                 for arm in arms:
                     found = gathered[arm.name]
                     found.embeddings.append(seen.embeddings(arm))
@@ -272,7 +269,7 @@ def _stored(vlr: StoredFaces) -> Small:
     """Takes small faces that were given."""
 
     def small(images: Tensor, rows: np.ndarray) -> Tensor:
-        return to_float(vlr[rows]).to(images.device)
+        return to_float(vlr[rows], images.device)
 
     return small
 
@@ -322,7 +319,7 @@ def evaluate(
     ceilings = [arm for arm in evaluation.arms if arm.is_ceiling]
     others = [arm for arm in evaluation.arms if not arm.is_ceiling]
     wanted = [(name, size) for name in conditions for size in sizes if any(arm.takes(size) for arm in others)]
-    per_pass = -(-len(protocol.probe_rows) // evaluation.settings.batch)
+    per_pass = -(-len(protocol.probe_rows) // evaluation.batch)
     passes = len(ceilings) + len(wanted) + (real_vlr is not None)
     counter = _Counter(per_pass * passes, progress)
     for arm in ceilings:
@@ -351,8 +348,7 @@ def embed_arms(
     """Embeds some faces as each arm sees them at a size; n x d by arm, on the CPU, for their picture."""
     found: dict[str, list[Tensor]] = {arm.name: [] for arm in arms}
     with torch.inference_mode():
-        for chosen in (np.asarray(rows[start : start + batch]) for start in range(0, len(rows), batch)):
-            images = to_float(faces[chosen]).to(device)
+        for chosen, images in fed(faces, rows, batch, device):
             vlr = degrade(images, size)
             for arm in arms:
                 shown = images if arm.upscaler is None else arm.upscaler(vlr)

@@ -6,17 +6,21 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 
-def to_float(faces: UInt8[np.ndarray, "n h w 3"] | UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
+def to_float(
+    faces: UInt8[np.ndarray, "n h w 3"] | UInt8[Tensor, "n h w 3"], device: torch.device | str | None = None
+) -> Float[Tensor, "n 3 h w"]:
     """Turn stored faces into what networks take.
 
     Args:
         faces: uint8 RGB, NHWC, 0..255.
+        device: Where they are wanted; they travel as bytes. None: where they are.
 
     Returns:
-        float32 RGB, NCHW, in [0, 1], contiguous, on the device of the input.
+        float32 RGB, NCHW, in [0, 1], contiguous.
     """
     # torch takes no read-only memory, which slices of a pack are.
     tensor = torch.from_numpy(np.require(faces, requirements=("C", "W"))) if isinstance(faces, np.ndarray) else faces
+    tensor = tensor if device is None else tensor.to(device, non_blocking=True)
     return tensor.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255.0)
 
 

@@ -247,7 +247,7 @@ class DsrTraining(TrainingModule):
             sums["ssim"] = sums.get("ssim", 0.0) + float(ssim(shown, hr).sum())
             probes.append(supervisor.embed_with_features(shown)[0].cpu())
         gallery = [
-            supervisor.embed_with_features(to_float(validation.hr[start : start + 64]).to(device))[0].cpu()
+            supervisor.embed_with_features(to_float(validation.hr[start : start + 64], device))[0].cpu()
             for start in range(0, len(validation.hr), 64)
         ]
         self.dsr.train()

@@ -41,7 +41,7 @@ def cached_embeddings(
     people = torch.from_numpy(data.people)
     start = 0
     for rows, faces in batches(data.pack, data.rows, each):
-        hr = to_float(faces.to(device))
+        hr = to_float(faces, device)
         counts = [len(part) for part in torch.split(faces, batch_size)]
         draw = MixDraw.joined([draw_mix(recipe, n, generator, restores=restore is not None) for n in counts])
         images = mix_by(hr, draw, restore)

@@ -52,13 +52,13 @@ class ValidationSet:
 
     def small(self, part: slice, device: torch.device) -> tuple[SmallFaces, Float[Tensor, "n 3 112 112"]]:
         """Small faces of a slice, and the faces they were made of."""
-        hr = to_float(self.hr[self.owner[part]]).to(device)
+        hr = to_float(self.hr[self.owner[part]], device)
         draw = fixed_draw(SIZES[0], len(hr))
         draw = type(draw)(**{**vars(draw), "size": torch.from_numpy(self.size[part])})
         small = degrade(hr, draw)
         if self.vlr is not None and self.real[part].any():
             places = torch.from_numpy(self.real[part].nonzero()[0]).to(device)
-            given = small_faces(to_float(self.vlr[self.owner[part][self.real[part]]]).to(device))
+            given = small_faces(to_float(self.vlr[self.owner[part][self.real[part]]], device))
             small = SmallFaces(small.enlarged.index_copy(0, places, given.enlarged), small.size)
         return small, hr
 
@@ -141,7 +141,7 @@ def embed_all(
 ) -> Float[Tensor, "n 512"]:
     """Embeddings of stored faces, on the CPU."""
     parts = [
-        embedder(to_float(faces[start : start + batch_size]).to(device)).cpu()
+        embedder(to_float(faces[start : start + batch_size], device)).cpu()
         for start in range(0, len(faces), batch_size)
     ]
     return torch.cat(parts)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lrface.evaluation.arms import Arm, Embedder, bicubic
 from lrface.evaluation.conditions import Degrade, clean
+from lrface.evaluation.feeding import batch_on, fed, shown_to
 from lrface.evaluation.measure import rate_name
 from lrface.evaluation.public.gain import gain_records, gains
 from lrface.evaluation.public.pictures import broken
@@ -19,7 +20,6 @@ from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.sets import PairSet
 from lrface.evaluation.public.settings import PairSettings
 from lrface.evaluation.run import checked_embeddings
-from lrface.images.ranges import to_float
 from lrface.images.sizes import FACE_SIZE
 from lrface.metrics.verification import FoldAccuracy, best_threshold, eer, fold_accuracy, tar_at_far
 
@@ -55,12 +55,13 @@ class PairEvaluation:
         """Embeds some faces in place of all (other rows are 0); with flip, the unit sum of face and mirror image."""
         whole: Tensor | None = None
         with torch.inference_mode():
-            for start in range(0, len(rows), self.settings.batch):
-                chosen = rows[start : start + self.settings.batch]
-                images = see(to_float(self.pairs.faces[chosen]).to(self.device))
-                found = checked_embeddings(embedder(images), len(images), who)
+            batch = batch_on(self.device, self.settings.batch)
+            for chosen, faces in fed(self.pairs.faces, rows, batch, self.device):
+                images = shown_to(see, faces, batch)
+                found = checked_embeddings(shown_to(embedder, images, batch), len(images), who)
                 if self.settings.flip:
-                    found = F.normalize(found + checked_embeddings(embedder(images.flip(3)), len(images), who))
+                    mirrored = shown_to(embedder, images.flip(3), batch)
+                    found = F.normalize(found + checked_embeddings(mirrored, len(images), who))
                 if whole is None:
                     whole = torch.zeros(len(self.pairs.faces), found.shape[1])
                 whole[torch.from_numpy(chosen)] = found

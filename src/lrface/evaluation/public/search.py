@@ -39,7 +39,7 @@ def _embedded(
     with torch.inference_mode():
         for start in range(0, len(paths), batch):
             chosen = paths[start : start + batch]
-            images = to_float(np.stack([read_small(path, size) for path in chosen])).to(device)
+            images = to_float(np.stack([read_small(path, size) for path in chosen]), device)
             for arm in arms:
                 if arm.upscaler is None:
                     raise TypeError("the ceiling sees no small faces")
