@@ -25,8 +25,8 @@ CLEAN = "clean"
 MISALIGNED = "misaligned"
 KERNEL = "antialiased bicubic"
 """How every condition shrinks the aligned face."""
-NOISE_FACES = 64
-"""Faces that share a draw of the noise, so that larger batches on a GPU see what a CPU sees."""
+DRAWN_TOGETHER = 64
+"""Faces that noise and shifts are drawn for at once, so that larger batches on a GPU see what a CPU sees."""
 
 
 class ConditionSettings(Settings):
@@ -66,7 +66,7 @@ def _compressed(vlr: Tensor, quality: float) -> Tensor:
 def conditions(settings: ConditionSettings | None = None) -> Mapping[str, Degrade]:
     """Gives the conditions by name: `clean`, `blur`, `noise`, `jpeg`, `all` (the three before it), `misaligned`.
 
-    The noise is that of the seed and the shape of each 64 faces; an evaluation makes each small face once and
+    Noise and shifts are those of the seed and the shape of each 64 faces; an evaluation makes each small face once and
     shows the same one to all arms.
     """
     chosen = settings or ConditionSettings()
@@ -74,7 +74,7 @@ def conditions(settings: ConditionSettings | None = None) -> Mapping[str, Degrad
     def noisy(vlr: Tensor) -> Tensor:
         fields = [
             torch.randn(part.shape, generator=torch.Generator().manual_seed(chosen.seed))
-            for part in torch.split(vlr, NOISE_FACES)
+            for part in torch.split(vlr, DRAWN_TOGETHER)
         ]
         return round_to_8_bit(vlr + chosen.noise_sigma * torch.cat(fields).to(vlr))
 
@@ -91,8 +91,11 @@ def conditions(settings: ConditionSettings | None = None) -> Mapping[str, Degrad
         return round_to_8_bit(_compressed(noisy(blur(images, size)), chosen.jpeg_quality))
 
     def shifted(images: Tensor, size: int) -> Tensor:
-        generator = torch.Generator().manual_seed(chosen.seed)
-        box = shifts(len(images), chosen.shift, generator).to(images.device)
+        boxes = [
+            shifts(len(part), chosen.shift, torch.Generator().manual_seed(chosen.seed))
+            for part in torch.split(images, DRAWN_TOGETHER)
+        ]
+        box = torch.cat(boxes).to(images.device)
         sides = torch.full((len(images),), size, device=images.device)
         return clean(misaligned(images, box, sides), size)
 
