@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from lrface.data import detector
+from lrface.data import yunet
 from lrface.data.aligner import Aligner
-from lrface.data.detector import YUNET_SHA256, Detector, download_yunet, read_weights
+from lrface.data.detector import Detector
 from lrface.data.settings import AlignSettings, DetectorSettings
+from lrface.data.yunet import YUNET_SHA256, download_yunet, read_weights
 from lrface.errors import ConfigError, DataError
 from lrface.images.alignment import TEMPLATE
 from lrface.images.reading import BadImageError
@@ -167,8 +168,8 @@ def test_without_a_network_the_manual_way_is_told(tmp_path):
 def test_download_as_weights_fetches_them_once(tmp_path, server, monkeypatch):
     url, sha256 = server
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    plain = detector.download_yunet
-    monkeypatch.setattr(detector, "download_yunet", lambda target: plain(target, url, sha256))
+    plain = yunet.download_yunet
+    monkeypatch.setattr(yunet, "download_yunet", lambda target: plain(target, url, sha256))
 
     assert read_weights(DetectorSettings(weights="download")) == b"some weights"
     assert [path.name for path in (tmp_path / "lrface").iterdir()] == ["face_detection_yunet_2023mar.onnx"]

@@ -1,30 +1,33 @@
 """YuNet through OpenCV: where the faces of an image are, with five landmarks each."""
 
-import hashlib
-import os
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.error import URLError
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from lrface.data.looks import alone, distinct, enlarged_back, shrunk
 from lrface.data.settings import DetectorSettings
-from lrface.errors import ConfigError, DataError
+from lrface.data.yunet import YUNET_URL, read_weights
+from lrface.errors import DataError
+from lrface.images.alignment import FACE_SIZE, TEMPLATE, similarity, warp
 
-YUNET_URL = (
-    "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx"
-)
-YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-DOWNLOAD = "download"
 _LOG_LEVEL = threading.Lock()
-_DOWNLOAD_SECONDS = 60
-_DOWNLOAD_LIMIT = 16 << 20
+# Of the first look: its longer side as a share of the image's, with bounds, and what the network's input is a multiple
+# of; the least face that is taken, pixels; and the score from which on something may be a face, so that all sizes are
+# searched.
+_FIRST_SHARE, _FIRST_SIDES, _STRIDE = 0.4, (192, 384), 32
+_LARGE = 20
+_HINT = 0.3
+# Of the second look: its side, pixels; where the landmarks should be (the face has 65 pixels there: from 80 on the
+# network takes it for one of its next larger kind, and the scale wavers); how far from there they may be, in sides of
+# an aligned face.
+_SECOND_SIDE = 128
+_SECOND_TEMPLATE = (TEMPLATE - (FACE_SIZE - 1) / 2) * 0.85 + (_SECOND_SIDE - 1) / 2
+_AGREE = 0.2
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Detection:
     Attributes:
         landmarks: Eyes, nose tip, mouth corners, pixels (x, y), left of the picture first.
         score: How sure the detector is, 0 to 1.
-        faces: How many faces there were to choose from.
+        faces: How many faces there were to choose from. A first look that is enough sees none that are smaller than
+            a seventeenth of the image's longer side.
         rival: How large the largest other one is, as a share of the area of this one.
     """
 
@@ -90,15 +94,47 @@ class Detector:
         Returns:
             The face, or None where there is none.
         """
+        if self.settings.first_look and self.settings.choose == "largest":
+            clear = self._first_look(image)
+            if clear is not None:
+                return clear
         longest = max(image.shape[:2])
         found = np.concatenate([self._search(image, min(longest, side)) for side in self._sides(longest)])
         if not len(found):
             return None
-        kept = found[_distinct(found, self.settings.overlap)]
+        kept = found[distinct(found, self.settings.overlap)]
         chosen = self._choice(kept, image.shape)
         best, areas = kept[chosen], kept[:, 2] * kept[:, 3]
         rival = float(np.delete(areas, chosen).max(initial=0.0) / areas[chosen])
         return Detection(best[4:14].reshape(5, 2), float(best[14]), len(kept), rival)
+
+    def _first_look(self, image: np.ndarray) -> Detection | None:
+        """Finds a face that is alone, large and clear, for a fraction of what the whole search costs."""
+        wanted = int(np.clip(_FIRST_SHARE * max(image.shape[:2]), *_FIRST_SIDES))
+        seen, scale = shrunk(image, wanted // _STRIDE * _STRIDE, quick=True)
+        face = alone(self._detect(seen, _HINT), self.settings.score)
+        if face is None or np.sqrt(face[2] * face[3]) < _LARGE:
+            return None
+        return self._second_look(image, enlarged_back(face[4:14].reshape(5, 2), scale))
+
+    def _second_look(self, image: np.ndarray, first: np.ndarray) -> Detection | None:
+        """Finds a face again where it is upright and of the size at which landmarks are exact."""
+        fit = similarity(first, _SECOND_TEMPLATE)
+        faces = self._detect(warp(image, fit, _SECOND_SIDE), self.settings.first_score)
+        if len(faces) != 1:
+            return None
+        seen = faces[0, 4:14].reshape(5, 2)
+        if np.abs(seen - _SECOND_TEMPLATE).max() > _AGREE * FACE_SIZE:
+            return None
+        back = cv2.invertAffineTransform(fit)
+        return Detection(seen @ back[:, :2].T + back[:, 2], float(faces[0, 14]), 1, 0.0)
+
+    def _detect(self, seen: np.ndarray, score: float) -> np.ndarray:
+        """Gives box, landmarks and score of each face, n x 15, in pixels of what the network sees."""
+        network = self._network((seen.shape[1], seen.shape[0]))
+        network.setScoreThreshold(score)
+        _, faces = network.detect(cv2.cvtColor(np.ascontiguousarray(seen), cv2.COLOR_RGB2BGR))
+        return np.empty((0, 15)) if faces is None else faces.astype(np.float64)
 
     def _sides(self, longest: int) -> list[int]:
         smaller = [side for side in self.settings.sides if side < longest]
@@ -106,23 +142,12 @@ class Detector:
 
     def _search(self, image: np.ndarray, side: int) -> np.ndarray:
         """Gives box, landmarks and score of each face, n x 15, in pixels of the image."""
-        seen, scale = image, np.ones(2)
-        shrink = side / max(image.shape[:2])
-        if shrink < 1:
-            height, width = (max(1, round(length * shrink)) for length in image.shape[:2])
-            seen = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-            scale = np.array([image.shape[1] / width, image.shape[0] / height])
+        seen, scale = shrunk(image, side)
         margin = self.settings.margin
-        framed = cv2.copyMakeBorder(
-            cv2.cvtColor(seen, cv2.COLOR_RGB2BGR), margin, margin, margin, margin, cv2.BORDER_REPLICATE
-        )
-        _, faces = self._network((framed.shape[1], framed.shape[0])).detect(framed)
-        if faces is None:
-            return np.empty((0, 15))
-        found: np.ndarray = faces.astype(np.float64)
+        framed = cv2.copyMakeBorder(seen, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
+        found = self._detect(framed, self.settings.score)
         points = found[:, [0, 1, *range(4, 14)]].reshape(len(found), 6, 2) - margin
-        # Pixel centres lie at whole numbers, so the picture begins at -0.5.
-        points = (points + 0.5) * scale - 0.5
+        points = enlarged_back(points, scale)
         found[:, :2], found[:, 4:14] = points[:, 0], points[:, 1:].reshape(len(found), 10)
         found[:, 2:4] *= scale
         return found
@@ -168,90 +193,3 @@ def _quiet_opencv() -> Iterator[None]:
             yield
         finally:
             cv2.utils.logging.setLogLevel(level)
-
-
-def _distinct(faces: np.ndarray, overlap: float) -> list[int]:
-    """Keeps the best of faces that were found in several sizes, best first."""
-    corner, far = faces[:, :2], faces[:, :2] + faces[:, 2:4]
-    area = faces[:, 2] * faces[:, 3]
-    kept: list[int] = []
-    for face in np.argsort(-faces[:, 14], kind="stable"):
-        width, height = np.clip(np.minimum(far[kept], far[face]) - np.maximum(corner[kept], corner[face]), 0, None).T
-        shared = width * height
-        if (shared <= overlap * (area[kept] + area[face] - shared)).all():
-            kept.append(int(face))
-    return kept
-
-
-def read_weights(settings: DetectorSettings) -> bytes:
-    """Reads the detector's weights and checks their hash.
-
-    Raises:
-        ConfigError: No path is set.
-        DataError: The file is missing or not the expected one.
-    """
-    if not settings.weights:
-        raise ConfigError(
-            "face detector",
-            got="no weights",
-            expected="the path of face_detection_yunet_2023mar.onnx",
-            remedy=f"set detector.weights to it, or to {DOWNLOAD} where there is a network; or set align=none",
-        )
-    path = download_yunet(yunet_cache()) if settings.weights == DOWNLOAD else Path(settings.weights)
-    if not path.is_file():
-        raise DataError(
-            f"face detector {path}",
-            got="no such file",
-            expected="face_detection_yunet_2023mar.onnx",
-            remedy=f"take it from {YUNET_URL}, or set detector.weights={DOWNLOAD} where there is a network",
-        )
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if settings.sha256 and found != settings.sha256:
-        raise DataError(
-            f"face detector {path}",
-            got=f"sha256 {found[:12]}",
-            expected=f"sha256 {settings.sha256[:12]}",
-            remedy="take the file again, or correct detector.sha256",
-        )
-    return content
-
-
-def yunet_cache() -> Path:
-    """Where downloaded weights are kept: `lrface/` in XDG_CACHE_HOME, or else in ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "lrface" / YUNET_URL.rpartition("/")[2]
-
-
-def download_yunet(target: Path, url: str = YUNET_URL, sha256: str = YUNET_SHA256) -> Path:
-    """Takes the released weights from their address, checked against a pinned hash.
-
-    Args:
-        target: Where to keep them; a file with the right hash is not taken again.
-        url: The address.
-        sha256: What they must hash to.
-
-    Returns:
-        The target.
-
-    Raises:
-        DataError: There is no network, or something else was sent. Nothing is kept then.
-    """
-    if target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() == sha256:
-        return target
-    remedy = f"take {url} by hand, put it at {target} and set detector.weights to it"
-    if not url.startswith(("https://", "http://")):
-        raise ConfigError("face detector", got=url, expected="an http(s) address", remedy=remedy)
-    try:
-        with urllib.request.urlopen(url, timeout=_DOWNLOAD_SECONDS) as answer:  # noqa: S310 - scheme checked above
-            content = answer.read(_DOWNLOAD_LIMIT)
-    except (URLError, OSError) as error:
-        raise DataError("face detector", got=f"no answer ({error})", expected=url, remedy=remedy) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise DataError("face detector", got=f"sha256 {found[:12]}", expected=f"sha256 {sha256[:12]}", remedy=remedy)
-    partial = target.with_suffix(target.suffix + ".partial")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_bytes(content)
-    partial.replace(target)
-    return target

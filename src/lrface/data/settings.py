@@ -32,6 +32,14 @@ class DetectorSettings(Settings):
         " network misses faces of many hundred pixels.",
         min_length=1,
     )
+    first_look: bool = Field(
+        True,
+        description="Look at a small copy of the image first, and take a face that is alone there, large and clear;"
+        " if there is none, or choose is not largest, all sizes are searched.",
+    )
+    first_score: float = Field(
+        0.8, description="Least score of a face that is taken without searching all sizes.", gt=0, lt=1
+    )
     margin: int = Field(
         60,
         description="Border repeated around the image, as a face that fills it is hard to find, pixels.",

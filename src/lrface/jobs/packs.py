@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from lrface.data.contents import contents
-from lrface.data.detector import read_weights
 from lrface.data.findings import told as told_again
 from lrface.data.kinds import DRAWN, source_of
 from lrface.data.pack import INFO_FILE, Pack, open_pack
@@ -16,6 +15,7 @@ from lrface.data.s3 import is_s3
 from lrface.data.settings import AnyImageData, DataSettings, PackData, ProceduralData
 from lrface.data.source import Source
 from lrface.data.streamed_pack import open_streamed_pack
+from lrface.data.yunet import read_weights
 from lrface.errors import DataError
 from lrface.jobs.context import Context
 from lrface.training.dsr import DsrData
