@@ -229,7 +229,7 @@ class VerifySettings(ArmJobSettings):
     source: tuple[str, ...] = Field(
         (), description="sets, by commas: .bin of insightface, pairs.txt, pairs.csv, or the folder of a set"
     )
-    kind: Kind = Field("auto", description="what the sources are: auto, bin, lfw, table, tinyface or survface")
+    kind: Kind = Field("auto", description="what the sources are: auto, bin, lfw, table, tinyface, survface or people")
     images: str | None = Field(None, description="folder of the pictures of a list; none: beside the list")
     align: AlignSettings | None = Field(None, description="how photographs are aligned; none: they are already")
     high_resolution: bool = Field(True, description="measure pairs with both faces in HR too")

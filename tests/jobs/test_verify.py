@@ -141,3 +141,16 @@ def test_photographs_are_aligned_where_asked_for(job, project, drawn, sets, real
 
     assert ended.code == 0, ended.err
     assert "set, per cent:" in ended.out
+
+
+def test_many_people_are_searched_for_among_each_other(job, project, sets, tmp_path):
+    ended = job(
+        *("verify", "--source", str(sets / "mine" / "pictures"), "--kind", "people", *QUICK),
+        *("--out", str(tmp_path), "--overrides", "sizes=[12] degradation=misaligned"),
+    )
+
+    assert ended.code == 0, ended.err
+    records = json.loads((tmp_path / "metrics.json").read_text())
+    cells = {(record["arm"], record["size"]) for record in records if record["metric"] == "rank1"}
+    assert cells == {("hr", 112), ("bicubic", 12), ("dsr", 12)}
+    assert "shifted by 1 pixel of the small face" in (tmp_path / "report.html").read_text()

@@ -51,7 +51,7 @@ def gains(
         points = [tar_at_far(scores[same], scores[~same], far) for scores in (first, second)]
         if any(point.reason for point in points):
             continue
-        drawn = [_tar(scores, same, weights, far) for scores in (first, second)]
+        drawn = [tar_replicates(scores, same, weights, far) for scores in (first, second)]
         value = points[0].value - points[1].value
         found[f"tar_at_far_{rate_name(far)}"] = expanded_interval(value, drawn[0] - drawn[1], units)
     return found
@@ -65,7 +65,7 @@ def _right(scores: np.ndarray, pairs: PairSet) -> np.ndarray:
     return np.asarray((scores >= bound) == pairs.same)
 
 
-def _tar(scores: np.ndarray, same: np.ndarray, weights: np.ndarray, far: float) -> Float[np.ndarray, " b"]:
+def tar_replicates(scores: np.ndarray, same: np.ndarray, weights: np.ndarray, far: float) -> Float[np.ndarray, " b"]:
     """TAR at a FAR in each replicate: the lowest threshold above the first impostor that may not be let in."""
     falling = np.argsort(-scores[~same], kind="stable")
     impostor, genuine = scores[~same][falling], scores[same]
@@ -106,11 +106,12 @@ def gain_lines(records: Sequence[PublicRecord], name: str) -> list[str]:
     if table.empty:
         return []
     lines = []
+    leading = "accuracy" if "accuracy" in table else "rank1"
     for arm in dict.fromkeys(table["arm"]):
-        own = [e for e in records if (e.set, e.arm, e.metric) == (name, arm, f"accuracy{OVER}")]
+        own = [e for e in records if (e.set, e.arm, e.metric) == (name, arm, f"{leading}{OVER}")]
         better = [entry.size for entry in own if entry.low is not None and entry.low > 0]
         worse = [entry.size for entry in own if entry.high is not None and entry.high < 0]
         parts = [f"better at {listed(better)}" if better else "", f"worse at {listed(worse)}" if worse else ""]
         said = ", ".join(part for part in parts if part) or "no difference is shown at any size"
-        lines.append(f"{QUESTION} {name}, accuracy of {arm} over bicubic-direct: {said}")
+        lines.append(f"{QUESTION} {name}, {leading} of {arm} over bicubic-direct: {said}")
     return [*lines, f"{name}, points over bicubic-direct, 95 % intervals:", *table.to_string(index=False).splitlines()]

@@ -7,8 +7,9 @@ from lrface.data.tree import is_image, split_entries
 from lrface.evaluation.public.insightface import read_verification_bin
 from lrface.evaluation.public.listed_pairs import read_lfw_pairs, read_pair_table
 from lrface.evaluation.public.low_resolution import read_survface, read_tinyface, survface_base, tinyface_base
+from lrface.evaluation.public.people import read_people
 from lrface.evaluation.public.pictures import Align, broken
-from lrface.evaluation.public.sets import PairSet, SearchSet
+from lrface.evaluation.public.sets import PairSet, PeopleSet, SearchSet
 from lrface.evaluation.public.settings import Kind
 
 LFW_LIST, TABLE_LIST = "pairs.txt", "pairs.csv"
@@ -80,7 +81,7 @@ def _holds_people(folder: Path) -> bool:
 
 def read_set(
     found: Found, *, images: Path | None = None, align: Align | None = None, notes: list[str] | None = None
-) -> PairSet | SearchSet:
+) -> PairSet | SearchSet | PeopleSet:
     """Reads a set.
 
     Args:
@@ -98,6 +99,8 @@ def read_set(
     if found.kind in ("tinyface", "survface"):
         read = read_tinyface if found.kind == "tinyface" else read_survface
         return read(path, [] if notes is None else notes)
+    if found.kind == "people":
+        return read_people(path, [] if notes is None else notes, align)
     name = path.resolve().name if path.is_dir() else path.stem
     if found.kind == "lfw":
         pairs, folder = _list_and_folder(path, LFW_LIST, images)

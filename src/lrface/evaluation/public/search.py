@@ -109,7 +109,8 @@ def search_set(
     return found
 
 
-def _records(name: str, arm: str, size: int, found: Found, settings: SearchSettings) -> list[PublicRecord]:
+def search_records(name: str, arm: str, size: int, found: Found, settings: SearchSettings) -> list[PublicRecord]:
+    """Gives what a search found as records: ranks, shares at the threshold, TPIR at each FPIR."""
     searched, strangers = found
     where, count = (name, arm, size), int(searched.rank.size)
     records = [made(where, f"rank{k}", rank_rate(searched, k), count) for k in RANKS]
@@ -158,5 +159,5 @@ def evaluate_search(
 
         found = search_set(faces, taking, size, batch=chosen.batch, device=device, progress=told)
         for arm in taking:
-            records += _records(faces.name, arm.name, size, found[arm.name], chosen)
+            records += search_records(faces.name, arm.name, size, found[arm.name], chosen)
     return records

@@ -78,3 +78,55 @@ class SearchSet:
                 content = hashlib.sha256(path.read_bytes()).hexdigest()
                 found.update(f"{path.parent.name}/{path.name} {content}\n".encode())
         return found.hexdigest()
+
+
+@dataclass(frozen=True)
+class PeopleSet:
+    """Aligned faces of many people: of each the first is enrolled, and who has but one is a stranger.
+
+    Attributes:
+        name: What the set is called.
+        faces: uint8 RGB, n x 112 x 112 x 3, those of a person beside each other.
+        owner: Whose each face is, numbered from 0 in that order; shape n.
+    """
+
+    name: str
+    faces: UInt8[np.ndarray, "n 112 112 3"]
+    owner: Int[np.ndarray, " n"]
+
+    @cached_property
+    def _alone(self) -> np.ndarray:
+        """Whether a face is the only one of its person."""
+        return np.asarray(np.bincount(self.owner)[self.owner] == 1)
+
+    @cached_property
+    def _first(self) -> np.ndarray:
+        """Whether a face is the first of its person."""
+        return np.asarray(np.diff(self.owner, prepend=-1) != 0)
+
+    @property
+    def enrolled(self) -> Int[np.ndarray, " g"]:
+        """Rows of the gallery, one for each person with two faces or more."""
+        return np.flatnonzero(self._first & ~self._alone)
+
+    @property
+    def mated(self) -> Int[np.ndarray, " m"]:
+        """Rows of the probes whose person is enrolled."""
+        return np.flatnonzero(~self._first)
+
+    @property
+    def mates(self) -> Int[np.ndarray, " m"]:
+        """For each such probe the place of its person in the gallery."""
+        return np.asarray(np.searchsorted(self.owner[self.enrolled], self.owner[self.mated]))
+
+    @property
+    def strangers(self) -> Int[np.ndarray, " s"]:
+        """Rows of the probes whose person is not enrolled."""
+        return np.flatnonzero(self._alone)
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of pixels and owners."""
+        found = hashlib.sha256(np.ascontiguousarray(self.faces).data)
+        found.update(np.ascontiguousarray(self.owner, np.int64).data)
+        return found.hexdigest()

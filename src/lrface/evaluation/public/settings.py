@@ -6,7 +6,7 @@ from pydantic import Field
 
 from lrface.settings import Settings
 
-Kind = Literal["auto", "bin", "lfw", "table", "tinyface", "survface"]
+Kind = Literal["auto", "bin", "lfw", "table", "tinyface", "survface", "people"]
 
 
 class PairSettings(Settings):
@@ -26,3 +26,5 @@ class SearchSettings(Settings):
     threshold: float = Field(default=0.35, ge=-1.0, le=1.0, description="cosine at or above which a probe is named")
     fpirs: tuple[float, ...] = Field(default=(3e-1, 1e-1, 1e-2, 3e-3), description="false alarm rates for TPIR")
     batch: int = Field(default=64, ge=1, description="faces per batch")
+    replicates: int = Field(default=1000, ge=100, description="bootstrap replicates over people, for gains over direct")
+    seed: int = Field(default=0, ge=0, description="seed of the bootstrap")

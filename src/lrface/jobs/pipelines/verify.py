@@ -15,12 +15,13 @@ from lrface.evaluation.arms import Arm
 from lrface.evaluation.conditions import conditions, described
 from lrface.evaluation.public.opening import find_sets, read_set
 from lrface.evaluation.public.pairs import evaluate_pairs
+from lrface.evaluation.public.people import evaluate_people
 from lrface.evaluation.public.pictures import Align
 from lrface.evaluation.public.published import published_network
 from lrface.evaluation.public.records import PublicRecord, table_of, with_published
 from lrface.evaluation.public.report import make_public_report, summary_lines
 from lrface.evaluation.public.search import evaluate_search
-from lrface.evaluation.public.sets import PairSet, SearchSet
+from lrface.evaluation.public.sets import PairSet, PeopleSet, SearchSet
 from lrface.images.levels import light
 from lrface.images.sizes import FACE_SIZE
 from lrface.jobs.assessment import arms_of, load_networks
@@ -33,6 +34,7 @@ from lrface.tracking.names import clean_key
 from lrface.tracking.runs import Run
 
 FOLDER = "verify"
+AnySet = PairSet | SearchSet | PeopleSet
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
     ):
         records: list[PublicRecord] = []
         for name, found in sets.items():
-            rows = len(found.faces) if isinstance(found, PairSet) else found.pictures
+            rows = found.pictures if isinstance(found, SearchSet) else len(found.faces)
             work.run.log_dataset(name, found.digest, source=name, rows=rows, context="test")
             records += _measured(found, arms, settings, context, direct_arm(arms, rival))
         records = with_published(records, _networks(arms, recognisers), FACE_SIZE)
@@ -106,7 +108,7 @@ def _check(settings: VerifySettings) -> None:
         raise ConfigError("sizes", got="none, and not HR either", expected="one of them", remedy="give sizes")
 
 
-def _sets(settings: VerifySettings, context: Context) -> dict[str, PairSet | SearchSet]:
+def _sets(settings: VerifySettings, context: Context) -> dict[str, AnySet]:
     """Read all sets, by name.
 
     Raises:
@@ -116,7 +118,7 @@ def _sets(settings: VerifySettings, context: Context) -> dict[str, PairSet | Sea
     images = Path(settings.images).expanduser() if settings.images else None
     align = _align(settings)
     wanted = [found for source in settings.source for found in find_sets(Path(source).expanduser(), settings.kind)]
-    sets: dict[str, PairSet | SearchSet] = {}
+    sets: dict[str, AnySet] = {}
     with context.terminal.progress("read sets") as progress:
         for done, entry in enumerate(wanted, start=1):
             notes: list[str] = []
@@ -133,9 +135,9 @@ def _sets(settings: VerifySettings, context: Context) -> dict[str, PairSet | Sea
     return sets
 
 
-def _unlit(found: PairSet | SearchSet) -> list[str]:
-    """Says how many faces of a set of pairs are nearly black or nearly white."""
-    if not isinstance(found, PairSet):
+def _unlit(found: AnySet) -> list[str]:
+    """Says how many aligned faces of a set are nearly black or nearly white."""
+    if isinstance(found, SearchSet):
         return []
     count = sum(light(face) is not None for face in found.faces)
     return [f"{count} of {len(found.faces)} faces are nearly black or nearly white"] if count else []
@@ -153,7 +155,7 @@ def _align(settings: VerifySettings) -> Align | None:
 
 
 def _measured(
-    found: PairSet | SearchSet,
+    found: AnySet,
     arms: Sequence[Arm],
     settings: VerifySettings,
     context: Context,
@@ -164,12 +166,25 @@ def _measured(
             return evaluate_search(
                 found, arms, settings.sizes, settings=settings.search, device=context.device, progress=progress
             )
+        degrade = conditions()[settings.degradation]
+        if isinstance(found, PeopleSet):
+            return evaluate_people(
+                found,
+                arms,
+                settings.sizes,
+                high_resolution=settings.high_resolution,
+                degrade=degrade,
+                settings=settings.search,
+                device=context.device,
+                progress=progress,
+                direct=direct,
+            )
         return evaluate_pairs(
             found,
             arms,
             settings.sizes,
             high_resolution=settings.high_resolution,
-            degrade=conditions()[settings.degradation],
+            degrade=degrade,
             settings=settings.pairs,
             device=context.device,
             progress=progress,
@@ -188,16 +203,19 @@ def _networks(arms: Sequence[Arm], recognisers: Sequence[AnyRecogniser]) -> dict
     }
 
 
-def _about(found: PairSet | SearchSet, settings: VerifySettings) -> str:
+def _about(found: AnySet, settings: VerifySettings) -> str:
     digest = f"sha256 {found.digest[:12]}"
     if isinstance(found, SearchSet):
         return (
             f"{len(found.mated)} mated and {len(found.non_mated)} other probes, gallery of "
             f"{len(set(found.gallery_subjects))} people and {len(found.distractors)} distractors, {digest}"
         )
+    how = f"{settings.degradation}: {described(settings.degradation)}"
+    if isinstance(found, PeopleSet):
+        return (
+            f"{len(found.mated)} probes of {len(found.enrolled)} people, each enrolled by one HR face, and "
+            f"{len(found.strangers)} strangers; probes made small ({how}), {digest}"
+        )
     flip = ", mirror images added" if settings.pairs.flip else ""
     small = "both faces of a pair" if settings.pairs.small == "both" else "the second face of each pair"
-    return (
-        f"{len(found.same)} pairs in {found.folds} folds, {small} made small ({settings.degradation}: "
-        f"{described(settings.degradation)}){flip}, {digest}"
-    )
+    return f"{len(found.same)} pairs in {found.folds} folds, {small} made small ({how}){flip}, {digest}"
