@@ -4,7 +4,7 @@ import base64
 import html
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -55,16 +55,19 @@ class Report:
     Attributes:
         page: The HTML.
         figures: The same figures as PNG files, by name.
+        tables: Tables that belong to it, as CSV, by name.
     """
 
     page: str
     figures: Mapping[str, bytes]
+    tables: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> list[Path]:
-        """Writes report.html and the figures beside it; gives their paths."""
+        """Writes report.html, and figures and tables beside it; gives their paths."""
         folder.mkdir(parents=True, exist_ok=True)
         written = []
-        for name, content in {"report.html": self.page.encode(), **_files(self.figures)}.items():
+        tables = {f"{name}.csv": text.encode() for name, text in self.tables.items()}
+        for name, content in {"report.html": self.page.encode(), **_files(self.figures), **tables}.items():
             partial = folder / f"{name}.partial"
             partial.write_bytes(content)
             written.append(partial.replace(folder / name))

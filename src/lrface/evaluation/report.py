@@ -20,6 +20,7 @@ from lrface.evaluation.compare import Comparison, title
 from lrface.evaluation.conditions import Degrade, clean, described
 from lrface.evaluation.curve import curve_table
 from lrface.evaluation.decision import Verdict
+from lrface.evaluation.failures import where_it_fails
 from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, sheet_png, table_tag, whole_page
 from lrface.evaluation.results import Cell, Record, Results
 from lrface.evaluation.sweep import SweepSettings, sweep
@@ -320,12 +321,14 @@ def make_report(given: ReportInput) -> Report:
     comparisons = "".join(
         _comparison(given, comparison, number, pictures) for number, comparison in enumerate(given.comparisons, start=1)
     )
+    where, tables = where_it_fails(results, given.faces, cell, given.worth)
     versions = table_tag(["", ""], [[escaped(name), escaped(value)] for name, value in given.versions.items()])
     licences = "".join(f"<li>{escaped(line)}</li>" for line in given.licences) or "<li>none were given</li>"
     sections = {
         "All figures at the headline size": _by_metric(results, [*same, *ceiling]),
         "Curves": f'<div class="grid">{plots}</div>',
         "Faces": _faces(given, pictures) if results.protocol.mated.rows else "",
+        "Where it fails": where,
         "Comparisons": comparisons,
         "Rank-1 by size and condition": _conditions(results),
         f"Subjects that fail most ({cell})": _subjects(results, cell),
@@ -342,4 +345,4 @@ def make_report(given: ReportInput) -> Report:
         f"{worth_card(given.worth, asked=given.verdict is not None)}"
         f'<div class="first"><div>{curve}{_verdict_card(given.verdict)}</div><div>{failures}</div></div>'
     )
-    return Report(whole_page(given.heading, first + body), pictures)
+    return Report(whole_page(given.heading, first + body), pictures, tables)
