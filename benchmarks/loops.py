@@ -188,7 +188,7 @@ def dsr_training(settings: TrainDsrSettings, bench: Bench, folder: Path, images:
         network = DSR(settings.dsr, settings.network)
     recipe = DsrRecipe(settings.loop, settings.optim, settings.loss, settings.degradation, settings.augmentation)
     # A made-up file of VGG19 has another hash than the real one.
-    lrface.losses.perceptual.SHA256_PREFIX = ""
+    lrface.losses.perceptual.SHA256_PREFIX["vgg19"] = ""
     return DsrTraining(
         network,
         bench.recogniser(),

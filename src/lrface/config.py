@@ -5,7 +5,7 @@ A preset or a config file says only what differs from the defaults here.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lrface.data.settings import (
     AlignSettings,
@@ -59,6 +59,22 @@ class DataJobSettings(JobSettings):
     """What every job on faces has."""
 
     data: DataSettings = Field(default_factory=ProceduralData)
+
+
+class StrangerJobSettings(JobSettings):
+    """What every job has that also takes recognisers of others."""
+
+    onnx_input: OnnxSettings = OnnxSettings()
+
+
+class JudgedJobSettings(StrangerJobSettings):
+    """What every job has that may ask an independent judge."""
+
+    judge: str = Field(
+        "none",
+        description="recogniser that takes part in nothing and judges: models:/ URI, path (an ONNX file too), released "
+        "name, or none",
+    )
 
 
 class TrainerSettings(Settings):
@@ -143,10 +159,13 @@ class FinetuneSettings(DataJobSettings):
     )
 
 
-class TrainDsrSettings(DataJobSettings):
+class TrainDsrSettings(JudgedJobSettings, DataJobSettings):
     """`train_dsr`: a super-resolver under a frozen recogniser."""
 
     edgeface: str = Field(PRETRAINED, description="supervisor: models:/ URI, path or released name")
+    supervisors: tuple[str, ...] = Field(
+        (), description="more supervisors beside it, by commas: SR faces then please no single one"
+    )
     alias: Literal["auto", "baseline", "cycle"] = Field(
         "auto", description="alias of the new version; auto: cycle where the supervisor was fine-tuned, else baseline"
     )
@@ -167,14 +186,20 @@ class TrainDsrSettings(DataJobSettings):
     degradation: DegradationSettings = DegradationSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
 
+    @field_validator("supervisors", mode="before")
+    @classmethod
+    def _by_commas(cls, value: object) -> object:
+        """Turn `a,b` into a tuple, and `none` into an empty one."""
+        return tuple(part for part in value.split(",") if part not in {"", "none"}) if isinstance(value, str) else value
 
-class StrangerJobSettings(JobSettings):
-    """What every job has that also takes recognisers of others."""
+    @model_validator(mode="after")
+    def _judged_by_somebody(self) -> Self:
+        if self.optim.select == "judge" and self.judge == "none":
+            raise ValueError("optim.select=judge needs a judge; say judge=FILE.onnx, or select otherwise")
+        return self
 
-    onnx_input: OnnxSettings = OnnxSettings()
 
-
-class ArmJobSettings(StrangerJobSettings):
+class ArmJobSettings(JudgedJobSettings):
     """What every job has that measures arms: (bicubic, each super-resolver) x each recogniser."""
 
     edgeface: tuple[str, ...] = Field(

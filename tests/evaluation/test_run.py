@@ -14,6 +14,7 @@ from lrface.evaluation.results import Cell, load_results
 from lrface.evaluation.run import embed_high, evaluate
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.images.ranges import to_float
+from lrface.metrics.lpips import Lpips
 from lrface.metrics.verification import roc, tar_at_far
 
 QUICK = EvaluationSettings(replicates=100)
@@ -285,3 +286,28 @@ def test_conditions_keep_size_and_range_and_differ(small):
         assert name == "clean" or not torch.allclose(vlr, made["clean"], atol=1e-3)
     torch.testing.assert_close(conditions()["noise"](images, 16), made["noise"])
     torch.testing.assert_close(clean(images, 112), images)
+
+
+def test_lpips_is_there_where_weights_are_and_absent_elsewhere(small, generator):
+    faces, protocol, arms, quick = small
+    widths = {"alexnet": ((8, 3, 11), (8, 8, 5), (8, 8, 3), (8, 8, 3), (8, 8, 3))}
+    weights = [
+        (torch.randn(out, before, side, side, generator=generator) / side, torch.zeros(out))
+        for out, before, side in widths["alexnet"]
+    ]
+    network = Lpips("alexnet", weights, [torch.rand(8, generator=generator) for _ in range(5)])
+
+    plain = evaluate(faces, protocol, arms, [8, 16], settings=quick)
+    found = evaluate(faces, protocol, arms, [8, 16], settings=quick, lpips=network)
+
+    records = [entry for entry in found.records if entry.metric == "lpips_alexnet"]
+    assert tuple(entry for entry in found.records if entry not in records) == plain.records
+    assert {(entry.arm, entry.size) for entry in records} == {
+        (arm, size) for arm in ("bicubic", "bicubic-coarse") for size in (8, 16)
+    }
+    images = to_float(faces)[list(protocol.pairs.rows)]
+    for size in (8, 16):
+        entry = found.find("bicubic", size, "lpips_alexnet")
+        wanted = network(bicubic(clean(images, size)), images).mean()
+        assert entry.value == pytest.approx(float(wanted), rel=1e-4)
+        assert entry.low <= entry.value <= entry.high

@@ -17,6 +17,12 @@ def test_the_direct_stage_has_the_settings_of_finetune_and_its_own_on_top():
     assert configs["finetune"].loop.batch_size == configs["finetune_direct"].loop.batch_size == 16
 
 
+def test_the_judge_of_the_cycle_judges_every_stage_that_asks_one():
+    configs = stage_configs(MainSettings(), {**GIVEN, "judge": "/data/them.onnx"}).by_stage
+    asked = {name for name, config in configs.items() if getattr(config, "judge", None) == "/data/them.onnx"}
+    assert asked == {"train_dsr", "evaluate", "promote"}
+
+
 @pytest.mark.parametrize(
     ("order", "supervisor", "start", "seen"), [("cycle", "1", "1", 1), ("from_direct", "2", "2", 2)]
 )

@@ -2,12 +2,17 @@
 
 import json
 import math
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from lrface.data.pack import open_pack
+from onnx_files import write_recogniser
 
 FIELDS = {"arm", "size", "degradation", "metric", "value", "low", "high", "n"}
 RANGES = {"rank1": (0, 1), "tar_at_far_1e-2": (0, 1), "correct": (0, 1), "similarity": (-1, 1), "psnr": (5, 60)}
@@ -120,3 +125,27 @@ def test_the_figures_of_the_real_faces_come_out(job, project, real_folder, tmp_p
     assert found["bicubic", 12, "rank1"] == pytest.approx(0.915, abs=0.005)
     assert found["bicubic", 12, "tar_at_far_1e-2"] == pytest.approx(0.800, abs=0.005)
     assert found["bicubic", 8, "rank1"] == pytest.approx(0.379, abs=0.005)
+
+
+def test_a_recogniser_of_others_and_a_judge_have_arms_of_their_own(job, project, photographs, tmp_path):
+    stranger = str(write_recogniser(tmp_path / "stranger.onnx", batch=1))
+    judge = str(write_recogniser(tmp_path / "them.onnx", seed=1, width=40))
+
+    ended = job(
+        "evaluate",
+        *("--data", "folder", "--source", str(photographs), "--edgeface", stranger, "--judge", judge),
+        *("--dsr", "models:/dsr@cycle", "--out", str(tmp_path / "figures"), *QUICK),
+    )
+
+    assert ended.code == 0, ended.err
+    records = json.loads((tmp_path / "figures" / "metrics.json").read_text())
+    assert {record["arm"] for record in records} == {
+        *("hr", "bicubic", "dsr"),
+        *("hr-judge", "bicubic-judge", "dsr-judge"),
+    }
+    assert f"{stranger}, which nobody retrained: rank-1 at 8, 12 px with dsr " in ended.out
+    assert f"{judge}, which nobody retrained: rank-1 at 8, 12 px with dsr-judge " in ended.out
+    page = (tmp_path / "figures" / "report.html").read_text()
+    assert "What the super-resolver gains for a recogniser that nobody retrained" in page
+    assert "<title>" in page
+    assert project.run("evaluate").data.params["judge"] == judge

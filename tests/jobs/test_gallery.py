@@ -1,15 +1,21 @@
 """`gallery`: people in, named, and out again; nothing of it in the tracker."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lrface.images.procedural import draw_identity, draw_nuisance, render
 from lrface.jobs.pipelines.gallery import _plain
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
 from lrface.models.store import write_model
+from onnx_files import write_recogniser
 
 PAIR = ("--pair", "models:/lrface@challenger")
 
@@ -68,6 +74,18 @@ def test_another_recogniser_is_refused_and_may_be_accepted(job, people):
     assert "got probes of recogniser" in job(*asked, *other).refused()
     assert job("gallery", "--action", "accept", *other, *gallery).code == 0
     assert job(*asked, *other).code == 0
+
+
+def test_a_recogniser_of_others_enrols_and_names(job, people):
+    stranger, other = (str(write_recogniser(people / f"{seed}.onnx", seed=seed, width=24)) for seed in (1, 2))
+    gallery = ("--dsr", "none", "--gallery", str(people / "gallery.parquet"))
+    ended = job("gallery", "--action", "enrol", "--source", str(people / "enrol"), "--edgeface", stranger, *gallery)
+    assert ended.code == 0, ended.err
+    asked = ("gallery", "--action", "identify", "--source", str(people / "probe"), *gallery, "--edgeface")
+    assert job(*asked, stranger).code == 0
+    assert "got probes of recogniser" in job(*asked, other).refused()
+    # the same file that is shown other values is another recogniser
+    assert "got probes of recogniser" in job(*asked, stranger, "--overrides", "onnx_input.mean=0").refused()
 
 
 @pytest.mark.parametrize(

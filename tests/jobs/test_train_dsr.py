@@ -1,5 +1,15 @@
 """`train_dsr`: whose supervision decides the alias, and what a version records."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lrface.models.edgeface import EdgeFace
+from lrface.models.edgeface_folder import edgeface_spec
+from lrface.models.store import write_model
+from onnx_files import write_recogniser
+
 SMALL = ("--preset", "smoke", "--epochs", "1")
 
 
@@ -41,3 +51,39 @@ def test_epochs_alone_leave_the_documented_defaults(job, project):
 
     assert "loop.epochs" in line
     assert "required" not in line
+
+
+def test_several_supervisors_and_a_judge_that_chooses_the_epoch(job, project, tmp_path):
+    second = EdgeFace("xxs", seed=9)
+    write_model(tmp_path / "second", second, edgeface_spec(second))
+    judge = str(write_recogniser(tmp_path / "stranger.onnx"))
+
+    ended = job(
+        "train_dsr",
+        *(*SMALL, "--edgeface", "models:/edgeface@pretrained", "--judge", judge, "--overrides"),
+        f"supervisors='{tmp_path / 'second'}' optim.select=judge",
+    )
+
+    assert ended.code == 0, ended.err
+    version, run = project.version("dsr", "baseline"), project.run("train_dsr baseline")
+    assert version.tags["supervisor"] == "models:/edgeface/1"
+    assert version.tags["supervisors"] == f"models:/edgeface/1, {tmp_path / 'second'}"
+    assert len(version.tags["supervisors_sha256"].split(", ")) == 2
+    assert version.tags["judge"] == judge
+    assert "val/judge_similarity" in run.data.metrics
+    assert "val/similarity" in run.data.metrics
+
+
+def test_a_stranger_is_no_supervisor_and_a_supervisor_no_judge(job, project, tmp_path):
+    stranger = str(write_recogniser(tmp_path / "stranger.onnx"))
+    before = project.registry()["dsr"]
+
+    assert "name it as judge of the training" in job("train_dsr", *SMALL, "--edgeface", stranger).refused()
+    given = ("--overrides", f"supervisors='{stranger}'")
+    assert "name it as judge of the training" in job("train_dsr", *SMALL, *given).refused()
+    same = ("--judge", "models:/edgeface@pretrained")
+    assert "takes part in nothing else" in job("train_dsr", *SMALL, *same).refused()
+    twice = ("--overrides", "supervisors=models:/edgeface@pretrained")
+    assert "which is there already" in job("train_dsr", *SMALL, *twice).refused()
+    assert "needs a judge" in job("train_dsr", *SMALL, "--overrides", "optim.select=judge").refused()
+    assert project.registry()["dsr"] == before

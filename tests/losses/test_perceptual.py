@@ -36,7 +36,7 @@ def weights(tmp_path, monkeypatch):
     path = tmp_path / "vgg19.pth"
     torch.save(NarrowVgg().state_dict(), path)
     monkeypatch.setattr(perceptual, "vgg19", NarrowVgg)
-    monkeypatch.setattr(perceptual, "SHA256_PREFIX", hashlib.sha256(path.read_bytes()).hexdigest()[:8])
+    monkeypatch.setitem(perceptual.SHA256_PREFIX, "vgg19", hashlib.sha256(path.read_bytes()).hexdigest()[:8])
     return path
 
 
@@ -50,11 +50,12 @@ def images(generator):
     return torch.rand(2, 3, 32, 32, generator=generator)
 
 
-def test_the_layers_are_the_relus_of_torchvisions_network():
+@pytest.mark.parametrize(("network", "config"), [("vgg19", "E"), ("vgg16", "D")])
+def test_the_layers_are_the_relus_of_torchvisions_network(network, config):
     from torchvision.models.vgg import cfgs, make_layers
 
     with torch.device("meta"):
-        layers = make_layers(cfgs["E"])
+        layers = make_layers(cfgs[config])
     names, block, number = {}, 1, 1
     for index, layer in enumerate(layers):
         if isinstance(layer, nn.ReLU):
@@ -62,8 +63,27 @@ def test_the_layers_are_the_relus_of_torchvisions_network():
             number += 1
         elif isinstance(layer, nn.MaxPool2d):
             block, number = block + 1, 1
-    assert {name: names[name] for name in LAYERS} == LAYERS
-    assert [type(layer) for layer in layers] == [type(layer) for layer in NarrowVgg().features]
+    assert {name: names[name] for name in LAYERS[network]} == LAYERS[network]
+    for name, place in LAYERS[network].items():
+        assert isinstance(layers[place + 1], nn.MaxPool2d), name
+    if network == "vgg19":
+        assert [type(layer) for layer in layers] == [type(layer) for layer in NarrowVgg().features]
+
+
+def test_vgg16_has_layers_of_its_own_with_the_same_weights():
+    wanted = {"relu1_2": 0.4, "relu2_2": 0.3, "relu3_3": 0.2, "relu4_3": 0.1}
+    assert PerceptualSettings(network="vgg16").layers == wanted
+    given = PerceptualSettings(network="vgg16", layers=PerceptualSettings().layers)
+    assert given == PerceptualSettings(network="vgg16")
+    assert PerceptualSettings(network="vgg16", layers={"relu3_3": 1.0}).layers == {"relu3_3": 1.0}
+    with pytest.raises(ValidationError, match="relu3_4"):
+        PerceptualSettings(network="vgg16", layers={"relu3_4": 1.0})
+
+
+def test_features_from_elsewhere_take_the_place_of_a_file(weights, loss, images):
+    state = {name.removeprefix("features."): value for name, value in torch.load(weights, weights_only=True).items()}
+    other = PerceptualLoss(PerceptualSettings(weights="somewhere"), state)
+    assert other(images, images.flip(-1)) == loss(images, images.flip(-1))
 
 
 def test_zero_on_identical_images_and_positive_on_others(loss, images):

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,12 +26,17 @@ from mlflow.store.artifact import artifact_repository_registry
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from lrface.errors import ConfigError, WeightsError
 from lrface.gallery.place import ENROL, LOCATION, gallery_at
 from lrface.models import dsr as dsr_module
 from lrface.models.dsr_folder import dsr_spec
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
+from lrface.models.onnx_folder import write_onnx
+from lrface.models.onnx_recogniser import read_onnx
+from lrface.models.settings import OnnxSettings
 from lrface.models.store import write_model
 from lrface.tracking.guarded import GuardedModels
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias
@@ -40,6 +46,7 @@ from lrface.tracking.served import _load_pyfunc
 from lrface.tracking.served_guard import MOST_BODY
 from lrface.tracking.served_images import encode_png
 from lrface.tracking.signatures import dsr_signature, edgeface_signature, pair_example, pair_signature
+from onnx_files import write_recogniser
 
 STARTS_WITHIN = 180.0
 
@@ -91,6 +98,27 @@ def test_it_enrols_and_names(folder, gallery):
     unknown = ask(served, table(face(7)), identify=True, threshold=1.0)
     assert list(unknown["name"]) == ["unknown"]
     json.dumps(named.to_dict("records"), allow_nan=False)
+
+
+def test_a_pair_with_a_recogniser_of_others_enrols_and_names_at_its_own_width(folder, gallery, tmp_path):
+    root = tmp_path / "pair"
+    shutil.copytree(folder / DSR, root / DSR)
+    network = read_onnx(write_recogniser(tmp_path / "them.onnx", width=24), OnnxSettings(mean=0))
+    write_onnx(root / EDGEFACE, network)
+    served = _load_pyfunc(str(root))
+    ask(served, table(face(1)), enrol=True, name="Ann")
+    ask(served, table(face(2)), enrol=True, name="Bob")
+
+    named = ask(served, table(face(1), face(2)), identify=True)
+
+    assert list(named["name"]) == ["Ann", "Bob"]
+    assert [len(row) for row in named["embedding"]] == [24, 24]
+    assert gallery.about().weights == network.sha256
+    with pytest.raises(MlflowException, match="declare the weights compatible") as caught:
+        ask(_load_pyfunc(str(folder)), table(face(1)), identify=True)
+    assert caught.value.get_http_status_code() == 409
+    alone = _load_pyfunc(str(root / EDGEFACE))
+    assert alone.predict(np.full((2, 3, 112, 112), 0.5, np.float32)).shape == (2, 24)
 
 
 def test_who_is_alone_has_no_margin_and_that_is_null_in_json(folder, gallery):

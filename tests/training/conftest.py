@@ -89,7 +89,9 @@ def notes():
 def make_dsr(tiny_pack, tmp_path, notes):
     """Makes a training of a tiny super-resolver: two steps of three faces an epoch."""
 
-    def make(*, folder: Path | None = None, seed=0, loss=None, optim=None, report=None, supervisor=None, **loop):
+    def make(
+        *, folder: Path | None = None, seed=0, loss=None, optim=None, report=None, supervisor=None, judge=None, **loop
+    ):
         val = tiny_pack.rows(superres="val")
         data = DsrData(
             pack=tiny_pack,
@@ -109,6 +111,7 @@ def make_dsr(tiny_pack, tmp_path, notes):
         return DsrTraining(
             DSR("edge", TINY), supervisor or Pooled(), data, recipe,
             seed=seed, report=report or notes, folder=folder or tmp_path / "dsr", sheet=sheet, device=CPU,
+            judge=judge,
         )  # fmt: skip
 
     return make

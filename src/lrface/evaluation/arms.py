@@ -12,7 +12,7 @@ from lrface.images.resample import enlarge
 from lrface.images.sizes import FACE_SIZE
 
 Embedder = Callable[[Tensor], Tensor]
-"""n x 3 x 112 x 112 in [0, 1] to n x 512, unit length."""
+"""n x 3 x 112 x 112 in [0, 1] to n x d, unit length."""
 
 Upscaler = Callable[[Tensor], Tensor]
 """n x 3 x s x s in [0, 1] to n x 3 x 112 x 112 in [0, 1]."""
@@ -20,6 +20,8 @@ Upscaler = Callable[[Tensor], Tensor]
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 HIGH_RESOLUTION = "hr"
 BICUBIC = "bicubic"
+JUDGE = "judge"
+"""What the arms of a recogniser end in that took part in no training."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Arm:
     def is_ceiling(self) -> bool:
         """Whether the probe is the HR face itself."""
         return self.upscaler is None
+
+    @property
+    def judges(self) -> bool:
+        """Whether its recogniser is the independent judge."""
+        return self.name.endswith(f"-{JUDGE}")
 
     def takes(self, size: int) -> bool:
         """Whether the upscaler takes probes of this side."""

@@ -19,7 +19,7 @@ SHOWN: Final = ("rank1", "tar_at_far_1e-2", "tar_at_far_1e-3", "correct", "wrong
 POOR: Final = 0.15
 
 USE: Final = {
-    "edgeface": "Turns an aligned face of 112 x 112 pixels into an embedding of 512 floats, for comparing faces.",
+    "edgeface": "Turns an aligned face of 112 x 112 pixels into an embedding of unit length, for comparing faces.",
     "dsr": "Brings a face of 8 to 32 pixels to 112 x 112 so that the recogniser it was trained with recognises it.",
     "lrface": "Super-resolves and embeds faces of 8 to 32 pixels, and names people who are enrolled in a gallery.",
 }

@@ -1,7 +1,8 @@
 """All figures of one cell from its embeddings: what was found, and with which interval."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -47,12 +48,14 @@ class Embedded:
         probes: Embeddings of `protocol.probe_rows` by the arm.
         psnr: In dB, of `protocol.pairs`; empty for HR.
         ssim: Of `protocol.pairs`; empty for HR.
+        looks: LPIPS of `protocol.pairs` by the name of its network; nothing where no weights for it were named.
     """
 
     high: Float[Tensor, "h d"]
     probes: Float[Tensor, "p d"]
     psnr: Float[np.ndarray, " k"]
     ssim: Float[np.ndarray, " k"]
+    looks: Mapping[str, Float[np.ndarray, " k"]] = field(default_factory=dict)
 
 
 class Ruler:
@@ -133,7 +136,8 @@ class Ruler:
             reporter.notes.append(f"{cell} threshold_calibrated: {calibrated.reason}")
         reporter.open_set(found, strangers)
         replicates = reporter.verification(pairs)
-        for name, values in (("psnr", embedded.psnr), ("ssim", embedded.ssim), ("similarity", similarity)):
+        near = {"psnr": embedded.psnr, "ssim": embedded.ssim, **embedded.looks, "similarity": similarity}
+        for name, values in near.items():
             reporter.mean(name, values, self.pair_subjects)
         probes = self._probes(embedded, self.protocol.pairs)
         reporter.add("effective_rank", Interval(effective_rank(probes), NAN, NAN), len(probes))

@@ -49,6 +49,8 @@ HEADLINES = (
     "effective_rank",
     "psnr",
     "ssim",
+    "lpips_alexnet",
+    "lpips_vgg16",
     "subjects_under_15",
 )
 ACROSS = 10  # faces beside each other
@@ -71,6 +73,7 @@ class ReportInput:
         versions: What was evaluated with what: names and versions, commit, registry versions.
         licences: Terms of weights and faces, a line each.
         worth: The pair against the direct recogniser, where both were measured.
+        extra: Sections of their own, as HTML by title; they come first.
         degrade: How the small faces of the headline were made.
         device: Where the networks are.
     """
@@ -86,6 +89,7 @@ class ReportInput:
     versions: Mapping[str, str] = field(default_factory=dict)
     licences: Sequence[str] = ()
     worth: Worth | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
     degrade: Degrade = clean
     device: torch.device | str = "cpu"
 
@@ -325,6 +329,7 @@ def make_report(given: ReportInput) -> Report:
     versions = table_tag(["", ""], [[escaped(name), escaped(value)] for name, value in given.versions.items()])
     licences = "".join(f"<li>{escaped(line)}</li>" for line in given.licences) or "<li>none were given</li>"
     sections = {
+        **given.extra,
         "All figures at the headline size": _by_metric(results, [*same, *ceiling]),
         "Curves": f'<div class="grid">{plots}</div>',
         "Faces": _faces(given, pictures) if results.protocol.mated.rows else "",

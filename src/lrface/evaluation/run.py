@@ -10,17 +10,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lrface.errors import EvaluationError
-from lrface.evaluation.arms import Arm, Embedder, Upscaler
+from lrface.evaluation.arms import Arm, Embedder
 from lrface.evaluation.conditions import CLEAN, Degrade, clean
 from lrface.evaluation.feeding import batch_on, fed, shown_to
 from lrface.evaluation.measure import Embedded, Ruler
 from lrface.evaluation.protocol import Protocol
 from lrface.evaluation.results import NAME_SAFE, Cell, Kept, Record, Results
+from lrface.evaluation.seen import Seen, checked_embeddings
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.images.ranges import to_float
 from lrface.images.sizes import FACE_SIZE
 from lrface.images.stored import StoredFaces
-from lrface.metrics.fidelity import psnr, ssim
+from lrface.metrics.lpips import Lpips
 
 Progress = Callable[[int, int], None]
 REAL = "real"
@@ -33,51 +34,7 @@ class _Gathered:
     embeddings: list[Tensor] = field(default_factory=list)
     psnr: list[Tensor] = field(default_factory=list)
     ssim: list[Tensor] = field(default_factory=list)
-
-
-class _Seen:
-    """A batch of small faces as the arms see it: what several of them have in common is made once.
-
-    Args:
-        vlr: The small faces.
-        original: Their HR faces.
-        paired: Which of them fidelity is measured on, on the CPU.
-        batch: Faces of a full batch.
-    """
-
-    def __init__(self, vlr: Tensor, original: Tensor, paired: Tensor, batch: int) -> None:
-        self._vlr, self._original, self._paired, self._batch = vlr, original, paired, batch
-        self._enlarged: dict[Upscaler, Tensor] = {}
-        self._embedded: dict[tuple[Upscaler, Embedder], Tensor] = {}
-        self._near: dict[Upscaler, tuple[Tensor, Tensor]] = {}
-
-    def embeddings(self, arm: Arm) -> Tensor:
-        """Embeddings of the probes of an arm that enlarges; n x d, on the CPU."""
-        upscaler = _upscaler(arm)
-        if (upscaler, arm.embedder) not in self._embedded:
-            made = shown_to(arm.embedder, self._shown(upscaler), self._batch)
-            self._embedded[upscaler, arm.embedder] = checked_embeddings(made, len(self._vlr), arm.name)
-        return self._embedded[upscaler, arm.embedder]
-
-    def fidelity(self, arm: Arm) -> tuple[Tensor, Tensor]:
-        """PSNR and SSIM of what an arm shows of the paired faces."""
-        upscaler = _upscaler(arm)
-        if upscaler not in self._near:
-            places = self._paired.nonzero().squeeze(1).to(self._original.device)
-            shown, wanted = self._shown(upscaler)[places].float(), self._original[places]
-            self._near[upscaler] = psnr(shown, wanted).cpu(), ssim(shown, wanted).cpu()
-        return self._near[upscaler]
-
-    def _shown(self, upscaler: Upscaler) -> Tensor:
-        if upscaler not in self._enlarged:
-            self._enlarged[upscaler] = shown_to(upscaler, self._vlr, self._batch)
-        return self._enlarged[upscaler]
-
-
-def _upscaler(arm: Arm) -> Upscaler:
-    if arm.upscaler is None:
-        raise TypeError("the ceiling sees no small faces")
-    return arm.upscaler
+    lpips: list[Tensor] = field(default_factory=list)
 
 
 class _Counter:
@@ -90,29 +47,6 @@ class _Counter:
         self.done += 1
         if self.progress is not None:
             self.progress(self.done, self.total)
-
-
-def checked_embeddings(embeddings: Tensor, count: int, who: str) -> Float[Tensor, "n d"]:
-    """Gives embeddings on the CPU in float32, or says what is wrong with them.
-
-    Raises:
-        EvaluationError: Not one row per face, not finite, or not of unit length.
-    """
-    plain = embeddings.detach().to("cpu", torch.float32)
-    if plain.ndim != 2 or plain.shape[0] != count:
-        got = f"shape {tuple(plain.shape)}"
-    elif not bool(torch.isfinite(plain).all()):
-        got = "numbers that are not finite"
-    elif not bool(((plain.norm(dim=1) - 1.0).abs() < 1e-3).all()):
-        got = f"lengths {float(plain.norm(dim=1).min()):.3g} to {float(plain.norm(dim=1).max()):.3g}"
-    else:
-        return plain
-    raise EvaluationError(
-        f"embeddings of {who}",
-        got=got,
-        expected=f"{count} finite rows of unit length",
-        remedy="normalise what the recogniser gives, and look for a diverged network",
-    )
 
 
 def embed_high(
@@ -143,6 +77,7 @@ class Evaluation:
         arms: The ways to compare; their names differ.
         settings: What to measure.
         device: Where the networks are.
+        lpips: Measures LPIPS; None leaves it out.
     """
 
     def __init__(
@@ -152,9 +87,10 @@ class Evaluation:
         arms: Sequence[Arm],
         settings: EvaluationSettings,
         device: torch.device | str = "cpu",
+        lpips: Lpips | None = None,
     ) -> None:
         self.faces, self.protocol, self.arms, self.settings = faces, protocol, tuple(arms), settings
-        self.device = torch.device(device)
+        self.device, self.lpips = torch.device(device), lpips
         self.batch = batch_on(self.device, settings.batch)
         self.ruler = Ruler(protocol, settings, self.device)
         self._check()
@@ -206,7 +142,7 @@ class Evaluation:
             for chosen, original in fed(self.faces, self.protocol.probe_rows, self.batch, self.device):
                 vlr = small(original, chosen)
                 paired = torch.tensor([row in self._pair_rows for row in chosen.tolist()])
-                seen = _Seen(vlr, original, paired, self.batch)
+                seen = Seen(vlr, original, paired, self.batch, self.lpips)
                 for arm in arms:
                     found = gathered[arm.name]
                     found.embeddings.append(seen.embeddings(arm))
@@ -214,6 +150,7 @@ class Evaluation:
                         near = seen.fidelity(arm)
                         found.psnr.append(near[0])
                         found.ssim.append(near[1])
+                        found.lpips += [] if near[2] is None else [near[2]]
                 counter.step()
         for arm in arms:
             self._measure(arm, Cell(arm.name, size, name), gathered[arm.name])
@@ -232,6 +169,7 @@ class Evaluation:
             probes=torch.cat(gathered.embeddings),
             psnr=ordered(gathered.psnr),
             ssim=ordered(gathered.ssim),
+            looks={f"lpips_{self.lpips.network}": ordered(gathered.lpips)} if self.lpips is not None else {},
         )
         records, kept, table, notes = self.ruler.measure(cell, embedded)
         self.records += records
@@ -292,6 +230,7 @@ def evaluate(
     real_vlr: StoredFaces | None = None,
     settings: EvaluationSettings | None = None,
     device: torch.device | str = "cpu",
+    lpips: Lpips | None = None,
     progress: Progress | None = None,
 ) -> Results:
     """Evaluates all arms at all sizes under all conditions.
@@ -308,6 +247,7 @@ def evaluate(
         real_vlr: Small faces of the same rows that were not made from the HR ones; measured as condition `real`.
         settings: What to measure; None is the defaults.
         device: Where the networks are.
+        lpips: Measures LPIPS; None leaves it out.
         progress: Told (batches done, all batches).
 
     Raises:
@@ -315,7 +255,7 @@ def evaluate(
     """
     conditions = dict(degradations) if degradations is not None else {CLEAN: clean}
     _check_names(conditions)
-    evaluation = Evaluation(faces, protocol, arms, settings or EvaluationSettings(), device)
+    evaluation = Evaluation(faces, protocol, arms, settings or EvaluationSettings(), device, lpips)
     ceilings = [arm for arm in evaluation.arms if arm.is_ceiling]
     others = [arm for arm in evaluation.arms if not arm.is_ceiling]
     wanted = [(name, size) for name in conditions for size in sizes if any(arm.takes(size) for arm in others)]

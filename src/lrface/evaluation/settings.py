@@ -24,6 +24,11 @@ class EvaluationSettings(Settings):
     level: float = Field(default=0.95, gt=0.0, lt=1.0, description="confidence of the intervals")
     seed: int = Field(default=0, ge=0, description="seed of the bootstrap")
     batch: int = Field(default=64, ge=1, description="faces per batch")
+    lpips: str = Field(
+        default="none",
+        min_length=1,
+        description="weights by which LPIPS is measured: path of a known file of AlexNet or VGG16, or none",
+    )
 
 
 class ProtocolSettings(Settings):

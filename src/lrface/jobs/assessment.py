@@ -7,7 +7,7 @@ from pathlib import Path
 from lrface.config import ArmJobSettings, EvaluateSettings
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError, EvaluationError
-from lrface.evaluation.arms import BICUBIC, HIGH_RESOLUTION, Arm, bicubic
+from lrface.evaluation.arms import BICUBIC, HIGH_RESOLUTION, JUDGE, Arm, bicubic
 from lrface.evaluation.compare import Comparison, compare
 from lrface.evaluation.conditions import CLEAN, conditions
 from lrface.evaluation.decision import Verdict, decide
@@ -16,11 +16,14 @@ from lrface.evaluation.protocol import Protocol, draw_protocol
 from lrface.evaluation.report import ReportInput, make_report
 from lrface.evaluation.results import Cell, Results
 from lrface.evaluation.run import evaluate
+from lrface.evaluation.strangers import TITLE, StrangerGain, stranger_section
 from lrface.evaluation.worth import Worth
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.context import Context
+from lrface.jobs.lpips import load_lpips
 from lrface.jobs.networks import NONE, AnyRecogniser, SuperResolver, load_any_recogniser, load_super_resolver
 from lrface.jobs.rival import rival_arms, seen_words
+from lrface.jobs.strangers import judge_arms, load_judge
 from lrface.tracking.lineage import run_lineage
 from lrface.tracking.names import Alias, arm_metric
 from lrface.tracking.runs import Run
@@ -29,7 +32,9 @@ from lrface.tracking.runs import Run
 def load_networks(
     settings: ArmJobSettings, context: Context, labels: Mapping[str, str] | None = None
 ) -> tuple[tuple[AnyRecogniser, ...], tuple[SuperResolver, ...]]:
-    """Load what is to be evaluated; `labels` gives names for the arms, by URI, in place of those made from the URI.
+    """Load what is to be evaluated, the judge last.
+
+    `labels` gives names for the arms, by URI, in place of those made from the URI.
 
     Raises:
         RegistryError: A version is missing.
@@ -37,9 +42,13 @@ def load_networks(
     """
     recognisers = [load_any_recogniser(reference, context, settings.onnx_input) for reference in settings.edgeface]
     resolvers = [load_super_resolver(reference, context) for reference in settings.dsr if reference != NONE]
+    judge = load_judge(settings.judge, settings, context, recognisers)
     names = labels or {}
     return (
-        tuple(replace(item, label=names.get(item.origin, item.label)) for item in recognisers),
+        (
+            *(replace(item, label=names.get(item.origin, item.label)) for item in recognisers),
+            *((judge,) if judge else ()),
+        ),
         tuple(replace(item, label=names.get(item.origin, item.label)) for item in resolvers),
     )
 
@@ -51,12 +60,14 @@ def arms_of(
 
     Of a direct recogniser beside them, bicubic and HR alone. With one recogniser its name is left out, with one
     super-resolver that is called `dsr`. Where a pretrained and a fine-tuned recogniser are there, the fine-tuned one is
-    also held against a gallery of the pretrained one.
+    also held against a gallery of the pretrained one. The arms of the judge come last.
     """
     upscalers = {HIGH_RESOLUTION: None, BICUBIC: bicubic} | {
         name: resolver.network.forward for name, resolver in zip(_resolver_names(resolvers), resolvers, strict=True)
     }
     arms = []
+    judges = [recogniser for recogniser in recognisers if recogniser.judges]
+    recognisers = [recogniser for recogniser in recognisers if not recogniser.judges]
     for suffix, recogniser in zip(_suffixes(recognisers), recognisers, strict=True):
         for name, upscaler in upscalers.items():
             limits = (VLR_MIN, VLR_MAX) if name not in {HIGH_RESOLUTION, BICUBIC} else (1, 112)
@@ -75,7 +86,9 @@ def arms_of(
                 VLR_MAX,
             )
         )
-    return arms + rival_arms(rival, recognisers)
+    arms += rival_arms(rival, recognisers)
+    enlarging = {name: way for name, way in upscalers.items() if way is not None and name != BICUBIC}
+    return arms + [arm for judge in judges for arm in judge_arms(judge, enlarging)]
 
 
 def test_protocol(pack: Pack, settings: EvaluateSettings) -> Protocol:
@@ -120,6 +133,7 @@ def measure(
             real_vlr=pack.vlr,
             settings=settings.measure,
             device=context.device,
+            lpips=load_lpips(settings.measure.lpips, context),
             progress=progress,
         )
 
@@ -151,6 +165,7 @@ def report_of(
     verdict: Verdict | None = None,
     comparisons: Sequence[Comparison] = (),
     worth: Worth | None = None,
+    gains: Sequence[StrangerGain] = (),
 ) -> Report:
     """The page of an evaluation: figures, faces, verdict, protocol, versions and licences."""
     versions = {item.origin: f"sha256 {item.sha256}; faces seen: {seen_words(item)}" for item in networks} | dict(
@@ -168,6 +183,7 @@ def report_of(
             verdict=verdict,
             comparisons=comparisons,
             worth=worth,
+            extra={TITLE: stranger_section(gains)},
             versions=versions,
             licences=licences,
             device=context.device,
@@ -189,8 +205,9 @@ class Judged:
 
 
 def own_arms(arms: Sequence[Arm]) -> list[Arm]:
-    """The arms with a super-resolver whose recogniser has enrolled the gallery too."""
-    return [arm for arm in arms if arm.upscaler not in {None, bicubic} and arm.gallery_embedder is None]
+    """The arms with a super-resolver whose recogniser has enrolled the gallery too, without those of the judge."""
+    own = [arm for arm in arms if arm.upscaler not in {None, bicubic} and arm.gallery_embedder is None]
+    return [arm for arm in own if not arm.judges]
 
 
 def judge(
@@ -220,7 +237,7 @@ def judge(
 
 def headline_cell(results: Results, sizes: Sequence[int]) -> Cell:
     """The cell that the first screen is about: the last arm with a super-resolver, or bicubic, at a middle size."""
-    own = [arm for arm in results.arms if not arm.endswith("old_gallery")]
+    own = [arm for arm in results.arms if not arm.endswith(("old_gallery", f"-{JUDGE}"))]
     arm = next((arm for arm in reversed(own) if arm.startswith("dsr")), own[-1])
     fitting = sorted(cell.size for cell in results.cells if cell.arm == arm and cell.size in sizes)
     return Cell(arm, fitting[len(fitting) // 2], next(cell.degradation for cell in results.cells if cell.arm == arm))

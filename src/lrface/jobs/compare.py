@@ -10,6 +10,7 @@ PARAMETERS = (
     Parameter("dsr_a", "pair_a.dsr", "super-resolver of the candidate: models:/ URI, model folder, or none"),
     Parameter("edgeface_b", "pair_b.edgeface", "recogniser that it is held against"),
     Parameter("dsr_b", "pair_b.dsr", "super-resolver that it is held against"),
+    Parameter("judge", "judge", "recogniser that takes part in nothing and judges: an ONNX file, path, URI or name"),
     Parameter("threshold", "measure.threshold", "cosine from which a probe is named"),
 )
 

@@ -8,6 +8,12 @@ from lrface.jobs.leaving import leave
 PARAMETERS = (
     *DATA,
     Parameter("edgeface", "edgeface", "weights of the first recogniser; none: it is trained on the data"),
+    Parameter(
+        "judge",
+        None,
+        "recogniser that takes part in nothing and judges every stage: an ONNX file, path, URI or name",
+        "default none",
+    ),
     Parameter("epochs", None, "epochs of every training", "default as each training has it"),
     Parameter("batch_size", None, "faces in a batch, in every training", "default as each training has it"),
     Parameter("threshold", None, "cosine from which a probe is named", "number -1 to 1; default 0.35"),

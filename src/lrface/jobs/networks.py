@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lrface.config import OnePairSettings
 from lrface.errors import WeightsError
-from lrface.evaluation.arms import bicubic
+from lrface.evaluation.arms import JUDGE, bicubic
 from lrface.jobs.context import Context
 from lrface.models.checkpoint import load_edgeface
 from lrface.models.dsr import DSR
@@ -38,6 +38,7 @@ class AnyRecogniser:
         cycle: How many super-resolvers it was fine-tuned on, one after another.
         version: Its version, where it came from the registry.
         initialised: Keys that the file lacked.
+        judges: Whether it is the independent judge, which takes part in nothing.
     """
 
     network: EdgeFace | OnnxRecogniser
@@ -48,6 +49,7 @@ class AnyRecogniser:
     cycle: int
     version: ModelVersion | None = None
     initialised: tuple[str, ...] = ()
+    judges: bool = False
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,9 @@ def _label(reference: str) -> str:
     if is_registry_uri(reference):
         return f"v{reference.rpartition('/')[2]}"
     stem = Path(reference).stem
-    return "".join(sign if sign.isalnum() or sign in "_-." else "_" for sign in stem)
+    label = "".join(sign if sign.isalnum() or sign in "_-." else "_" for sign in stem)
+    # No file takes the name that the arms of the independent judge end in.
+    return f"{label}_" if label.endswith(JUDGE) else label
 
 
 def load_pair(version: ModelVersion, context: Context) -> tuple[AnyRecogniser, SuperResolver | None]:

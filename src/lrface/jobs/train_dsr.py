@@ -8,6 +8,7 @@ PARAMETERS = (
     *DATA,
     Parameter("edgeface", "edgeface", "supervisor: models:/ URI, path or released name"),
     Parameter("dsr", "dsr", "size of the network: base or edge"),
+    Parameter("judge", "judge", "recogniser that takes part in nothing and judges: an ONNX file, path, URI or name"),
     Parameter("epochs", "loop.epochs", "epochs"),
     Parameter("batch_size", "loop.batch_size", "faces in a batch"),
 )

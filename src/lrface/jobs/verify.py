@@ -9,6 +9,7 @@ PARAMETERS = (
     Parameter("kind", "kind", "what the sources are: bin, lfw, table, tinyface, survface; auto: by their files"),
     Parameter("edgeface", "edgeface", "recognisers, by commas: models:/ URI, path (an ONNX file too) or released name"),
     Parameter("dsr", "dsr", "super-resolvers, by commas: models:/ URI or model folder; none for bicubic alone"),
+    Parameter("judge", "judge", "recogniser that takes part in nothing and judges: an ONNX file, path, URI or name"),
 )
 
 if __name__ == "__main__":

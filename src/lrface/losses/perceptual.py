@@ -1,23 +1,24 @@
-"""Perceptual loss: distance of VGG19 features.
+"""Perceptual loss: distance of VGG19 or VGG16 features.
 
 Johnson, Alahi and Fei-Fei, Perceptual losses for real-time style transfer and super-resolution, ECCV 2016, eq. 2,
 with four weighted layers and the L1 norm.
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import VGG19_Weights, vgg19
+from torchvision.models import VGG16_Weights, VGG19_Weights, vgg16, vgg19
 
 from lrface.errors import WeightsError
 from lrface.losses.settings import LAYERS, PerceptualSettings
 from lrface.losses.terms import at_least_single
 
-SHA256_PREFIX = "dcbb9e9d"
+SHA256_PREFIX = {"vgg19": "dcbb9e9d", "vgg16": "397923af"}
 """First digits of the sha256 of torchvision's ImageNet weights, which are part of their file name."""
 
 MEAN = (0.485, 0.456, 0.406)
@@ -28,19 +29,22 @@ class PerceptualLoss(nn.Module):
     """`L_p = sum_l w_l * mean |phi_l(sr) - phi_l(hr)|`, no deeper than the last layer that counts.
 
     Args:
-        settings: Weights and layers; `weights` must not be `none`.
+        settings: Network, weights and layers; `weights` must not be `none`.
+        features: Weights of the network's `features` by torchvision's names, where they were read from elsewhere.
 
     Raises:
         WeightsError: The weights cannot be had, or are not torchvision's.
     """
 
-    def __init__(self, settings: PerceptualSettings) -> None:
+    def __init__(self, settings: PerceptualSettings, features: Mapping[str, Tensor] | None = None) -> None:
         super().__init__()
-        state = _imagenet_state(settings.weights)
-        self.layer_weights = {LAYERS[name]: weight for name, weight in settings.layers.items()}
-        with torch.random.fork_rng(devices=[]):
-            network = vgg19(init_weights=False)
-        network.load_state_dict(state)
+        places = LAYERS[settings.network]
+        self.layer_weights = {places[name]: weight for name, weight in settings.layers.items()}
+        state = _imagenet_state(settings) if features is None else {f"features.{k}": v for k, v in features.items()}
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            network = vgg19(init_weights=False) if settings.network == "vgg19" else vgg16(init_weights=False)
+        body = {name.removeprefix("features."): value for name, value in state.items() if name.startswith("features.")}
+        network.features.load_state_dict(body, assign=True)
         self.features = network.features[: max(self.layer_weights) + 1]
         for module in self.features:
             if isinstance(module, nn.ReLU):
@@ -76,33 +80,35 @@ class PerceptualLoss(nn.Module):
         return super().train(False)
 
 
-def _imagenet_state(weights: str) -> dict[str, Tensor]:
-    if weights == "imagenet":
+def _imagenet_state(settings: PerceptualSettings) -> dict[str, Tensor]:
+    title = settings.network.upper()
+    released = VGG19_Weights.IMAGENET1K_V1 if settings.network == "vgg19" else VGG16_Weights.IMAGENET1K_V1
+    if settings.weights == "imagenet":
         try:
-            return dict(VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True))
+            return dict(released.get_state_dict(progress=False, check_hash=True))
         except (OSError, RuntimeError) as error:
             raise WeightsError(
-                "VGG19 weights",
+                f"{title} weights",
                 got=f"no download ({' '.join(str(error).split())})",
-                expected=f"{VGG19_Weights.IMAGENET1K_V1.url}",
+                expected=f"{released.url}",
                 remedy="fetch that file by hand and give its path as loss.perceptual_network.weights=PATH, "
                 "or switch the term off with loss.perceptual_network.weights=none",
             ) from error
-    path = Path(weights).expanduser()
+    path = Path(settings.weights).expanduser()
     if not path.is_file():
         raise WeightsError(
-            "VGG19 weights",
+            f"{title} weights",
             got=f"no file {path}",
-            expected="`imagenet`, `none` or the path of torchvision's vgg19-dcbb9e9d.pth",
+            expected=f"`imagenet`, `none` or the path of torchvision's {released.url.rpartition('/')[2]}",
             remedy="correct loss.perceptual_network.weights",
         )
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if not digest.startswith(SHA256_PREFIX):
+    if not digest.startswith(SHA256_PREFIX[settings.network]):
         raise WeightsError(
-            f"VGG19 weights {path}",
+            f"{title} weights {path}",
             got=f"sha256 {digest[:8]}...",
-            expected=f"sha256 {SHA256_PREFIX}... (torchvision's IMAGENET1K_V1)",
+            expected=f"sha256 {SHA256_PREFIX[settings.network]}... (torchvision's IMAGENET1K_V1)",
             remedy="fetch the file again",
         )
     return dict(torch.load(path, map_location="cpu", weights_only=True))

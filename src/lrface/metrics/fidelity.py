@@ -18,7 +18,12 @@ CACHED = 4
 """Pictures whose intermediate results fit into the second-level cache of a core."""
 
 
-def _check(picture: Tensor, original: Tensor) -> None:
+def checked_pictures(picture: Tensor, original: Tensor) -> None:
+    """Refuse pictures that cannot be compared.
+
+    Raises:
+        EvaluationError: Shapes differ, or values outside [0, 1].
+    """
     if picture.shape != original.shape:
         raise EvaluationError(
             "pictures to compare",
@@ -47,7 +52,7 @@ def psnr(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "_ _ _ _"]) 
     Raises:
         EvaluationError: Shapes differ, or values outside [0, 1].
     """
-    _check(picture, original)
+    checked_pictures(picture, original)
     error = [
         (ours - theirs).square_().mean(dim=(1, 2, 3), dtype=torch.float64) for ours, theirs in _parts(picture, original)
     ]
@@ -68,7 +73,7 @@ def ssim(picture: Float[Tensor, "n c h w"], original: Float[Tensor, "_ _ _ _"]) 
     Raises:
         EvaluationError: Shapes differ, values outside [0, 1], or a side under 11 pixels.
     """
-    _check(picture, original)
+    checked_pictures(picture, original)
     if min(picture.shape[-2:]) < WINDOW:
         raise EvaluationError(
             "structural similarity",

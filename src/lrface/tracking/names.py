@@ -28,6 +28,10 @@ class Alias(StrEnum):
     PREVIOUS = "previous"
 
 
+STRANGER: Final = "onnx"
+"""What the tag ``network`` of a version of ``edgeface`` says of a recogniser of others, which nobody retrains."""
+
+
 class RunTag(StrEnum):
     """Tags of a run."""
 
@@ -59,6 +63,7 @@ class VersionTag(StrEnum):
     EDGEFACE_SHA256 = "edgeface_sha256"
     DSR_SHA256 = "dsr_sha256"
     FILES = "files"
+    NETWORK = "network"
 
 
 _BRACKETED = re.compile(r"\[([^\]]*)\]")

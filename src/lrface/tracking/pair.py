@@ -9,7 +9,7 @@ from lrface.errors import RegistryError
 from lrface.models.pair import write_bicubic
 from lrface.tracking.ledger import Licensed, whole_licence
 from lrface.tracking.lineage import joined_terms
-from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias, VersionTag
+from lrface.tracking.names import DSR, EDGEFACE, PAIR, STRANGER, Alias, VersionTag
 from lrface.tracking.registry import register
 from lrface.tracking.runs import Run
 from lrface.tracking.signatures import pair_example, pair_signature
@@ -124,10 +124,12 @@ def check_pair(store: Store, pair: ModelVersion) -> None:
 def refuse_stale(supervisor: str | None, edgeface: ModelVersion, dsr: str) -> None:
     """Refuse a super-resolver that was trained against another recogniser than the one it is paired with.
 
+    None can be trained against a recogniser of others, which gives no gradients: any may stand in front of it.
+
     Raises:
         RegistryError: It was, or nothing is recorded.
     """
-    if supervisor != edgeface.uri:
+    if supervisor != edgeface.uri and edgeface.tags.get(VersionTag.NETWORK) != STRANGER:
         raise RegistryError(
             f"pair of {edgeface.uri} and {dsr}",
             got=f"a super-resolver trained against {supervisor or 'nothing that is recorded'}",

@@ -26,12 +26,14 @@ from lrface.models.dsr import DSR
 from lrface.training.findings import Finding, epoch_findings, share_findings
 from lrface.training.mean import move_mean, running_mean
 from lrface.training.module import Reporter, TrainingModule
+from lrface.training.perceptual import perceptual_loss
 from lrface.training.processes import Processes
 from lrface.training.ready import Ready, split
 from lrface.training.real import RealDraw, draw_pairs, pairs
 from lrface.training.settings import DsrOptimSettings, LoopSettings
 from lrface.training.source import Batch, EpochSource, augmented_by, shared_order
-from lrface.training.validation import ValidationSet, recognition_metrics
+from lrface.training.supervisors import JUDGED, Judge
+from lrface.training.validation import Embedder, ValidationSet, recognition_metrics
 
 Drawn = tuple[RealDraw | None, AugmentationDraw, DegradationDraw]
 
@@ -41,7 +43,7 @@ class Supervisor(Protocol):
 
     def embed_with_features(
         self, images: Float[Tensor, "n 3 112 112"]
-    ) -> tuple[Float[Tensor, "n 512"], Sequence[Float[Tensor, "n c h w"]]]:
+    ) -> tuple[Float[Tensor, "n d"], Sequence[Float[Tensor, "n c h w"]]]:
         """Embeddings and the features of all stages."""
 
 
@@ -93,6 +95,7 @@ class DsrTraining(TrainingModule):
         folder: Path,
         sheet: Callable[[Sequence[UInt8[np.ndarray, "n 112 112 3"]], Sequence[str]], UInt8[np.ndarray, "h w 3"]],
         device: torch.device,
+        judge: Embedder | None = None,
     ) -> None:
         super().__init__(recipe.loop, seed, report, folder, device)
         self.recipe = recipe
@@ -102,9 +105,10 @@ class DsrTraining(TrainingModule):
         self.mean = running_mean(self.dsr, ema) if ema else None
         self.bf16 = pick_bf16(recipe.loop.precision, device)
         weights = recipe.loss.weights()
-        perceptual = PerceptualLoss(recipe.loss.perceptual_network).to(device) if weights["perceptual"] > 0 else None
+        perceptual = perceptual_loss(recipe.loss.perceptual_network).to(device) if weights["perceptual"] > 0 else None
         # In a tuple, so that frozen networks are neither trained, nor averaged, nor saved with this module.
         self._judges: tuple[Supervisor, PerceptualLoss | None] = (supervisor, perceptual)
+        self._asked = Judge(judge, data.validation.hr, data.validation.people) if judge is not None else None
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
         self._sheet = sheet
         self.source = EpochSource(
@@ -246,6 +250,8 @@ class DsrTraining(TrainingModule):
             sums["psnr"] = sums.get("psnr", 0.0) + float(psnr(shown, hr).sum())
             sums["ssim"] = sums.get("ssim", 0.0) + float(ssim(shown, hr).sum())
             probes.append(supervisor.embed_with_features(shown)[0].cpu())
+            if self._asked is not None:
+                self._asked.look(shown)
         gallery = [
             supervisor.embed_with_features(to_float(validation.hr[start : start + 64], device))[0].cpu()
             for start in range(0, len(validation.hr), 64)
@@ -253,13 +259,18 @@ class DsrTraining(TrainingModule):
         self.dsr.train()
         metrics = {name: total / len(validation.owner) for name, total in sums.items()}
         recognition = recognition_metrics(torch.cat(probes), torch.cat(gallery), validation.owner, validation.people)
-        return {**metrics, **recognition}
+        judged = self._asked.metrics(validation.owner, device) if self._asked is not None else {}
+        return {**metrics, **recognition, **judged}
 
     def score(self, metrics: Mapping[str, float]) -> list[float]:
-        """Val PSNR, or identity."""
+        """Val PSNR, or identity as the supervisor or the judge sees it."""
         if self.recipe.optim.select == "psnr":
             return [metrics["psnr"]]
-        return [metrics.get("tar_at_far_1e-2", 0.0), metrics.get("dprime", metrics["similarity"])]
+        who = JUDGED if self.recipe.optim.select == "judge" else ""
+        return [
+            metrics.get(f"{who}tar_at_far_1e-2", 0.0),
+            metrics.get(f"{who}dprime", metrics[f"{who}similarity"]),
+        ]
 
     def findings(self) -> list[Finding]:
         """The health checks of the design."""

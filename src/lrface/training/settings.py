@@ -29,8 +29,10 @@ class DsrOptimSettings(Settings):
     weight_decay: float = Field(1e-4, ge=0, le=1, description="decoupled weight decay")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the running mean of the weights, 0 for none")
-    select: Literal["psnr", "identity"] = Field(
-        "psnr", description="best epoch by val PSNR, or by TAR at FAR 1e-2 and d' of the SR faces"
+    select: Literal["psnr", "identity", "judge"] = Field(
+        "psnr",
+        description="best epoch by val PSNR, or by TAR at FAR 1e-2 and d' of the SR faces, as the supervisor sees them "
+        "(identity) or as the judge does",
     )
 
 

@@ -19,7 +19,7 @@ SIZES = (8, 12, 16, 24, 32)
 _REAL = 0
 FARS = {"1e-1": 1e-1, "1e-2": 1e-2, "1e-3": 1e-3}
 
-Embedder = Callable[[Float[Tensor, "n 3 112 112"]], Float[Tensor, "n 512"]]
+Embedder = Callable[[Float[Tensor, "n 3 112 112"]], Float[Tensor, "n d"]]
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def validation_set(
 
 
 def recognition_metrics(
-    probes: Float[Tensor, "n 512"],
-    gallery: Float[Tensor, "m 512"],
+    probes: Float[Tensor, "n d"],
+    gallery: Float[Tensor, "m d"],
     owner: Int64[np.ndarray, " n"],
     people: Int64[np.ndarray, " m"],
 ) -> dict[str, float]:
@@ -138,7 +138,7 @@ def recognition_metrics(
 @torch.no_grad()
 def embed_all(
     faces: UInt8[np.ndarray, "n 112 112 3"], embedder: Embedder, device: torch.device, batch_size: int = 128
-) -> Float[Tensor, "n 512"]:
+) -> Float[Tensor, "n d"]:
     """Embeddings of stored faces, on the CPU."""
     parts = [
         embedder(to_float(faces[start : start + batch_size], device)).cpu()

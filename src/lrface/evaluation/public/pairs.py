@@ -19,7 +19,7 @@ from lrface.evaluation.public.pictures import broken
 from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.sets import PairSet
 from lrface.evaluation.public.settings import PairSettings
-from lrface.evaluation.run import checked_embeddings
+from lrface.evaluation.seen import checked_embeddings
 from lrface.images.sizes import FACE_SIZE
 from lrface.metrics.verification import FoldAccuracy, best_threshold, eer, fold_accuracy, tar_at_far
 

@@ -15,7 +15,7 @@ from lrface.evaluation.public.pictures import broken, read_small
 from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.sets import SearchSet
 from lrface.evaluation.public.settings import SearchSettings
-from lrface.evaluation.run import checked_embeddings
+from lrface.evaluation.seen import checked_embeddings
 from lrface.images.ranges import to_float
 from lrface.metrics.identification import NOT_MATED, Identification, outcomes, rank_rate, search, tpir_at_fpir
 

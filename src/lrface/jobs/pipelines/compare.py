@@ -17,6 +17,7 @@ from lrface.jobs.networks import NONE, AnyRecogniser, SuperResolver, load_any_re
 from lrface.jobs.packs import pack_for_test
 from lrface.jobs.rival import rival_of, with_rival, worth_of
 from lrface.jobs.stage import copy_out, log_pack, stage
+from lrface.jobs.strangers import judge_arms, load_judge, stranger_gains
 from lrface.tracking.names import Alias
 from lrface.tracking.runs import Run
 
@@ -28,7 +29,8 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
     recognisers = [item for item in halves if isinstance(item, AnyRecogniser)]
     resolvers = [item for item in halves if isinstance(item, SuperResolver)]
     rival = rival_of(settings, recognisers, resolvers, context)
-    networks = with_rival([item for item in halves if item is not None], rival)
+    judge = load_judge(settings.judge, settings, context, recognisers)
+    networks = with_rival([*(item for item in halves if item is not None), *([judge] if judge else [])], rival)
     pack = pack_for_test(settings.data, context)
     protocol = test_protocol(pack, settings)
     inputs = {"pack": pack.digest, "protocol": protocol.digest, "direct": rival.sha256 if rival else NONE}
@@ -37,6 +39,8 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
             f"edgeface_{name}": recogniser.sha256,
             f"dsr_{name}": resolver.sha256 if resolver else NONE,
         }
+    if judge is not None:
+        inputs["judge"] = judge.sha256
     arms = [
         Arm("hr-a", first[0].network),
         Arm("hr-b", second[0].network),
@@ -46,6 +50,8 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
     ]
     if rival is not None and rival is not second[0]:
         arms.append(Arm(f"bicubic-{Alias.DIRECT}", rival.network, bicubic))
+    ways = {name: pair[1].network.forward for name, pair in (("a", first), ("b", second)) if pair[1] is not None}
+    arms += judge_arms(judge, ways)
     with (
         stage("compare", settings, context, name="compare", inputs=inputs, parent=parent) as work,
         tempfile.TemporaryDirectory() as scratch,
@@ -62,6 +68,7 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
         ours = arms[3] if first[1] is not None else None
         worth = worth_of(results, arms, ours, networks, rival, settings.sizes, CLEAN, settings.measure)
         high = against("hr-a", "hr-b", (FACE_SIZE,))
+        gains = stranger_gains(results, arms, [judge] if judge else [], settings)
         verdict = decide(over_bicubic, found, high, settings.decision, worth.whole if worth else None)
         report = report_of(
             results,
@@ -74,6 +81,7 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
             verdict=verdict,
             comparisons=(found, over_bicubic, *((worth.whole,) if worth else ())),
             worth=worth,
+            gains=gains,
         )
         log_results(work.run, results, report, Path(scratch) / "evaluation")
         lines = [
@@ -82,6 +90,7 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
             for name, item in found.differences.items()
         ]
         lines += [*verdict.lines, *(worth.lines() if worth else ())]
+        lines += [line for gain in gains for line in gain.lines()]
         for line in lines:
             context.terminal.result(line)
         work.run.log_text("\n".join(lines) + "\n", "comparison.txt")

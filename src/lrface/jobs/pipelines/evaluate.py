@@ -25,6 +25,7 @@ from lrface.jobs.networks import NONE
 from lrface.jobs.packs import pack_for_test
 from lrface.jobs.rival import rival_of, with_rival, worth_of
 from lrface.jobs.stage import copy_out, log_pack, stage
+from lrface.jobs.strangers import stranger_gains
 from lrface.tracking.runs import Run
 
 
@@ -64,6 +65,7 @@ def run(
         worth = worth_of(
             results, arms, pair, networks, rival, settings.sizes, settings.degradations[0], settings.measure
         )
+        gains = stranger_gains(results, arms, recognisers, settings)
         judged = judge(results, arms, settings, worth)
         report = report_of(
             results,
@@ -76,12 +78,15 @@ def run(
             verdict=judged.verdict if judged else None,
             comparisons=(*(judged.comparisons if judged else ()), *((worth.whole,) if worth else ())),
             worth=worth,
+            gains=gains,
         )
         log_results(work.run, results, report, folder)
         work.run.log_headline(headlines(results, settings.sizes))
         for line in summary_lines(results):
             context.terminal.result(line)
         for line in (*(judged.verdict.lines if judged else ()), *(worth.lines() if worth else ())):
+            context.terminal.result(line)
+        for line in (line for gain in gains for line in gain.lines()):
             context.terminal.result(line)
         if results.notes:
             context.terminal.line(f"evaluate: {len(results.notes)} figures could not be told; notes.json says why")

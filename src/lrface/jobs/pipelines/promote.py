@@ -16,10 +16,20 @@ from lrface.evaluation.results import Cell, Results
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.assessment import log_results, measure, report_of, test_protocol
 from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE, AnyRecogniser, SuperResolver, load_pair, load_recogniser, load_super_resolver
+from lrface.jobs.networks import (
+    NONE,
+    AnyRecogniser,
+    SuperResolver,
+    load_any_recogniser,
+    load_pair,
+    load_recogniser,
+    load_super_resolver,
+)
 from lrface.jobs.packs import pack_for_test
 from lrface.jobs.rival import origin_of, rival_of, with_rival, worth_of
 from lrface.jobs.stage import copy_out, log_pack, stage
+from lrface.jobs.strangers import judge_arms, load_judge, registered_stranger, stranger_gains
+from lrface.models.onnx_recogniser import OnnxRecogniser
 from lrface.tracking.ledger import ledger_lines, terms_of
 from lrface.tracking.lineage import run_lineage
 from lrface.tracking.names import PAIR, Alias, VersionTag
@@ -51,21 +61,23 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
     """Decide by paired evidence on people who were in no training."""
     if settings.rollback:
         return _roll_back(settings, context)
-    recogniser = load_recogniser(settings.pair.edgeface, context)
+    recogniser = load_any_recogniser(settings.pair.edgeface, context, settings.onnx_input)
+    stranger = isinstance(recogniser.network, OnnxRecogniser)
     resolver = None if settings.pair.dsr == NONE else load_super_resolver(settings.pair.dsr, context)
     edgeface, dsr = recogniser.version, resolver.version if resolver else None
-    if edgeface is None or (resolver is not None and dsr is None):
+    if (edgeface is None and not stranger) or (resolver is not None and dsr is None):
         raise ConfigError(
             "candidate",
             got=f"{recogniser.origin} and {resolver.origin if resolver else NONE}",
-            expected="two versions in the registry, so that the pair has a lineage",
+            expected="two versions in the registry, so that the pair has a lineage, or an ONNX file and one",
             remedy="name both as models:/..., or dsr=none; `compare` judges files",
         )
     before = champion(context.store)
     place = load_pair(before, context) if before else None
-    reference = place[0] if place else load_recogniser(_first(edgeface, context), context)
+    reference = place[0] if place else _reference(recogniser, context)
     halves = [item for item in (recogniser, resolver) if item is not None]
     rival = None if resolver is None else rival_of(settings, [recogniser, reference], [resolver], context)
+    judge = load_judge(settings.judge, settings, context, (recogniser, reference))
     pack = pack_for_test(settings.data, context)
     protocol = test_protocol(pack, settings)
     inputs = {
@@ -75,6 +87,7 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         "dsr": resolver.sha256 if resolver else NONE,
         "direct": rival.sha256 if rival else NONE,
         "champion": before.uri if before else "none",
+        "judge": judge.sha256 if judge else NONE,
     }
     with (
         stage("promote", settings, context, name="promote", inputs=inputs, parent=parent) as work,
@@ -82,12 +95,16 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
     ):
         log_pack(work.run, pack, "test", len(protocol.probe_rows))
         arms = _arms(recogniser, resolver, reference, place, rival)
+        ways = {CANDIDATE: resolver, CHAMPION: place[1] if place else None}
+        arms += judge_arms(judge, {name: item.network.forward for name, item in ways.items() if item is not None})
         results = measure(pack, protocol, arms, settings, context)
-        networks = with_rival([*halves, *(item for item in place or (reference,) if item is not None)], rival)
+        others = [item for item in (*(place or (reference,)), judge) if item is not None]
+        networks = with_rival([*halves, *others], rival)
         pair_arm = next(arm for arm in arms if arm.name == CANDIDATE)
         worth = worth_of(results, arms, pair_arm, networks, rival, settings.sizes, CLEAN, settings.measure)
         comparisons = _comparisons(results, settings, with_champion=place is not None)
         verdict = deciding.decide(*comparisons, settings.decision, worth.whole if worth else None)
+        gains = stranger_gains(results, arms, [recogniser, *([judge] if judge else [])], settings)
         folder = Path(scratch) / "evaluation"
         report = report_of(
             results,
@@ -100,11 +117,14 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
             verdict=verdict,
             comparisons=[*(item for item in comparisons if item is not None), *([worth.whole] if worth else [])],
             worth=worth,
+            gains=gains,
         )
         log_results(work.run, results, report, folder)
         lines = (*verdict.lines, *(worth.lines() if worth else ()), *_how(verdict, rival))
+        lines += tuple(line for gain in gains for line in gain.lines())
         work.run.log_text("\n".join(lines) + "\n", "verdict.txt")
         cycle = resolver.cycle if resolver else recogniser.cycle
+        edgeface = edgeface or registered_stranger(recogniser, work.run, context)
         pair = register_pair(
             work.run,
             edgeface,
@@ -127,10 +147,15 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         return Promotion(pair, told.promotes, verdict.lines)
 
 
-def _first(candidate: ModelVersion, context: Context) -> str:
-    """The recogniser at the beginning of the candidate's line, where the registry has it; else the pretrained one."""
-    first = origin_of(candidate, context)
-    return PRETRAINED if first is candidate else first.uri
+def _reference(candidate: AnyRecogniser, context: Context) -> AnyRecogniser:
+    """The recogniser at the beginning of the candidate's line, where the registry has it; else the pretrained one.
+
+    One of others has no line: it is held against itself behind bicubic.
+    """
+    if isinstance(candidate.network, OnnxRecogniser) or candidate.version is None:
+        return candidate
+    first = origin_of(candidate.version, context)
+    return load_recogniser(PRETRAINED if first is candidate.version else first.uri, context)
 
 
 def _how(verdict: deciding.Verdict, rival: AnyRecogniser | None) -> list[str]:
