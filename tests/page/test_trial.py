@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from lrface.data.aligner import Aligner
-from lrface.data.settings import AlignSettings
+from lrface.data.settings import AlignSettings, DetectorSettings
 from lrface.errors import ConfigError, DataError
 from lrface.evaluation.arms import bicubic
 from lrface.gallery.entry import Enrolled
@@ -58,6 +58,28 @@ def test_whom_each_way_takes_it_for(page, tmp_path):
     page.remove(ann.key)
     assert page.people() == []
     assert rows_of(page.show(tmp_path / "picture.png", 16, -1).matches)[0][1:] == ["unknown", "-", "-"]
+
+
+def test_a_photograph_without_a_detector_is_told_and_not_enrolled(page, tmp_path):
+    path = save(tmp_path, 400)
+    assert "got a photograph of 400x400, and no detector" in page.show(path, 16, 0.35).note
+    with pytest.raises(DataError, match="got a photograph of 400x400"):
+        page.enrol([path], "Ann")
+
+
+@pytest.mark.real
+def test_of_two_faces_one_is_shown_and_none_is_enrolled(pair, real_folder, tmp_path):
+    """Somebody must not be enrolled with another one's face."""
+    weights = str(real_folder / "weights" / "face_detection_yunet_2023mar.onnx")
+    aligner = Aligner(AlignSettings(detector=DetectorSettings(weights=weights)))
+    page = Trial(pair, bicubic, FileGallery(tmp_path / "g.parquet"), aligner)
+    scene = Image.new("RGB", (420, 200), (128, 128, 128))
+    for place, name in ((20, "img1.png"), (220, "img2.png")):
+        scene.paste(Image.open(real_folder / "pairs" / name).resize((168, 168)), (place, 16))
+    scene.save(tmp_path / "two.png")
+    assert "2 faces, of which one was taken" in page.show(tmp_path / "two.png", 16, 0.35).note
+    with pytest.raises(DataError, match="got 2 faces, of which one was taken; expected one face"):
+        page.enrol([tmp_path / "two.png"], "Ann")
 
 
 def test_what_is_not_accepted(page, tmp_path, monkeypatch):

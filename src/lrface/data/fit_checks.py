@@ -17,6 +17,13 @@ _FEW = 10
 _CORNER = 0.55
 
 
+def doubt(fit: Fit, width: int, height: int, settings: CheckSettings) -> str:
+    """Says in words why the face of one picture may be a wrong one; empty where nothing speaks for that."""
+    if fit.method == "middle" and _is_photograph(width, height, settings):
+        return f"a photograph of {width}x{height}, and no detector to find the face in it"
+    return f"{fit.faces} faces, of which one was taken" if fit.faces > 1 else ""
+
+
 def check_fits(
     names: Sequence[str],
     sizes: Sequence[tuple[int, int]],
@@ -59,11 +66,8 @@ def _check_several(rows: Sequence[tuple[str, Fit]], collect: Collector) -> None:
 
 
 def _check_unaligned(rows: Sequence[tuple[str, tuple[int, int]]], settings: CheckSettings, collect: Collector) -> None:
-    def plainly(width: int, height: int) -> bool:
-        shorter, longer = sorted((width, height))
-        return shorter > settings.photograph_side or longer > settings.photograph_ratio * shorter
-
-    photographs = [f"{name} ({width}x{height})" for name, (width, height) in rows if plainly(width, height)]
+    plain = [(f"{name} ({width}x{height})", _is_photograph(width, height, settings)) for name, (width, height) in rows]
+    photographs = [name for name, is_one in plain if is_one]
     collect.add(
         "photographs",
         len(photographs),
@@ -71,12 +75,17 @@ def _check_unaligned(rows: Sequence[tuple[str, tuple[int, int]]], settings: Chec
         photographs,
         _DETECTOR,
     )
-    others = [f"{name} ({width}x{height})" for name, (width, height) in rows if not plainly(width, height)]
+    others = [name for name, is_one in plain if not is_one]
     message = (
         f"{len(others)} pictures are neither {FACE_SIZE}x{FACE_SIZE} nor have landmarks: their middle square was taken,"
         " which is right only where the face fills it"
     )
     collect.add("middle", len(others), message, others, _DETECTOR)
+
+
+def _is_photograph(width: int, height: int, settings: CheckSettings) -> bool:
+    shorter, longer = sorted((width, height))
+    return shorter > settings.photograph_side or longer > settings.photograph_ratio * shorter
 
 
 def _check_landmarks(

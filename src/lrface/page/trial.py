@@ -10,7 +10,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from lrface.data.aligner import Aligner
+from lrface.data.fit_checks import doubt
 from lrface.data.measure import hash_pixels
+from lrface.data.settings import CheckSettings
 from lrface.errors import DataError
 from lrface.gallery.entry import Enrolled, Entry
 from lrface.gallery.gallery import Gallery, Match
@@ -74,7 +76,7 @@ class Trial:
             DataError: The picture cannot be used.
             WeightsError: The gallery is of another recogniser.
         """
-        face, note = self._face(path)
+        face, note, _ = self._face(path)
         large = to_float(face[None]) if face.shape[0] == FACE_SIZE else None
         small = to_float(face[None]) if large is None else shrink(large, check_size(side, VLR_MIN, VLR_MAX))
         vlr = to_uint8(small)[0]
@@ -100,12 +102,14 @@ class Trial:
             raise DataError(
                 "enrolment", got=f"{len(paths)} pictures", expected=f"1 to {MOST_PICTURES}", remedy="add one"
             )
-        faces = [self._face(path)[0] for path in paths]
-        for path, face in zip(paths, faces, strict=True):
-            if words := light(face):
+        faces = []
+        for path in paths:
+            face, _, words = self._face(path)
+            if words:
                 raise DataError(
-                    f"picture {path.name}", got=f"one that is {words}", expected="a face", remedy="take another"
+                    f"picture {path.name}", got=words, expected="one face", remedy="crop it or take another"
                 )
+            faces.append(face)
         embeddings = self._pair.embed(self._pair.restore(faces))
         known = {name: [hash_pixels(face) for face in faces]}
         (done,) = self._gallery.enrol({name: embeddings}, self._pair.weights, known).values()
@@ -123,7 +127,8 @@ class Trial:
         """
         self._gallery.remove(key)
 
-    def _face(self, path: Path) -> tuple[UInt8[np.ndarray, "s s 3"], str]:
+    def _face(self, path: Path) -> tuple[UInt8[np.ndarray, "s s 3"], str, str]:
+        """The face of a picture, how it came to be, and why it may be a wrong one."""
         what = f"picture {path.name}"
         size = path.stat().st_size
         if size > MOST_BYTES:
@@ -136,12 +141,14 @@ class Trial:
         if min(height, width) < VLR_MIN:
             raise DataError(what, got=f"{width}x{height} pixels", expected=f"{VLR_MIN} or more", remedy="take another")
         if is_small_face(image):
-            face, note = image, f"taken as a face of {height} pixels"
+            face, note, words = image, f"taken as a face of {height} pixels", ""
         else:
             aligned = self._aligner.align(image, what)
             face, note = aligned.pixels, _HOW[aligned.method]
-        words = light(face)
-        return face, f"{note}; it is {words}" if words else note
+            words = doubt(aligned.fit, width, height, _CHECKS)
+        dark = light(face)
+        words = words or (f"one that is {dark}" if dark else "")
+        return face, f"{note}; got {words}" if words else note, words
 
 
 def cosine_words(value: float | None) -> str:
@@ -154,6 +161,7 @@ def rows_of(matches: dict[str, Match]) -> list[list[str]]:
     return [[way, match.name, cosine_words(match.score), cosine_words(match.margin)] for way, match in matches.items()]
 
 
+_CHECKS: Final = CheckSettings()
 _HOW: Final = {
     "as_is": "taken as an aligned face of 112 pixels",
     "resized": "taken as an aligned face",

@@ -10,7 +10,11 @@ import numpy as np
 
 from lrface.config import VerifySettings
 from lrface.data.aligner import Aligner
-from lrface.errors import ConfigError
+from lrface.data.findings import Collector
+from lrface.data.fit import Fit
+from lrface.data.fit_checks import check_fits
+from lrface.data.settings import CheckSettings
+from lrface.errors import ConfigError, EvaluationError
 from lrface.evaluation.arms import Arm
 from lrface.evaluation.conditions import conditions, described
 from lrface.evaluation.public.opening import find_sets, read_set
@@ -116,7 +120,8 @@ def _sets(settings: VerifySettings, context: Context) -> dict[str, AnySet]:
         ConfigError: Two sets bear one name.
     """
     images = Path(settings.images).expanduser() if settings.images else None
-    align = _align(settings)
+    fits: list[tuple[str, tuple[int, int], Fit]] = []
+    align = _align(settings, fits)
     wanted = [found for source in settings.source for found in find_sets(Path(source).expanduser(), settings.kind)]
     sets: dict[str, AnySet] = {}
     with context.terminal.progress("read sets") as progress:
@@ -126,6 +131,7 @@ def _sets(settings: VerifySettings, context: Context) -> dict[str, AnySet]:
             name = clean_key(found.name)
             for line in [*notes, *_unlit(found)]:
                 context.terminal.line(f"{name}: {line}")
+            _tell_fits(fits, name, context)
             if name in sets:
                 raise ConfigError(
                     "source", got=f"two sets called {name}", expected="names that differ", remedy="rename"
@@ -143,13 +149,33 @@ def _unlit(found: AnySet) -> list[str]:
     return [f"{count} of {len(found.faces)} faces are nearly black or nearly white"] if count else []
 
 
-def _align(settings: VerifySettings) -> Align | None:
+def _tell_fits(fits: list[tuple[str, tuple[int, int], Fit]], name: str, context: Context) -> None:
+    """Tell what makes wrong faces of the photographs that were read since.
+
+    Raises:
+        EvaluationError: There are photographs, and no detector.
+    """
+    checks = CheckSettings(errors=("photographs",), ignore=("enlarged",))
+    collect = Collector(checks)
+    names, sizes, found = zip(*fits, strict=True) if fits else ((), (), ())
+    check_fits(names, sizes, found, checks, collect)
+    fits.clear()
+    for finding in collect.sorted():
+        remedy = finding.remedy.replace("data.read.", "")
+        if finding.severity == "error":
+            raise EvaluationError(f"set {name}", got=finding.told, expected="aligned faces", remedy=remedy)
+        context.terminal.finding(finding.severity, finding.kind, finding.told, remedy)
+
+
+def _align(settings: VerifySettings, fits: list[tuple[str, tuple[int, int], Fit]]) -> Align | None:
     if settings.align is None:
         return None
     aligner = Aligner(settings.align)
 
     def align(photograph: np.ndarray, name: str) -> np.ndarray:
-        return aligner.align(photograph, name).pixels
+        aligned = aligner.align(photograph, name)
+        fits.append((name, (photograph.shape[1], photograph.shape[0]), aligned.fit))
+        return aligned.pixels
 
     return align
 
