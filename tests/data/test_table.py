@@ -88,7 +88,10 @@ TABLE = [
     Listed("a comma at the end of one row", PLAIN.replace("/1.png,1", "/1.png,1,"), "1 lines end in a comma"),
     Listed("backslashes", changed(lambda row: row.replace("/", "\\")),
            "4 paths have backslashes, which were read as slashes"),
+    Listed("nobody, as numpy writes it", PLAIN.replace(",3", ",nan"), "has 1 nan, which were taken for a person's name",
+           people=("1", "1", "2", "nan")),
     # refused
+    Listed("two lists, one behind the other", f"{PLAIN}\n{PLAIN}", refused=r"line 6: got the head again"),
     Listed("semicolons", PLAIN.replace(",", ";"),
            refused=r"got columns apart by semicolons \('path;subject'\); expected commas"),
     Listed("tabs", PLAIN.replace(",", "\t"), refused="got columns apart by tabs"),

@@ -67,6 +67,8 @@ TABLE = [
     Wrong("(y, x)", WRONG, "as if x and y are swapped", lambda _: TEMPLATE[:, ::-1], stops=True),
     Wrong("(y, x), the subject's left first", WRONG, "as if x and y are swapped, and left and right",
           lambda _: TEMPLATE[[1, 0, 2, 4, 3]][:, ::-1], stops=True),
+    Wrong("of pictures as they lie, before EXIF turns them", WRONG, "or they are of the picture before it was turned",
+          lambda _: np.stack([TEMPLATE[:, 1], 111 - TEMPLATE[:, 0]], axis=1), stops=True),
     Wrong("of a picture four times as large", WRONG, "outside the picture.*as if they were of a larger picture",
           lambda _: TEMPLATE * 4, stops=True),
     Wrong("of a picture half as large again", WRONG, "outside the picture", lambda _: TEMPLATE * 1.5, stops=True),

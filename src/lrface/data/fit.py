@@ -99,12 +99,14 @@ def _against_template(points: np.ndarray) -> tuple[float, float, float]:
     return residual, angle, float(np.hypot(matrix[0, 0], matrix[1, 0]))
 
 
+_TURNED = "x and y are swapped, and left and right, or they are of the picture before it was turned upright"
+_ON_ITS_HEAD = "y is counted from below, and left and right are swapped, or the picture stood on its head"
 _READINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "left and right are swapped (1 with 2, 4 with 5)": lambda points: points[[1, 0, 2, 4, 3]],
     "x and y are swapped": lambda points: points[:, ::-1],
-    "x and y are swapped, and left and right": lambda points: points[[1, 0, 2, 4, 3]][:, ::-1],
+    _TURNED: lambda points: points[[1, 0, 2, 4, 3]][:, ::-1],
     "y is counted from below": lambda points: points * [1, -1],
-    "y is counted from below, and left and right are swapped": lambda points: points[[1, 0, 2, 4, 3]] * [1, -1],
+    _ON_ITS_HEAD: lambda points: points[[1, 0, 2, 4, 3]] * [1, -1],
     "all x stand before all y": lambda points: points.reshape(2, 5).T,
     "the nose stands first": lambda points: points[[1, 2, 0, 3, 4]],
     "the nose stands last": lambda points: points[[0, 1, 4, 2, 3]],

@@ -24,7 +24,7 @@ from lrface.data.files import FileReader, ImageFile, check_root, paths_of
 from lrface.data.listed_paths import readable_paths
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Report, SourceFace
-from lrface.data.table import check_columns, numbers, read_table, texts, whole_numbers
+from lrface.data.table import check_columns, note_nobody, numbers, read_table, texts, whole_numbers
 from lrface.errors import DataError
 from lrface.spelling import check_spelling
 
@@ -116,6 +116,7 @@ def _read_list(path: Path, notes: list[str]) -> pd.DataFrame:
     columns["path"] = [str(value) for value in rows["path"]]
     texts(rows, "path", what, [], needed=True)
     columns["subject"] = whole_numbers(columns["subject"], "subject", notes)
+    note_nobody(columns["subject"], "subject", notes)
     found = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
     if marked:
         points = numbers(rows, _LANDMARKS, what)

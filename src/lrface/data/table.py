@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ _MEANT = {
     "path": ("file", "filename", "file_name", "filepath", "image", "image_path", "img", "img_path", "name"),
     "subject": ("label", "identity", "id", "person", "person_id", "subject_id", "class", "target", "name"),
 }
+_NOBODY = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>", "#N/A"})
 _WHOLE = re.compile(r"\d+\.0+")
 _NUMBER = re.compile(r"\d+(\.0+)?")
 
@@ -87,6 +89,14 @@ def texts(rows: pd.DataFrame, name: str, what: str, notes: list[str], *, needed:
     return found
 
 
+def note_nobody(values: Sequence[str], name: str, notes: list[str]) -> None:
+    """Tells of names that programs write where there is none: all such rows would be one person."""
+    rows = Counter(value for value in values if value in _NOBODY)
+    if rows:
+        words = " and ".join(f"{count} {value}" for value, count in rows.items())
+        notes.append(f"the column {name} has {words}, which were taken for a person's name")
+
+
 def whole_numbers(values: list[str], name: str, notes: list[str]) -> list[str]:
     """Reads `1.0` as 1 where all values are whole numbers: what tables make of numbers with gaps between them."""
     changed = sum(bool(_WHOLE.fullmatch(value)) for value in values)
@@ -140,6 +150,11 @@ def _from_csv(path: Path, what: str, notes: list[str]) -> pd.DataFrame:
         cells.append(row)
     if ends or len(head) < len(rows[0][1]):
         notes.append(f"{ends} lines end in a comma with nothing behind it, which was left out")
+    first = [name.strip() for name in rows[0][1]]
+    again = next((number for number, row in rows[1:] if [name.strip() for name in row] == first), None)
+    if again is not None:
+        got = f"the head again ({','.join(head)[:80]})"
+        raise DataError(f"{what}, line {again}", got=got, expected="a row per image", remedy="remove the line")
     if "" in head or len(set(head)) < len(head):
         got = f"the columns {', '.join(map(repr, head))}"
         raise DataError(what, got=got, expected="a name of its own for each", remedy="name them")
