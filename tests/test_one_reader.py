@@ -5,6 +5,9 @@ import pickle
 import re
 import shutil
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,3 +126,21 @@ def test_the_tables_name_each_kind_once():
     assert len(set(named)) == len(named)
     assert all(kind.gives for kind in READ)
     assert all(kind.refused for kind in REFUSED)
+
+
+@pytest.mark.real
+def test_the_kinds_of_pictures_that_telephones_write(real_folder, tmp_path):
+    make = real_folder.parent / "cases" / "make.py"
+    if not make.is_file():
+        pytest.skip(f"no {make}, which makes these pictures")
+    subprocess.run([sys.executable, make, "kinds", tmp_path / "kinds"], check=True)
+    dark = []
+    for number, path in enumerate(sorted((tmp_path / "kinds" / "kinds").iterdir())):
+        root = tmp_path / str(number)
+        (root / "photos" / "ann").mkdir(parents=True)
+        path = Path(shutil.copy(path, root / "photos" / "ann"))
+        found = [reader(root, path) for reader in READERS.values()]
+        assert all(np.array_equal(pixels, found[0]) for pixels in found), path.name
+        dark += [path.name] if light(found[0]) else []
+    assert dark == ["deep12_in16.png"]
+    assert number == 10

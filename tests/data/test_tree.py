@@ -129,6 +129,9 @@ TABLE = [
          refused=r"subject p1 in .* got a folder with 1 files and no images \(1 \.heic\)"),
     Case("a person without anything", lambda root: (root / "nobody").mkdir(),
          refused="subject nobody .* an empty folder"),
+    Case("a person with nothing but what macOS left",
+         both(lambda root: shutil.rmtree(root / "p1"), put("p1/._1.png")),
+         refused="subject p1 .* got a folder with nothing but hidden files"),
     Case("a pipe that is called as a picture", lambda root: os.mkfifo(root / "p0/9.png"),
          told=(LEFT + "1 no regular file (p0 1)",)),
     # links
@@ -150,6 +153,10 @@ TABLE = [
          skipped={"unreadable": 1}),
     Case("a link to itself", link("p0/9.png", "9.png"), refused=r"p0/9\.png: got a file that cannot be read",
          skipped={"unreadable": 1}),
+    Case("links in a circle that lead nowhere", both(link("p0/a", "b"), link("p0/b", "a")),
+         told=("2 links lead nowhere and were left out: p0/a, p0/b",)),
+    Case("a person whose disk is not there", link("ann", "/no/such/disk/ann"),
+         told=("1 links lead nowhere and were left out: ann",)),
     # two spellings of one name
     Case("one name in two cases", move("p1", "P0"), refused="P0 and p0; expected each subject under one name"),
     Case("one name with a space after it", move("p1", "p0 "), refused="p0 and 'p0 '"),
@@ -213,6 +220,22 @@ def test_a_folder_that_cannot_be_listed_is_one_line(write_folder, monkeypatch):
     monkeypatch.setattr(os, "scandir", refused)
     with pytest.raises(DataError, match=r"p2: got one that cannot be listed \(Permission denied\)"):
         FolderSource(root, ReadSettings())
+
+
+def test_a_path_that_no_system_opens_is_one_short_line(write_folder, monkeypatch):
+    root = write_folder()
+    (root / "p0" / ("y" * 200)).mkdir()
+    plain = os.scandir
+
+    def refused(folder):
+        if Path(folder).name.startswith("y"):
+            raise OSError(36, "File name too long")
+        return plain(folder)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(DataError, match=r"one that cannot be listed \(File name too long\)") as caught:
+        FolderSource(root, ReadSettings())
+    assert len(str(caught.value)) < 500
 
 
 def test_the_pictures_of_a_link_are_named_by_it(write_folder):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrface.errors import EvaluationError
+from lrface.errors import DataError, EvaluationError
 from lrface.evaluation.arms import bicubic
 from lrface.evaluation.public.opening import Found, read_set
 from lrface.evaluation.public.people import evaluate_people, search_gains
@@ -44,6 +44,29 @@ def test_a_folder_is_read_in_natural_order(people, tmp_path):
     assert found.owner.tolist() == [0] * 11 + [1]
     assert found.faces[:, 0, 0, 0].tolist() == [*range(10, 120, 10), 10]
     assert found.digest != people.digest
+
+
+def test_a_folder_is_read_as_prepare_reads_it(tmp_path):
+    for name in ("Ann", "Bob"):
+        (tmp_path / name / "2023").mkdir(parents=True)
+        for number in (1, 2):
+            cv2.imwrite(str(tmp_path / name / "2023" / f"{number}.png"), np.full((112, 112, 3), number, np.uint8))
+    (tmp_path / "Ann" / "._1.png").write_bytes(b"x")
+    (tmp_path / "Ann" / "a.heic").write_bytes(b"x")
+    (tmp_path / "Bob" / "all").symlink_to("..")
+    notes = []
+    assert read_set(Found(tmp_path, "people"), notes=notes).owner.tolist() == [0, 0, 1, 1]
+    assert [note.partition(":")[0] for note in notes] == [
+        "files that are no pictures by their suffix were left out",
+        "1 links lead to folders that were read already, or that lie above, and were not followed",
+    ]
+    (tmp_path / "Bob" / "2023" / "1.png").rename(tmp_path / "1.png")
+    with pytest.raises(EvaluationError, match=r"1 pictures without a person's folder, the first 1\.png"):
+        read_set(Found(tmp_path, "people"))
+    (tmp_path / "1.png").unlink()
+    (tmp_path / "ann").mkdir()
+    with pytest.raises(DataError, match="Ann and ann"):
+        read_set(Found(tmp_path, "people"))
 
 
 def test_people_with_one_picture_each_are_no_set(tmp_path):

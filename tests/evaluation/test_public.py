@@ -398,3 +398,18 @@ def test_survface_has_strangers_too(faces, tmp_path, world):
         read_survface(tmp_path, [])
     with pytest.raises(EvaluationError, match="no such folder"):
         read_tinyface(tmp_path, [])
+
+
+def test_what_macos_leaves_beside_a_set_is_none(pair_bin):
+    path = pair_bin(4)
+    path.with_name("._faces.bin").write_bytes(b"\0\5\x16\7")
+    assert [found.path for found in find_sets(path.parent)] == [path]
+
+
+def test_two_pictures_of_one_name_are_refused(tmp_path, faces):
+    (tmp_path / "ann").mkdir()
+    for suffix in (".png", ".PNG"):
+        cv2.imwrite(str(tmp_path / "ann" / f"ann_0001{suffix}"), faces[0])
+    (tmp_path / "pairs.txt").write_text("1 1\nann 1 1\n")
+    with pytest.raises(EvaluationError, match=r"ann_0001\.PNG and ann_0001\.png"):
+        read_lfw_pairs(tmp_path / "pairs.txt", tmp_path)

@@ -152,3 +152,14 @@ def test_many_probes_at_once_are_those_of_each_alone(gallery, faces):
     found = gallery.identify(probes, OWN, 0.35)
     assert [match.name for match in found] == [f"p{number}" for number in range(30)] * 10
     assert found[7].margin == pytest.approx(gallery.identify(probes[7:8], OWN, 0.35)[0].margin, abs=1e-6)
+
+
+def test_a_file_from_before_pictures_were_known_again_is_read_and_goes_on(gallery, faces):
+    gallery.enrol({"Ann": faces(1, 2)}, OWN)
+    table = module.pq.read_table(gallery.path)
+    module.pq.write_table(table.drop_columns(["prints"]), gallery.path, compression="none", use_dictionary=False)
+    old = FileGallery(gallery.path)
+    assert [entry.prints for entry in old.entries()] == [()]
+    assert old.identify(faces(1), OWN, 0.35)[0].name == "Ann"
+    old.enrol({"Ann": faces(2)}, OWN, {"Ann": ["a" * 64]})
+    assert [entry.prints for entry in FileGallery(gallery.path).entries()] == [(bytes.fromhex("a" * 32),)]

@@ -209,3 +209,65 @@ def test_writers_at_once_lose_nothing(gallery, faces):
     for thread in threads:
         thread.join()
     assert {entry.name: entry.images for entry in gallery.entries()} == {f"p{number}": 6 for number in range(4)}
+
+
+def known(*numbers):
+    """What pictures are known by."""
+    return [f"{number:064x}"[::-1] for number in numbers]
+
+
+def test_a_picture_that_is_there_already_counts_once_and_is_told(gallery, faces):
+    three = faces(1, 3)
+    assert gallery.enrol({"Ann": three}, OWN, {"Ann": known(1, 2, 3)}) == {"Ann": Enrolled(3)}
+    (before,) = gallery.entries()
+    assert gallery.enrol({"Ann": three}, OWN, {"Ann": known(1, 2, 3)}) == {"Ann": Enrolled(3, again=3)}
+    (after,) = gallery.entries()
+    assert (after.images, after.changed) == (before.images, before.changed)
+    np.testing.assert_array_equal(after.total, before.total)
+    more = np.concatenate([three[1:2], faces(2)])
+    assert gallery.enrol({"Ann": more}, OWN, {"Ann": known(2, 4)}) == {"Ann": Enrolled(4, again=1)}
+    np.testing.assert_allclose(gallery.entries()[0].total, np.concatenate([three, faces(2)]).sum(axis=0), atol=1e-6)
+    assert gallery.enrol({"Bob": faces(3, 2)}, OWN, {"Bob": known(7, 7)}) == {"Bob": Enrolled(1, again=1)}
+
+
+def test_without_hashes_every_picture_is_another(gallery, faces):
+    gallery.enrol({"Ann": faces(1)}, OWN)
+    assert gallery.enrol({"Ann": faces(1)}, OWN) == {"Ann": Enrolled(2)}
+
+
+def test_one_picture_under_two_people_is_refused(gallery, faces):
+    gallery.enrol({"Ann": faces(1, 2)}, OWN, {"Ann": known(1, 2)})
+    with pytest.raises(DataError, match="a picture of 'Bob' that is enrolled as 'Ann'"):
+        gallery.enrol({"Eve": faces(3), "Bob": faces(1)}, OWN, {"Eve": known(3), "Bob": known(2)})
+    with pytest.raises(DataError, match="a picture of 'Bob' that is enrolled as 'Eve'"):
+        gallery.enrol({"Eve": faces(3), "Bob": faces(3)}, OWN, {"Eve": known(3), "Bob": known(3)})
+    assert [entry.name for entry in gallery.entries()] == ["Ann"]
+    gallery.remove("Ann")
+    assert gallery.enrol({"Bob": faces(1)}, OWN, {"Bob": known(2)}) == {"Bob": Enrolled(1)}
+
+
+@pytest.mark.parametrize("other", ["ann lee", "Ann  Lee", "Ann\u00a0Lee", "\uff21nn Lee", "Ann Lee\u200b"])
+def test_a_name_in_another_spelling_is_no_other_person(gallery, faces, other):
+    gallery.enrol({"Ann Lee": faces(1)}, OWN)
+    with pytest.raises(DataError, match=r"got .* beside 'Ann Lee', who is there already|name of a person"):
+        gallery.enrol({other: faces(2)}, OWN)
+    assert gallery.enrol({" Ann Lee ": faces(1, 2)[1:]}, OWN) == {"Ann Lee": Enrolled(2)}
+    with pytest.raises(DataError, match="expected each subject under one name"):
+        gallery.enrol({"Bob": faces(2), "bob": faces(3)}, OWN)
+    assert [entry.name for entry in gallery.entries()] == ["Ann Lee"]
+
+
+def test_what_pictures_are_known_by_goes_along_with_an_export(gallery, faces, tmp_path):
+    gallery.enrol({"Ann": faces(1, 2)}, OWN, {"Ann": known(1, 2)})
+    export_gallery(gallery, tmp_path / "copy.parquet")
+    other = gallery_at(str(tmp_path / "other.parquet"))
+    import_gallery(other, tmp_path / "copy.parquet")
+    assert other.enrol({"Ann": faces(1)}, OWN, {"Ann": known(2)}) == {"Ann": Enrolled(2, again=1)}
+    third = gallery_at(str(tmp_path / "third.parquet"))
+    third.enrol({"Bob": faces(1)}, OWN, {"Bob": known(1)})
+    with pytest.raises(DataError, match="a picture of 'Ann' that is enrolled as 'Bob'"):
+        import_gallery(third, tmp_path / "copy.parquet")
+    fourth = gallery_at(str(tmp_path / "fourth.parquet"))
+    fourth.enrol({"ANN": faces(1)}, OWN)
+    with pytest.raises(DataError, match="'Ann' beside 'ANN'"):
+        import_gallery(fourth, tmp_path / "copy.parquet")

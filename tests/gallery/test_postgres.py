@@ -83,3 +83,14 @@ def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.delitem(sys.modules, "lrface.gallery.postgres", raising=False)
     with pytest.raises(ConfigError, match=r"pip install 'lrface\[postgres\]'"):
         gallery_at("postgresql://localhost/faces")
+
+
+def test_a_table_from_before_pictures_were_known_again_is_read_and_goes_on(database, faces):
+    uri = database.make("older")
+    gallery = gallery_at(uri)
+    gallery.enrol({"Ann": faces(1)}, OWN)
+    database.sql("ALTER TABLE lrface_gallery DROP COLUMN prints", "older")
+    assert [entry.prints for entry in gallery.entries()] == [()]
+    assert gallery.identify(faces(1), OWN, 0.35)[0].name == "Ann"
+    gallery.enrol({"Bob": faces(2)}, OWN, {"Bob": ["a" * 64]})
+    assert [entry.prints for entry in gallery.entries()] == [(), (bytes.fromhex("a" * 32),)]

@@ -1,5 +1,7 @@
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import cv2
@@ -71,6 +73,43 @@ def test_the_exif_orientation_is_applied(picture, orientation, turns, kind):
     expected = np.rot90(picture, turns)
     assert back.shape == expected.shape
     assert np.abs(back - expected).mean() < 8
+
+
+def jpeg_with(exif: bytes) -> bytes:
+    whole = encoded(np.full((40, 60, 3), 90, np.uint8), "JPEG")
+    segment = b"Exif\0\0" + exif
+    return whole[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + whole[2:]
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data", "ignore:Possibly corrupt EXIF data")
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"II*\0\x08\0\0\0\xff\xff\x12\1\3\0\1\0\0\0",  # cut off in the tag
+        b"MM\0*\0\0\0\x08\xff\xff\1\x12\0\3\0\0\0\1",
+    ],
+)
+def test_exif_that_is_damaged_where_it_says_which_way_is_up_is_broken(exif):
+    with pytest.raises(BadImageError, match="damaged where it says which way is up") as caught:
+        decode_image(jpeg_with(exif), "x", 10**6)
+    assert caught.value.kind == "broken"
+
+
+@pytest.mark.parametrize("exif", [b"", b"nonsense", b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\x09\0\0\0\0\0\0\0"])
+def test_exif_that_says_nothing_of_it_leaves_the_picture_as_it_lies(exif):
+    assert decode_image(jpeg_with(exif), "x", 10**6).shape == (40, 60, 3)
+
+
+def test_pillows_words_which_name_no_file_are_not_heard():
+    code = (
+        "import sys; from lrface.images.reading import decode_image, BadImageError\n"
+        "try: decode_image(sys.stdin.buffer.read(), 'x', 10**6)\n"
+        "except BadImageError as error: print(error.kind)"
+    )
+    exif = b"II*\0\x08\0\0\0\xff\xff\x12\1\3\0\1\0\0\0"
+    for content, kind in ((jpeg_with(exif), b"broken\n"), (bomb(12_000), b"too_large\n")):
+        done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, check=True)
+        assert (done.stdout, done.stderr) == (kind, b"")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "PPM", "WEBP", "TIFF"])

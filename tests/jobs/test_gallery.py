@@ -40,6 +40,9 @@ def test_enrol_identify_list_export_remove_import(job, project, people):
     assert "person 2: 2 pictures" in ended.out
     assert "licence of models:/lrface/" in ended.out
 
+    ended = job("gallery", "--action", "enrol", "--source", str(people / "enrol"), *PAIR, *gallery)
+    assert "person 2: 2 pictures (2 of those given were there already, and count once)" in ended.out
+
     asked = ("--source", str(people / "probe"), "--threshold", "-1", "--out", str(people / "out"))
     assert job("gallery", "--action", "identify", *asked, *PAIR, *gallery).code == 0
     found = pd.read_csv(people / "out" / "identified.csv")
@@ -106,6 +109,34 @@ def test_what_is_missing_or_wrong_is_one_line(job, words, message):
 def test_pictures_without_a_persons_folder_are_refused(job, people):
     folder = people / "enrol" / "person 0"
     assert "SOURCE/PERSON/PICTURE" in job("gallery", "--action", "enrol", "--source", str(folder), *PAIR).refused()
+
+
+def test_the_person_is_the_top_folder_and_what_is_left_out_is_told(job, people):
+    gallery = ("--gallery", str(people / "gallery.parquet"))
+    for person in (0, 1):
+        folder = people / "enrol" / f"person {person}"
+        (folder / "2023").mkdir()
+        (folder / "1.png").rename(folder / "2023" / "1.png")
+        (folder / "._1.png").write_bytes(b"\0\5\x16\7")
+        (folder / "IMG_1.HEIC").write_bytes(b"x")
+    (people / "enrol" / "person 2" / "again").symlink_to("..")
+    ended = job("gallery", "--action", "enrol", "--source", str(people / "enrol"), *PAIR, *gallery)
+    assert ended.code == 0, ended.err
+    assert all(f"person {person}: 2 pictures" in ended.out for person in range(3))
+    told = ended.out + ended.err
+    assert "2 .heic (person 0 1, person 1 1); .heic: export as JPEG or PNG to have them read" in told
+    assert (
+        "1 links lead to folders that were read already, or that lie above, and were not followed: person 2/again"
+        in told
+    )
+
+
+def test_a_name_in_another_spelling_is_refused_by_a_gallery_as_by_prepare(job, people):
+    gallery = ("--gallery", str(people / "gallery.parquet"))
+    enrol = ("gallery", "--action", "enrol", "--source", str(people / "enrol"), *PAIR, *gallery)
+    assert job(*enrol).code == 0
+    (people / "enrol" / "person 0").rename(people / "enrol" / "Person 0")
+    assert "got 'Person 0' beside 'person 0', who is there already" in job(*enrol).refused()
 
 
 def test_under_mlflow_run_a_name_is_refused_since_it_would_stay_in_the_records(mlflow_run, project, people):

@@ -101,3 +101,12 @@ def test_what_is_not_accepted(page, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="at most 100"):
         page.show(save(tmp_path, 112), 16, 0.35)
     assert page.people() == []
+
+
+def test_a_nearly_black_picture_is_told_and_not_enrolled(page, tmp_path):
+    Image.fromarray(np.full((112, 112, 3), 7, np.uint8)).save(tmp_path / "dark.png")
+    note = page.show(tmp_path / "dark.png", 16, 0.35).note
+    assert note.endswith("; it is nearly black (mean level 7 of 255), as 12 bits in a file of 16 are")
+    with pytest.raises(DataError, match=r"picture dark\.png: got one that is nearly black"):
+        page.enrol([tmp_path / "dark.png"], "Ann")
+    assert page.people() == []

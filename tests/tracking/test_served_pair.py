@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lrface.errors import ConfigError, WeightsError
 from lrface.gallery.place import ENROL, LOCATION, gallery_at
+from lrface.images.levels import light
 from lrface.models import dsr as dsr_module
 from lrface.models.dsr_folder import dsr_spec
 from lrface.models.edgeface import EdgeFace
@@ -175,6 +176,29 @@ def test_enrolment_is_off_unless_the_server_was_started_with_it(folder, gallery,
     monkeypatch.setenv(ENROL, "yes")
     with pytest.raises(ConfigError, match="expected true or false"):
         _load_pyfunc(str(folder))
+
+
+def test_a_picture_that_is_enrolled_again_is_told(folder, gallery):
+    served = _load_pyfunc(str(folder))
+    for again in (0, 2):
+        answer = ask(served, table(face(1), face(2)), enrol=True, name="Ann")
+        assert list(answer["enrolled"]) == [2, 2]
+        assert list(answer["again"]) == [again, again]
+    with pytest.raises(MlflowException, match="a picture of 'Bob' that is enrolled as 'Ann'") as caught:
+        ask(served, table(face(2)), enrol=True, name="Bob")
+    assert caught.value.get_http_status_code() == 400
+    with pytest.raises(MlflowException, match="'ANN' beside 'Ann'"):
+        ask(served, table(face(3)), enrol=True, name="ANN")
+
+
+def test_a_nearly_black_picture_is_told_and_not_enrolled(folder, gallery):
+    served = _load_pyfunc(str(folder))
+    dark = face(1) // 16
+    assert list(ask(served, table(face(1), dark))["note"]) == ["", light(dark)]
+    assert "note" not in ask(served, table(face(1)))
+    with pytest.raises(MlflowException, match="image 0: got one that is nearly black"):
+        ask(served, table(dark), enrol=True, name="Ann")
+    assert gallery.about() is None
 
 
 def test_a_gallery_of_another_recogniser_is_a_409(folder, gallery):

@@ -160,9 +160,13 @@ def list_subjects(root: Path) -> Listing:
 
 
 def _nobody(root: Path, folder: Path, files: tuple[Path, ...]) -> DataError:
+    if files:
+        got = f"a folder with {len(files)} files and no images ({suffixes(files)})"
+    else:
+        got = "a folder with nothing but hidden files" if any(folder.iterdir()) else "an empty folder"
     return DataError(
         f"subject {folder.name} in {root}",
-        got=f"a folder with {len(files)} files and no images ({suffixes(files)})" if files else "an empty folder",
+        got=got,
         expected="one or more images",
         remedy="add images or remove the folder",
     )

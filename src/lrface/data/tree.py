@@ -26,6 +26,7 @@ LEFTOVERS: Final = frozenset(
 
 _UNREAD: Final = frozenset({".heic", ".heif", ".hif", ".avif", ".jxl", ".psd", ".cr2", ".cr3", ".nef", ".arw", ".dng"})
 _NAMED: Final = 5
+_LONGEST: Final = 300
 Identity = tuple[int, int]
 
 
@@ -134,13 +135,19 @@ def told(left_out: Iterable[Path], again: Iterable[Path], root: Path, person: Ca
     """
     lines = []
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    nowhere = []
     for path in left_out:
-        kinds[_kind(path)][person(path)] += 1
+        if path.is_symlink() and not path.exists():
+            nowhere.append(path.relative_to(root).as_posix())
+        else:
+            kinds[_kind(path)][person(path)] += 1
     if kinds:
         words = "; ".join(f"{people.total()} {kind}{_of(people)}" for kind, people in sorted(kinds.items()))
         unread = sorted(_UNREAD & set(kinds))
         advice = f"; {', '.join(unread)}: export as JPEG or PNG to have them read" if unread else ""
         lines.append(f"files that are no pictures by their suffix were left out: {words}{advice}")
+    if nowhere:
+        lines.append(f"{len(nowhere)} links lead nowhere and were left out: {_listed(nowhere)}")
     links = [path.relative_to(root).as_posix() for path in again]
     if links:
         lines.append(
@@ -183,12 +190,18 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             found = [entry for entry in entries if not _is_passed_over(entry.name)]
     except OSError as error:
         raise DataError(
-            f"folder {folder}",
+            f"folder {_short(folder)}",
             got=f"one that cannot be listed ({error.strerror})",
             expected="a folder that may be read",
             remedy="see to its rights, or take it out",
         ) from error
     return sorted(found, key=lambda entry: natural_key(entry.name))  # which link is the first is no chance
+
+
+def _short(path: Path) -> str:
+    """A path that may be as long as no system opens, for a message."""
+    text = str(path)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
 
 
 def _is_passed_over(name: str) -> bool:

@@ -56,7 +56,7 @@ def light(pixels: UInt8[np.ndarray, "h w 3"]) -> str | None:
     """Says in words whether a face is nearly black or nearly white; None where it is neither."""
     mean = float(pixels.mean())
     if mean < DARK:
-        return f"nearly black (mean level {mean:.0f} of 255; a file of 16 bits may hold 12)"
+        return f"nearly black (mean level {mean:.0f} of 255), as 12 bits in a file of 16 are"
     return f"nearly white (mean level {mean:.0f} of 255)" if mean > BRIGHT else None
 
 

@@ -7,6 +7,7 @@ Every room that takes a picture from outside takes it through here, so that the 
 import io
 import os
 import struct
+import warnings
 import zlib
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -31,6 +32,12 @@ IMAGE_SUFFIXES: Final = frozenset(
 _FORMATS: Final = ("PNG", "JPEG", "PPM", "WEBP", "BMP", "TIFF", "GIF", "JPEG2000", *_AVIF[0])
 EXPECTED: Final = "a PNG, JPEG, WebP, AVIF, TIFF, BMP, PGM, GIF or JPEG 2000 image"
 _MAY_BE_TURNED = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+_ORIENTATION: Final = 274
+_ORIENTATION_TAGS: Final = (b"\x12\x01\x03\x00", b"\x01\x12\x00\x03")
+"""The tag and its type as EXIF holds them, of either byte order."""
+_WORDS_OF_PILLOW: Final = "(Possibly )?corrupt EXIF data|Truncated File Read|Metadata Warning|Image (appears|size)"
+# They name no file, and what of it matters is found and told here.
+warnings.filterwarnings("ignore", _WORDS_OF_PILLOW, Warning, "PIL")
 # How compressed formats end, where they have an end; what is only levels may end in zeros.
 _ENDS: Final[dict[str | None, bytes]] = {
     "PNG": b"IEND\xaeB`\x82",
@@ -141,8 +148,7 @@ def _read(file: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
             if _is_cut_off(file, image):
                 raise _bad("broken", name, "a damaged image (it ends in zeros, as one that was not copied whole)")
             image.load()
-            turned = any(key in image.info for key in _MAY_BE_TURNED)
-            return as_rgb(ImageOps.exif_transpose(image) if turned else image)
+            return as_rgb(_upright(image, name))
     except BadImageError:
         raise
     except LevelsError as error:
@@ -153,6 +159,15 @@ def _read(file: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
         raise _unknown(file, name) from error
     except _DAMAGE as error:
         raise _bad("broken", name, f"a damaged image ({_in_one_line(error)})") from error
+
+
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    if not any(key in image.info for key in _MAY_BE_TURNED):
+        return image
+    raw = image.info.get("exif", b"")
+    if _ORIENTATION not in image.getexif() and any(tag in raw for tag in _ORIENTATION_TAGS):
+        raise _bad("broken", name, "EXIF that is damaged where it says which way is up", remedy="save the picture anew")
+    return ImageOps.exif_transpose(image)
 
 
 def _holds_several(image: Image.Image) -> bool:

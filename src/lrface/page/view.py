@@ -169,18 +169,13 @@ def _people_tab(gr: Any, trial: Trial) -> None:  # noqa: ANN401
 
 
 def _picture(gr: Any, value: str | None) -> Any:  # noqa: ANN401
-    class Picture(gr.Image):  # type: ignore[misc]
-        """A picture that is handed over as it came: Gradio would open it first, and say no more than `Error`."""
-
-        def get_block_name(self) -> str:
-            return "image"
-
-        def preprocess(self, payload: Any) -> str | None:  # noqa: ANN401
-            return None if payload is None or payload.path is None else str(payload.path)
-
-    return Picture(
+    picture = gr.Image(
         value, type="filepath", image_mode=None, sources=["upload", "webcam", "clipboard"], label="Picture", height=280
     )
+    # Handed over as it came: Gradio would open it first, and say no more than `Error` of one that it does not know. Not
+    # by a class of its own, beside whose file Gradio would write another.
+    picture.preprocess = lambda payload: payload.path if payload else None
+    return picture
 
 
 def _told(gr: Any, body: Callable[..., object]) -> Callable[..., object]:  # noqa: ANN401

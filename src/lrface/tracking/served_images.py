@@ -22,8 +22,10 @@ LARGEST_SIDE: Final = 1024
 MOST_PIXELS: Final = 16 * LARGEST_SIDE**2
 SMALLEST_SIDE: Final = 8
 _DATA_URL: Final = re.compile(r"\A\s*data:[^,]*?;base64,", re.IGNORECASE)
-_OTHER_URL: Final = re.compile(r"\A\s*([a-z][a-z0-9+.-]*):", re.IGNORECASE)
-_LINE_BREAKS: Final = str.maketrans({"\r": None, "\n": None, "\t": None, "-": "+", "_": "/"})
+_OTHER_URL: Final = re.compile(r"\A\s*([a-z][a-z0-9+.-]+):", re.IGNORECASE)
+_PLAIN: Final = str.maketrans({"\r": None, "\n": None, "\t": None, "\ufeff": None, "-": "+", "_": "/"})
+_HEXADECIMAL: Final = re.compile(r"(?:[0-9a-f]{2}){32,}|(?:[0-9A-F]{2}){32,}")
+_FILE_NAME: Final = re.compile(r"[\w./\\ :~-]{1,200}\.\w{2,4}")
 _STRANGE: Final = re.compile(r"[^A-Za-z0-9+/=]")
 _SHOWN: Final = 12
 
@@ -120,10 +122,12 @@ def _from_base64(text: str, what: str) -> bytes:
     """Decodes base64 with line breaks, of either alphabet, with the padding at its end or without."""
     prefix = _DATA_URL.match(text)
     start = prefix.end() if prefix else 0
-    plain = text[start:].translate(_LINE_BREAKS).strip(" ")
+    plain = text[start:].translate(_PLAIN).strip(" ")
     strange = _STRANGE.search(plain)
     if strange is not None:
         raise _no_base64(what, _cause(text, plain, strange))
+    if _HEXADECIMAL.fullmatch(plain):
+        raise _no_base64(what, "hexadecimal digits")
     plain = plain.rstrip("=")
     if not plain:
         raise _no_base64(what, "no text")
@@ -145,6 +149,8 @@ def _cause(text: str, plain: str, strange: re.Match[str]) -> str:
     if url is not None:
         scheme = url.group(1).lower()
         return f"an address ({scheme}:)" if scheme != "data" else "a data: URL without ;base64,"
+    if _FILE_NAME.fullmatch(text.strip()):
+        return "the name of a file, which is not opened here"
     if strange.group() == " ":
         return "text that is no base64 (spaces: a + becomes one in a form that is not URL-encoded)"
     if strange.group() == "\\":

@@ -54,7 +54,7 @@ def find_sets(path: Path, kind: Kind = "auto") -> list[Found]:
     if not path.exists():
         raise broken(f"public set {path}", "no such file or folder", KNOWN, "correct source")
     if kind in ("auto", "bin") and path.is_dir():
-        bins = sorted(path.glob("*.bin"))
+        bins = [entry for entry in split_entries(path)[1] if entry.suffix.lower() == ".bin"]
         if bins:
             return [Found(entry, "bin") for entry in bins]
     found = _kind_of(path) if kind == "auto" else kind

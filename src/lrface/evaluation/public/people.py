@@ -8,13 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lrface.data.naming import natural_key
-from lrface.data.tree import split_entries
+from lrface.data.folder import list_subjects
 from lrface.evaluation.arms import Arm, Embedder, bicubic
 from lrface.evaluation.conditions import Degrade, clean
 from lrface.evaluation.measure import rate_name
 from lrface.evaluation.public.gain import gain_records, tar_replicates
-from lrface.evaluation.public.pictures import Align, broken, pictures_in, read_faces
+from lrface.evaluation.public.pictures import Align, broken, read_faces
 from lrface.evaluation.public.records import PublicRecord
 from lrface.evaluation.public.search import Found, search_records
 from lrface.evaluation.public.sets import PeopleSet
@@ -28,7 +27,7 @@ MAX_PICTURES = 100_000
 
 
 def read_people(root: Path, notes: list[str], align: Align | None = None) -> PeopleSet:
-    """Reads a folder of people, `NAME/picture`, in natural order.
+    """Reads a folder of people, `NAME/picture`, in natural order, as ``prepare`` reads it.
 
     Args:
         root: The folder.
@@ -36,19 +35,20 @@ def read_people(root: Path, notes: list[str], align: Align | None = None) -> Peo
         align: Brings a photograph to 112 x 112; None where they are aligned already.
 
     Raises:
+        DataError: The folder is not one of people.
         EvaluationError: Nobody has two pictures, or a picture is none or not 112 x 112.
     """
-    folders, _ = split_entries(root)
-    paths: list[Path] = []
-    subjects: list[int] = []
-    for number, folder in enumerate(folders):
-        own = sorted(pictures_in(folder, notes), key=lambda path: natural_key(path.name))
-        paths += own
-        subjects += [number] * len(own)
+    listing = list_subjects(root)
+    if listing.loose:
+        got = f"{len(listing.loose)} pictures without a person's folder, the first {listing.loose[0].name}"
+        raise broken(f"people in {root}", got, "NAME/PICTURE", "put them into a folder of the person's name")
+    notes += listing.notes()
+    paths = [path for own in listing.images.values() for path in own]
+    subjects = [number for number, own in enumerate(listing.images.values()) for _ in own]
     if len(paths) > MAX_PICTURES:
         raise broken(f"people in {root}", f"{len(paths):,} pictures", f"at most {MAX_PICTURES:,}", "take fewer people")
     owner = np.array(subjects, np.int64)
-    counts = np.bincount(owner, minlength=len(folders))
+    counts = np.bincount(owner, minlength=len(listing.images))
     if not (counts > 1).any():
         raise broken(f"people in {root}", "nobody with two pictures", "one to enrol and one to search", "add pictures")
     return PeopleSet(root.resolve().name, read_faces(paths, align), owner)

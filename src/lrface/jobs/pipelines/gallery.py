@@ -17,7 +17,7 @@ from lrface.data.findings import Finding
 from lrface.data.pictures import Picture, read_people, read_pictures
 from lrface.data.source import Report
 from lrface.errors import ConfigError, DataError
-from lrface.gallery.entry import KEY
+from lrface.gallery.entry import KEY, check_name
 from lrface.gallery.exchange import export_gallery, import_gallery
 from lrface.gallery.gallery import Gallery
 from lrface.gallery.place import LOCATION, gallery_at
@@ -49,6 +49,8 @@ def _enrol(settings: GallerySettings, context: Context, gallery: Gallery) -> Non
     path, report = _source(settings), Report()
     pictures, findings = read_people(path, settings.read, settings.checks, report)
     _tell(report, path, findings, pictures, context)
+    for name in {picture.person for picture in pictures}:
+        check_name(name)
     pair = _pair(settings, context)
     embeddings = _embedded(pair, pictures)
     rows: defaultdict[str, list[int]] = defaultdict(list)
