@@ -3,6 +3,7 @@ import json
 import math
 import re
 import sys
+import threading
 
 import pytest
 
@@ -24,14 +25,86 @@ def test_news_go_to_standard_output_and_errors_to_standard_error(capsys):
     assert told.err == "error: no such preset\n"
 
 
-def test_without_a_terminal_progress_is_a_line_a_quarter(capsys):
-    with Terminal().progress("embed") as tick:
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_without_a_terminal_a_long_task_is_told_every_30_seconds_and_at_its_end(capsys):
+    clock = Clock()
+    with Terminal(clock).progress("embed") as tick:
         for done in range(1, 101):
+            clock.now = float(done)
             tick(done, 100)
-    told = capsys.readouterr().out.splitlines()
-    assert len(told) == 4
-    for line, done in zip(told, (25, 50, 75, 100), strict=True):
-        assert re.fullmatch(rf"embed: {done}/100, \d+/s" + (r", \d+ s left" if done < 100 else ""), line)
+    assert capsys.readouterr().out.splitlines() == [
+        "embed: 30/100, 1.0/s, 70 s left",
+        "embed: 60/100, 1.0/s, 40 s left",
+        "embed: 90/100, 1.0/s, 10 s left",
+        "embed: 100/100, 1.0/s",
+    ]
+
+
+def test_news_of_other_kinds_put_off_the_next_line_of_a_task(capsys):
+    clock = Clock()
+    terminal = Terminal(clock)
+    with terminal.progress("train") as tick:
+        clock.now = 29.0
+        terminal.line("epoch 1")
+        clock.now = 58.0
+        tick(1, 2)
+        clock.now = 59.0
+        tick(1, 2)
+    assert capsys.readouterr().out.splitlines() == ["epoch 1", "train: 1/2, 0.0/s, 59 s left"]
+
+
+def test_a_step_that_takes_long_is_no_silence(capsys):
+    clock = Clock()
+    terminal = Terminal(clock)
+    clock.now = 29.0
+    terminal.remind()
+    clock.now = 30.0
+    terminal.remind()
+    with terminal.progress("search") as tick:
+        clock.now = 61.0
+        terminal.remind()
+        tick(1, 4)
+        clock.now = 91.0
+        terminal.remind()
+        terminal.remind()
+    clock.now = 121.0
+    terminal.remind()
+    assert capsys.readouterr().out.splitlines() == [
+        "still at work",
+        "search: begun",
+        "search: 1/4, 0.0/s, 93 s left",
+        "still at work",
+    ]
+
+
+def test_while_a_job_runs_somebody_looks_at_the_clock(capsys):
+    clock, said = Clock(), threading.Event()
+
+    class Watched(Terminal):
+        def line(self, text):
+            super().line(text)
+            said.set()
+
+    terminal = Watched(clock)
+    clock.now = 31.0
+    with terminal.alive():
+        assert said.wait(60)
+    assert capsys.readouterr().out.splitlines()[0] == "still at work"
+    assert not any(thread.name == "alive" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("log", ["quiet", "json"])
+def test_who_asked_for_quiet_is_not_reminded(log, capsys):
+    with terminal_of(log).alive():
+        assert not any(thread.name == "alive" for thread in threading.enumerate())
+    assert capsys.readouterr().out == ""
 
 
 def test_a_few_steps_are_not_told_twice_and_none_is_no_trouble(capsys):

@@ -89,7 +89,8 @@ def perform(job: str, settings: JobSettings, given: dict[str, str], words: Seque
 
 
 def _alone(job: str, settings: JobSettings, context: Context) -> None:
-    body(job)(settings, context)
+    with context.terminal.alive():
+        body(job)(settings, context)
     if context.made.run_id:
         context.terminal.ended(job, context.made.run_id, context.made.versions)
 

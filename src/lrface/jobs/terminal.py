@@ -1,12 +1,13 @@
 """What a person, or a script, sees while a job runs.
 
-`plain`: lines, and a progress bar where there is a terminal. `quiet`: results, findings that stop the job, and errors.
-`json`: one object per line on standard output, told apart by `event`.
+`plain`: lines, and a progress bar where there is a terminal, or else a line at least every 30 seconds. `quiet`:
+results, findings that stop the job, and errors. `json`: one object per line on standard output, told apart by `event`.
 """
 
 import json
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,15 +19,27 @@ Tick = Callable[[int, int], None]
 Log = Literal["plain", "quiet", "json"]
 STOPPING = "error"
 """The severity of findings that stop a job."""
+SILENCE = 30.0
+"""The longest that a job says nothing outside of a terminal, seconds."""
 
 
 class Terminal:
-    """`plain`: lines go to standard output, bars and errors to standard error."""
+    """`plain`: lines go to standard output, bars and errors to standard error.
+
+    Args:
+        clock: Seconds that pass.
+    """
 
     log: Log = "plain"
 
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said = clock()
+        self._under_way = ""
+
     def line(self, text: str) -> None:
         """A line of news."""
+        self._said = self._clock()
         _write(text)
 
     def result(self, text: str) -> None:
@@ -59,7 +72,12 @@ class Terminal:
     def progress(self, what: str) -> Iterator[Tick]:
         """Show how far something is; the callable is told what is done and what there is in all."""
         if not sys.stderr.isatty():
-            yield self._quarters(what)
+            before = self._under_way
+            self._under_way = f"{what}: begun"
+            try:
+                yield self._told(what)
+            finally:
+                self._under_way = before
             return
         # rich takes a tenth of a second to import, which a refusal need not wait for
         from lrface.jobs.bar import bar
@@ -68,20 +86,45 @@ class Terminal:
             task = shown.add_task(what, total=None)
             yield lambda done, total: shown.update(task, completed=done, total=total)
 
-    def _quarters(self, what: str) -> Tick:
-        told = 0
-        began = time.monotonic()
+    def _told(self, what: str) -> Tick:
+        began, ended = self._clock(), False
 
         def tick(done: int, total: int) -> None:
-            nonlocal told
-            quarter = 4 * done // max(1, total)
-            if quarter > told:
-                told = quarter
-                passed = max(time.monotonic() - began, 1e-3)
-                left = f", {passed * (total - done) / done:.0f} s left" if done < total else ""
-                self.line(f"{what}: {done}/{total}, {rate(done / passed)}{left}")
+            nonlocal ended
+            passed = max(self._clock() - began, 1e-3)
+            left = f", {passed * (total - done) / done:.0f} s left" if 0 < done < total else ""
+            self._under_way = f"{what}: {done}/{total}, {rate(done / passed)}{left}"
+            ends = 0 < total <= done and not ended
+            ended = ended or ends
+            if ends or self._clock() - self._said >= SILENCE:
+                self.line(self._under_way)
 
         return tick
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Outside of a terminal, say that the job is still at it whenever nothing was said for 30 seconds."""
+        if sys.stderr.isatty():
+            yield
+            return
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(max(0.1, self._said + SILENCE - self._clock())):
+                self.remind()
+
+        watching = threading.Thread(target=watch, name="alive", daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watching.join()
+
+    def remind(self) -> None:
+        """What is under way, where nothing was said for 30 seconds."""
+        if self._clock() - self._said >= SILENCE:
+            self.line(self._under_way or "still at work")
 
 
 class QuietTerminal(Terminal):
@@ -105,6 +148,11 @@ class QuietTerminal(Terminal):
     def progress(self, what: str) -> Iterator[Tick]:  # noqa: ARG002
         """Show nothing."""
         yield lambda _done, _total: None
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Say nothing."""
+        yield
 
 
 class SilentTerminal(QuietTerminal):
