@@ -10,7 +10,9 @@ from lrface.models.released import RELEASED
 from lrface.tracking.hashes import file_sha256, folder_hashes
 from lrface.tracking.versions import is_registry_uri, resolve
 
-_NETWORKS = ("edgeface", "dsr", "start")
+OTHERS = ("supervisors", "judge")
+"""Keys of networks that no stage of a cycle makes."""
+_NETWORKS = ("edgeface", "dsr", "start", *OTHERS)
 
 
 def inputs_of(settings: JobSettings, context: Context) -> dict[str, str]:
@@ -21,11 +23,23 @@ def inputs_of(settings: JobSettings, context: Context) -> dict[str, str]:
         RegistryError: The registry has no such version.
     """
     found = {"data": data_digest(settings.data, context)} if isinstance(settings, DataJobSettings) else {}
-    for name in _NETWORKS:
+    return found | networks_of(settings, context, _NETWORKS)
+
+
+def networks_of(settings: JobSettings, context: Context, names: tuple[str, ...]) -> dict[str, str]:
+    """Hashes of the networks that some keys of a config name.
+
+    Raises:
+        RegistryError: The registry has no such version.
+    """
+    found = {}
+    for name in names:
         given = getattr(settings, name, None)
         reference = given.weights if isinstance(given, EdgeFaceSource) else given
         if isinstance(reference, str):
             found[name] = weights_digest(reference, context)
+        elif isinstance(reference, tuple):
+            found[name] = ", ".join(weights_digest(one, context) for one in reference)
     return found
 
 

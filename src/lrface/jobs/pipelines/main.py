@@ -18,7 +18,7 @@ from lrface.data.settings import PackData
 from lrface.jobs.context import Context
 from lrface.jobs.cycle import DIRECT, Configs, stage_configs
 from lrface.jobs.done import Done
-from lrface.jobs.inputs import weights_digest
+from lrface.jobs.inputs import OTHERS, networks_of, weights_digest
 from lrface.jobs.networks import NONE
 from lrface.jobs.packs import data_digest
 from lrface.jobs.pipelines import evaluate, finetune, prepare, pretrain, promote, train_dsr
@@ -44,6 +44,7 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
         "plan": json.dumps(plan, sort_keys=True),
         "data": data_digest(given, context),
         "edgeface": weights_digest(configs.of("pretrain", PretrainSettings).edgeface.weights, context),
+        **networks_of(configs.of("train_dsr", TrainDsrSettings), context, OTHERS),
     }
     with stage("main", settings, context, name="cycle", inputs=inputs) as work:
         done = Done(work.folder / "stages.json", context)
