@@ -106,7 +106,7 @@ def test_what_is_not_accepted(page, tmp_path, monkeypatch):
 def test_a_nearly_black_picture_is_told_and_not_enrolled(page, tmp_path):
     Image.fromarray(np.full((112, 112, 3), 7, np.uint8)).save(tmp_path / "dark.png")
     note = page.show(tmp_path / "dark.png", 16, 0.35).note
-    assert note.endswith("; it is nearly black (mean level 7 of 255), as 12 bits in a file of 16 are")
+    assert note.endswith("; got one that is nearly black (mean level 7 of 255), as 12 bits in a file of 16 are")
     with pytest.raises(DataError, match=r"picture dark\.png: got one that is nearly black"):
         page.enrol([tmp_path / "dark.png"], "Ann")
     assert page.people() == []
