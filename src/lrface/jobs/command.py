@@ -16,6 +16,7 @@ from lrface.jobs.help import help_texts
 from lrface.jobs.importing import imported
 from lrface.jobs.ranks import complain
 from lrface.jobs.terminal import Terminal, terminal_of
+from lrface.jobs.waiting import settle_waiting, use
 
 Check = Callable[[Any, Mapping[str, str]], object]
 """Takes the job's settings and its parameters as given."""
@@ -43,7 +44,7 @@ def command(
         and where the error is not one that a user can mend.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    terminal = Terminal()
+    terminal, before = Terminal(), use()
     try:
         terminal = terminal_of(log_named(words))
         given = _parse(job, (*COMMON, *parameters), words)
@@ -57,6 +58,7 @@ def command(
         return 1
     except KeyboardInterrupt:
         return 130
+    settle_waiting(before, use())
     perform: Callable[..., int] = imported("lrface.jobs.performing").perform
     return perform(job, settings, given, words, terminal)
 
