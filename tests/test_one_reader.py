@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lrface.data.aligner import Aligner
 from lrface.data.folder import FolderSource
@@ -107,6 +108,15 @@ def test_what_is_read_is_the_same_everywhere_to_the_bit(kind, placed, tmp_path):
     wanted = kind.gives(face())
     assert np.abs(first.astype(int) - wanted).mean() <= kind.within
     assert bool(light(first)) == ("nearly black" in kind.name)
+
+
+@pytest.mark.parametrize("side", [64, 150, 280])
+def test_a_square_picture_is_brought_to_112_pixels_in_the_same_way_everywhere(side, tmp_path):
+    path = tmp_path / "photos" / "ann" / "a.png"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(np.random.default_rng(side).integers(0, 256, (side, side, 3), np.uint8)).save(path)
+    found = [reader(tmp_path, path) for name, reader in READERS.items() if not name.startswith("verify")]
+    assert all(np.array_equal(pixels, found[0]) for pixels in found)
 
 
 @pytest.mark.parametrize("kind", REFUSED, ids=lambda kind: f"{kind.name}, {kind.file}")

@@ -6,6 +6,8 @@ told beside that, or the line in which it is refused. `prepare` and `gallery enr
 
 import os
 import shutil
+import subprocess
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -111,6 +113,7 @@ TABLE = [
     Case("a picture beside the people", move("p0/1.png", "1.png"), {**EVERYBODY, "p0": 4},
          refused=r"1 images without a person's folder, the first 1\.png; expected SOURCE/PERSON/PICTURE",
          skipped={"no_person": 1}),
+    Case("a name with a space behind it", move("p0", "p0 ")),
     # what systems leave
     Case("what macOS leaves beside each file", put("p0/._1.png", b"\0\5\x16\7")),
     Case("what macOS and Windows leave in each folder",
@@ -308,3 +311,27 @@ def test_small_faces_stay_small_for_the_gallery_alone(write_folder, faces):
     assert [picture.pixels.shape for picture in pictures] == [(20, 20, 3), (112, 112, 3)]
     assert np.array_equal(pictures[0].pixels, faces[0, :20, :20])
     assert {"small", "single_image"} <= {finding.kind for finding in findings}
+
+
+def case(real_folder: Path, name: str, out: Path) -> Path:
+    make = real_folder.parent / "cases" / "make.py"
+    if not make.is_file():
+        pytest.skip(f"no {make}, which makes these folders")
+    subprocess.run([sys.executable, make, name, out], check=True)
+    return out
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("read", [prepared, enrolled])
+def test_two_people_with_a_folder_of_the_same_name_each(read, real_folder, tmp_path):
+    people, told, _ = read(case(real_folder, "nested", tmp_path / "case") / "gallery", "raise")
+    assert people == {"ann": 4, "bob": 4}
+    assert not any("left out" in line for line in told)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("read", [prepared, enrolled])
+def test_a_folder_that_holds_itself(read, real_folder, tmp_path):
+    people, told, _ = read(case(real_folder, "links", tmp_path / "case"), "raise")
+    assert people == {f"p0{number}": 5 for number in range(1, 7)}
+    assert f"2 {AGAIN}p02/link0, p02/link1" in told

@@ -155,7 +155,7 @@ def list_subjects(root: Path) -> Listing:
             continue
         if not tree.images:
             raise _nobody(root, folder, tree.left_out)
-        images[folder.name] = tree.images
+        images[folder.name.strip() or folder.name] = tree.images  # as the gallery calls this person
     return Listing(root, images, tuple(path for path in others if is_image(path)), tuple(left_out), tuple(again))
 
 
