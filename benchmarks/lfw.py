@@ -9,7 +9,7 @@
 `pairs.txt` and `NAME/NAME_0001.jpg`, a tar of it, or insightface's `lfw.bin`; both aligned to 112 x 112. Nobody of LFW
 may be in the training. Everything is done by the ordinary commands, `prepare`, `main` with `direct=true`, and `verify`,
 in a copy of the project for each seed; the same call goes on where a stopped one was. One face of a pair is HR, the
-other made small by antialiased bicubic after alignment; `--verify pairs.small=both` makes both small.
+other made small by antialiased bicubic after alignment; `--verify pairs.small=each` tells both small beside.
 """
 
 import argparse
@@ -161,7 +161,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", default=[], help="overrides of `main`")
     parser.add_argument("--prepare", metavar="KEY=VALUE", nargs="+", default=list(PREPARE), help="of `prepare`")
-    parser.add_argument("--verify", metavar="KEY=VALUE", nargs="+", default=[], help="of `verify`: pairs.small=both")
+    parser.add_argument("--verify", metavar="KEY=VALUE", nargs="+", default=[], help="of `verify`: pairs.small=each")
     parser.add_argument("--folds", help="some folds of pairs.txt: 1-5; none: all of it")
     parser.add_argument("--sizes", type=int, nargs="+", default=[8, 12, 16, 24])
     parser.add_argument("--conditions", nargs="+", default=["clean"], help="clean, misaligned, blur, noise, jpeg, all")

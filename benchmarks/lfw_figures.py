@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from lrface.evaluation.conditions import described
 from lrface.evaluation.public.gain import OVER
+from lrface.evaluation.public.pairs import both_small
 from lrface.tracking.names import DSR, EDGEFACE, VersionTag
 from lrface.tracking.settings import TrackingSettings
 from lrface.tracking.store import Store, connect
@@ -39,28 +40,30 @@ def told(projects: Sequence[Path], given: argparse.Namespace) -> tuple[str, Figu
         raise SystemExit("table: got no seed that is done; expected one; start the same command without --table")
     parts = []
     for condition in conditions:
-        found = _records(projects, condition)
-        seeds = found["seed"].nunique()
-        pairs = int(found.loc[found["metric"] == "accuracy", "n"].max())
-        parts += [
-            f"## {condition}: {described(condition)}\n",
-            f"{pairs:,} pairs, one face HR, the other small{_changed(given)}; accuracy / TAR at FAR .01, per cent, "
-            f"{'one seed' if seeds == 1 else f'mean and standard deviation of {seeds} seeds'}.\n",
-            _table(found, ARMS, HIGH),
-            _gains(found),
-        ]
-        judged = _records(projects, f"{condition}-judge")
-        if not judged.empty:
-            parts += [
-                "Read by a recogniser that took no part in the training:\n",
-                _table(judged, JUDGED, (("hr", ""),)),
-            ]
+        found, judged = _records(projects, condition), _records(projects, f"{condition}-judge")
+        for name in dict.fromkeys(found["set"]):
+            parts += _part(found[found["set"] == name], condition, name, given)
+            if not judged.empty:
+                parts += ["Read by a recogniser that took no part in the training:\n"]
+                parts += [_table(judged[judged["set"] == name], JUDGED, (("hr", ""),))]
     parts += ["## What was trained\n", _trained(projects)]
-    return "\n".join(parts) + "\n", _picture(_records(projects, conditions[0]), conditions[0])
+    first = _records(projects, conditions[0])
+    return "\n".join(parts) + "\n", _picture(first[first["set"] == first["set"].iloc[0]], conditions[0])
 
 
-def _changed(given: argparse.Namespace) -> str:
-    return f" ({' '.join(given.verify)})" if given.verify else ""
+def _part(found: pd.DataFrame, condition: str, name: str, given: argparse.Namespace) -> list[str]:
+    """One set under one condition."""
+    seeds, pairs = found["seed"].nunique(), int(found.loc[found["metric"] == "accuracy", "n"].max())
+    both = name == both_small(name.removesuffix(both_small(""))) or "pairs.small=both" in given.verify
+    small = "both faces small" if both else "one face HR, the other small"
+    said = f" ({' '.join(given.verify)})" if given.verify else ""
+    spread = "one seed" if seeds == 1 else f"mean and standard deviation of {seeds} seeds"
+    return [
+        f"## {name}, {condition}: {described(condition)}\n",
+        f"{pairs:,} pairs, {small}{said}; accuracy / TAR at FAR .01, per cent, {spread}.\n",
+        _table(found, ARMS, HIGH),
+        _gains(found),
+    ]
 
 
 def _file(project: Path, name: str) -> Path:
@@ -101,7 +104,7 @@ def _table(found: pd.DataFrame, arms: Sequence[tuple[str, str]], high: Sequence[
         if (found["arm"] == arm).any():
             lines.append(f"| {label} | " + " | ".join(_cell(found, arm, size) for size in sizes) + " |")
     whole = ", ".join(f"{label} {_cell(found, arm, 112)}".strip() for arm, label in high if _cell(found, arm, 112))
-    return "\n".join([*lines, "", f"Both faces HR: {whole}.", ""])
+    return "\n".join([*lines, "", *([f"Both faces HR: {whole}.", ""] if whole else [])])
 
 
 def _gains(found: pd.DataFrame) -> str:

@@ -83,12 +83,23 @@ def test_tars_are_unpacked_side_by_side_and_once(lfw, tmp_path):
 
 def test_the_table_has_the_mean_of_the_seeds_and_the_pair_over_direct(lfw, tmp_path):
     def record(arm, size, metric, value, low=None, high=None):
-        return {"arm": arm, "size": size, "metric": metric, "value": value, "low": low, "high": high, "n": 600}
+        return {
+            "set": "lfw",
+            "arm": arm,
+            "size": size,
+            "metric": metric,
+            "value": value,
+            "low": low,
+            "high": high,
+            "n": 600,
+        }
 
     for seed, accuracy in ((0, 0.80), (1, 0.84)):
         folder = tmp_path / f"seed{seed}" / "clean"
         folder.mkdir(parents=True)
+        both = record("bicubic-direct", 8, "accuracy", 0.7) | {"set": "lfw_both_small"}
         records = [
+            both,
             record("bicubic-direct", 8, "accuracy", 0.80),
             record("dsr_cycle-finetuned", 8, "accuracy", accuracy),
             record("dsr_cycle-finetuned", 8, "accuracy_over_direct", accuracy - 0.8, accuracy - 0.82, accuracy - 0.78),
@@ -103,4 +114,7 @@ def test_the_table_has_the_mean_of_the_seeds_and_the_pair_over_direct(lfw, tmp_p
     assert "| **DSR cycle, finetuned: the pair** | 82.0 ±2.8 |" in text
     assert "| accuracy | +2.0 (+0.0 to +4.0) |" in text
     assert "direct 99.0 ±0.0" in text
+    assert "## lfw, clean: shrunk by antialiased bicubic" in text
+    assert "600 pairs, both faces small;" in text.partition("## lfw_both_small, clean")[2]
+    assert "| **bicubic, direct** | 70.0 ±0.0 |" in text
     assert "blur" not in text

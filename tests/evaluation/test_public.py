@@ -413,3 +413,19 @@ def test_two_pictures_of_one_name_are_refused(tmp_path, faces):
     (tmp_path / "pairs.txt").write_text("1 1\nann 1 1\n")
     with pytest.raises(EvaluationError, match=r"ann_0001\.PNG and ann_0001\.png"):
         read_lfw_pairs(tmp_path / "pairs.txt", tmp_path)
+
+
+def test_both_faces_small_stand_beside_one_of_them(pair_bin, world):
+    pairs = read_verification_bin(pair_bin(4))
+    arms = [world.ceiling("hr", world.fine), world.arm("bicubic", world.fine)]
+
+    def measured(small):
+        found = evaluate_pairs(pairs, arms, [8], settings=PairSettings(small=small, fars=(0.1,)))
+        return {entry.key(): entry.value for entry in found}
+
+    each, second, both = (measured(small) for small in ("each", "second", "both"))
+
+    assert {key for key in each if key.startswith("faces/")} == set(second)
+    assert all(each[key] == value for key, value in second.items())
+    wanted = {key.replace("faces/", "faces_both_small/"): value for key, value in both.items() if "/hr/" not in key}
+    assert {key: value for key, value in each.items() if key.startswith("faces_both_small/")} == wanted

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -152,6 +153,11 @@ def _wanted(arms: Sequence[Arm], sizes: Sequence[int], *, high_resolution: bool)
     return whole + [(arm, size) for size in sizes for arm in arms if not arm.is_ceiling and arm.takes(size)]
 
 
+def both_small(name: str) -> str:
+    """What a set is called whose pairs are small on both sides, beside the one with an HR face in each."""
+    return f"{name}_both_small"
+
+
 def evaluate_pairs(
     pairs: PairSet,
     arms: Sequence[Arm],
@@ -172,7 +178,7 @@ def evaluate_pairs(
         sizes: Sides of the small faces in pixels.
         high_resolution: Whether the ceilings are measured.
         degrade: How small faces are made.
-        settings: Flip, which face is small, rates.
+        settings: Flip, which face is small, rates. With `each`, both small is a set of its own, `NAME_both_small`.
         device: Where the networks are.
         progress: Told (cells done, all cells).
         direct: The arm of the direct recogniser, over which gains of those with a super-resolver are told.
@@ -180,7 +186,23 @@ def evaluate_pairs(
     Raises:
         EvaluationError: Fewer pairs than folds, or embeddings that are not unit rows.
     """
-    evaluation = PairEvaluation(pairs, degrade=degrade, settings=settings, device=device)
+    chosen = settings or PairSettings()
+    if chosen.small == "each":
+        found = []
+        for small, name, high in (("second", pairs.name, high_resolution), ("both", both_small(pairs.name), False)):
+            found += evaluate_pairs(
+                replace(pairs, name=name),
+                arms,
+                sizes,
+                high_resolution=high,
+                degrade=degrade,
+                settings=chosen.model_copy(update={"small": small}),
+                device=device,
+                progress=progress,
+                direct=direct,
+            )
+        return found
+    evaluation = PairEvaluation(pairs, degrade=degrade, settings=chosen, device=device)
     wanted = _wanted(arms, sizes, high_resolution=high_resolution)
     found = []
     for done, (arm, size) in enumerate(wanted, start=1):

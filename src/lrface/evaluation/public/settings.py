@@ -13,7 +13,9 @@ class PairSettings(Settings):
     """How a pair set is evaluated."""
 
     flip: bool = Field(default=False, description="add the embedding of the mirrored face, as insightface does")
-    small: Literal["second", "both"] = Field(default="second", description="which faces of a pair are shrunk")
+    small: Literal["second", "both", "each"] = Field(
+        default="second", description="which faces of a pair are shrunk; each: the second, and beside that both"
+    )
     fars: tuple[float, ...] = Field(default=(1e-1, 1e-2, 1e-3), description="false accept rates for TAR")
     batch: int = Field(default=64, ge=1, description="faces per batch")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates over people, for gains over direct")

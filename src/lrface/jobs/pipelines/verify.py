@@ -18,7 +18,7 @@ from lrface.errors import ConfigError, EvaluationError
 from lrface.evaluation.arms import Arm
 from lrface.evaluation.conditions import conditions, described
 from lrface.evaluation.public.opening import find_sets, read_set
-from lrface.evaluation.public.pairs import evaluate_pairs
+from lrface.evaluation.public.pairs import both_small, evaluate_pairs
 from lrface.evaluation.public.people import evaluate_people
 from lrface.evaluation.public.pictures import Align
 from lrface.evaluation.public.published import published_network
@@ -79,7 +79,7 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
         networks = with_rival([*recognisers, *resolvers], rival)
         report = make_public_report(
             records,
-            about={name: _about(found, settings) for name, found in sets.items()},
+            about={name: text for found in sets.values() for name, text in _about(found, settings).items()},
             versions={item.origin: f"sha256 {item.sha256}" for item in networks} | dict(run_lineage(context.root)),
             licences=[f"{item.origin}: {item.licence}" for item in networks],
             heading=f"Public sets: {', '.join(sets)}",
@@ -229,19 +229,26 @@ def _networks(arms: Sequence[Arm], recognisers: Sequence[AnyRecogniser]) -> dict
     }
 
 
-def _about(found: AnySet, settings: VerifySettings) -> str:
+def _about(found: AnySet, settings: VerifySettings) -> dict[str, str]:
+    """A line about each set that its records are of: what it is, how faces were made small, its digest."""
     digest = f"sha256 {found.digest[:12]}"
     if isinstance(found, SearchSet):
-        return (
+        text = (
             f"{len(found.mated)} mated and {len(found.non_mated)} other probes, gallery of "
             f"{len(set(found.gallery_subjects))} people and {len(found.distractors)} distractors, {digest}"
         )
+        return {found.name: text}
     how = f"{settings.degradation}: {described(settings.degradation)}"
     if isinstance(found, PeopleSet):
-        return (
+        text = (
             f"{len(found.mated)} probes of {len(found.enrolled)} people, each enrolled by one HR face, and "
             f"{len(found.strangers)} strangers; probes made small ({how}), {digest}"
         )
+        return {found.name: text}
     flip = ", mirror images added" if settings.pairs.flip else ""
-    small = "both faces of a pair" if settings.pairs.small == "both" else "the second face of each pair"
-    return f"{len(found.same)} pairs in {found.folds} folds, {small} made small ({how}){flip}, {digest}"
+    told = f"made small ({how}){flip}, {digest}"
+    what = f"{len(found.same)} pairs in {found.folds} folds"
+    second, both = f"{what}, the second face of each pair {told}", f"{what}, both faces of a pair {told}"
+    if settings.pairs.small == "each":
+        return {found.name: second, both_small(found.name): both}
+    return {found.name: both if settings.pairs.small == "both" else second}
