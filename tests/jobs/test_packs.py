@@ -26,6 +26,7 @@ class Lines(Terminal):
     """Keeps what is told."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.told = []
 
     def line(self, text: str) -> None:
