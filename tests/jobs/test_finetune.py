@@ -27,6 +27,16 @@ def test_without_a_super_resolver_it_is_direct_and_of_no_cycle(job, project):
     assert project.run("direct pretrained").data.metrics.keys() >= {"direct/rank1", "stage1/loss_arcface"}
 
 
+def test_no_epochs_move_no_alias(job, project):
+    before = project.registry()["edgeface"]
+
+    ended = job("finetune", *SMALL[:2], "--epochs", "0", "--dsr", "none")
+
+    assert ended.code == 0, ended.err
+    assert project.registry()["edgeface"] == (before[0] + 1, before[1])
+    assert "warning: untrained: " in ended.out
+
+
 def test_without_a_super_resolver_bicubic_has_its_share_and_hr_no_more_than_its_own():
     mix = _without_sr(MixSettings(sr=0.6, bicubic=0.2, hr=0.2))
 

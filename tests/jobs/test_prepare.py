@@ -45,6 +45,12 @@ def test_a_pack_is_made_once(job, project):
     assert "prepare: 84/84" not in ended.out
 
 
+def test_photographs_in_the_place_of_the_copy_are_refused_before_anything_is_read(job, photographs, tmp_path):
+    (tmp_path / "mine.jpg").write_bytes(b"mine")
+    line = job("prepare", "--data", "folder", "--source", str(photographs), "--out", str(tmp_path)).refused()
+    assert "of another kind in this place" in line
+
+
 def test_a_damaged_image_is_refused_by_name(job, project, damaged):
     root, name = damaged
     packs = set((project.root / "mlruns" / "packs").iterdir())

@@ -60,3 +60,13 @@ def test_weights_of_another_network_are_refused_and_nothing_is_registered(job, p
     assert "other.pt" in line
     assert project.registry() == before
     assert len(project.runs()) == runs
+
+
+def test_no_epochs_move_no_alias(job, project):
+    before = project.registry()["edgeface"]
+
+    ended = job("pretrain", "--preset", "smoke", "--epochs", "0")
+
+    assert ended.code == 0, ended.err
+    assert project.registry()["edgeface"] == (before[0] + 1, before[1])
+    assert "warning: untrained: " in ended.out

@@ -18,6 +18,11 @@ _MEANT = {
     "path": ("file", "filename", "file_name", "filepath", "image", "image_path", "img", "img_path", "name"),
     "subject": ("label", "identity", "id", "person", "person_id", "subject_id", "class", "target", "name"),
 }
+_NO_TEXT = (
+    (b"\x1f\x8b", "a compressed file", "unpack it"),
+    (b"PK\x03\x04", "a workbook or an archive", "save it as CSV"),
+    (b"PAR1", "Parquet under another suffix", "call it .parquet"),
+)
 _NOBODY = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>", "#N/A"})
 _WHOLE = re.compile(r"\d+\.0+")
 _NUMBER = re.compile(r"\d+(\.0+)?")
@@ -167,9 +172,9 @@ def _text(path: Path, what: str) -> str:
     except OSError as error:
         got = f"a file that cannot be read ({error.strerror})"
         raise DataError(what, got=got, expected="CSV or Parquet", remedy="correct the path or its rights") from error
-    if content[:2] == b"\x1f\x8b":
-        got = "no table (a compressed file)"
-        raise DataError(what, got=got, expected="CSV in UTF-8, or Parquet", remedy="unpack it")
+    for beginning, kind, remedy in _NO_TEXT:
+        if content.startswith(beginning):
+            raise DataError(what, got=f"no table ({kind})", expected="CSV in UTF-8, or Parquet", remedy=remedy)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,8 +1,11 @@
 """`prepare`: any source of faces to a pack, checked and split."""
 
+from pathlib import Path
+
 from lrface.config import PrepareSettings
 from lrface.data.pack import Pack
 from lrface.data.pack_copy import copy_pack
+from lrface.data.pack_writer import check_target
 from lrface.data.page import pack_page, pack_sheet
 from lrface.data.s3 import is_s3
 from lrface.data.shards import publish_pack
@@ -15,6 +18,8 @@ from lrface.tracking.runs import Run
 
 def run(settings: PrepareSettings, context: Context, parent: Run | None = None) -> Pack:
     """Make the pack, and log what is in it."""
+    if settings.out is not None and not is_s3(settings.out):
+        check_target(Path(settings.out).absolute())
     pack, summary = make_pack(settings.data, context)
     with stage(
         "prepare", settings, context, name=f"prepare {settings.data.kind}", inputs={"pack": pack.digest}, parent=parent
