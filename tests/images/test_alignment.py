@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 from skimage.transform import SimilarityTransform
 
 from lrface.errors import DataError
-from lrface.images.alignment import TEMPLATE, centre_square, resize, robust_similarity, similarity, warp, yaw
+from lrface.images.alignment import (
+    TEMPLATE,
+    centre_square,
+    resize,
+    robust_similarity,
+    similarity,
+    similarity_error,
+    warp,
+    yaw,
+)
 
 
 def placed(scale: float, degrees: float, x: float, y: float) -> np.ndarray:
@@ -104,3 +113,15 @@ def test_yaw_of_a_turned_head(degrees, roll, scale):
 
 def test_the_template_is_frontal():
     assert abs(yaw(TEMPLATE)) < 3
+
+
+def test_the_error_of_a_similarity_is_that_of_its_matrix():
+    points = TEMPLATE * 2.5 @ np.array([[0.8, -0.6], [0.6, 0.8]]) + 7
+    points[2] += 4
+    matrix = similarity(points)
+    apart = points @ matrix[:, :2].T + matrix[:, 2] - TEMPLATE
+    error, angle, scale = similarity_error(points)
+    assert error == pytest.approx(np.sqrt((apart**2).sum(axis=1).mean()))
+    assert angle == pytest.approx(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
+    assert scale == pytest.approx(np.sqrt(np.linalg.det(matrix[:, :2])))
+    assert similarity_error(TEMPLATE) == pytest.approx((0, 0, 1))

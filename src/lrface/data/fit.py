@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from lrface.images.alignment import FACE_SIZE, TEMPLATE, similarity
+from lrface.images.alignment import FACE_SIZE, similarity_error
 
 _CLOSE = 6.0
 """Residual in pixels under which a guess at what is wrong with landmarks is believed; see ``CheckSettings``."""
@@ -63,7 +63,7 @@ def fit_of(
     Raises:
         DataError: All points are one, or not finite.
     """
-    residual, angle, scale = _against_template(points)
+    residual, angle, scale = similarity_error(points)
     far = np.array([shape[1], shape[0]], dtype=float)
     # Pixel centres lie at whole numbers, so the picture begins at -0.5.
     beyond = np.maximum(-0.5 - points, points - (far - 0.5)).max()
@@ -84,19 +84,10 @@ def fit_of(
 def guess(points: Float[np.ndarray, "5 2"]) -> str:
     """Says which other reading of the columns would make a face of landmarks that are none; empty where none does."""
     for text, read in _READINGS.items():
-        residual, angle, _ = _against_template(read(points))
+        residual, angle, _ = similarity_error(read(points))
         if residual <= _CLOSE and abs(angle) <= _UPRIGHT:
             return text
     return ""
-
-
-def _against_template(points: np.ndarray) -> tuple[float, float, float]:
-    """Residual in pixels of the aligned face, angle in degrees, and scale of the least-squares similarity."""
-    matrix = similarity(points)
-    apart = points @ matrix[:, :2].T + matrix[:, 2] - TEMPLATE
-    residual = float(np.sqrt((apart**2).sum(axis=1).mean()))
-    angle = float(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0])))
-    return residual, angle, float(np.hypot(matrix[0, 0], matrix[1, 0]))
 
 
 _TURNED = "x and y are swapped, and left and right, or they are of the picture before it was turned upright"

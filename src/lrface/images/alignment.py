@@ -1,5 +1,7 @@
 """Five-point alignment: landmarks to the 112x112 template of ArcFace and its kin."""
 
+import math
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -46,6 +48,29 @@ def similarity(
         DataError: All points are one, or not finite.
     """
     return _as_matrix(*_fit(_checked(points), _as_complex(template)))
+
+
+def similarity_error(
+    points: Float[np.ndarray, "n 2"], template: Float[np.ndarray, "n 2"] = TEMPLATE
+) -> tuple[float, float, float]:
+    """Says how well points fit a template under ``similarity``.
+
+    Args:
+        points: Landmarks, pixels (x, y).
+        template: Where they belong, in the same order.
+
+    Returns:
+        Root mean square distance to the template, pixels of the template; angle of the turn, degrees, -180 to 180;
+        scale.
+
+    Raises:
+        DataError: All points are one, or not finite.
+    """
+    here, there = _checked(points), _as_complex(template)
+    scale, shift = _fit(here, there)
+    apart = scale * here + shift - there
+    error = math.sqrt(float(np.vdot(apart, apart).real) / len(apart))
+    return error, math.degrees(math.atan2(scale.imag, scale.real)), abs(scale)
 
 
 def robust_similarity(
