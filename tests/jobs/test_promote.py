@@ -67,3 +67,5 @@ def test_a_recogniser_of_others_is_promoted_with_a_super_resolver_in_front(job, 
     # from the registry it is what it was as a file
     again = job("evaluate", *QUICK, "--edgeface", f"models:/edgeface/{count + 1}", "--dsr", "none")
     assert again.code == 0, again.err
+    refused = job("export", "--edgeface", f"models:/edgeface/{count + 1}", "--dsr", "none").refused()
+    assert "gives no gradients and cannot be trained" in refused

@@ -18,6 +18,7 @@ from lrface.models.export import export_onnx
 from lrface.models.onnx_folder import GRAPH_NAME, is_onnx_folder, read_onnx_folder, write_onnx
 from lrface.models.onnx_input import UNIT_RANGE
 from lrface.models.onnx_recogniser import is_onnx, read_onnx
+from lrface.models.quantise import quantise
 from lrface.models.settings import OnnxSettings
 from onnx_files import BROKEN, WIDTH, write_recogniser
 
@@ -123,6 +124,16 @@ def test_an_exported_edgeface_is_itself_again(path, faces):
     with torch.no_grad():
         torch.testing.assert_close(found(faces), network(faces), atol=1e-4, rtol=0)
     assert found.width == network.width == 512
+
+
+def test_a_graph_in_int8_says_what_the_one_in_float32_says(path, tmp_path, faces):
+    write_recogniser(path, metadata=UNIT_RANGE)
+    target = tmp_path / "int8.onnx"
+    quantise(path, target, [faces], embedding=0)
+    assert target.read_bytes() != path.read_bytes()
+    network = read_onnx(target)
+    assert not network.input.assumed
+    assert ((network(faces) * read_onnx(path)(faces)).sum(1) > 0.99).all()
 
 
 def test_a_file_is_known_by_its_name_or_its_first_bytes(path, tmp_path):

@@ -19,7 +19,7 @@ from lrface.models.released import LICENCE, RELEASED, fetch_released
 from lrface.models.settings import OnnxSettings
 from lrface.models.store import ModelSpec, read_spec
 from lrface.tracking.names import DSR as DSR_NAME
-from lrface.tracking.names import EDGEFACE, PAIR, VersionTag
+from lrface.tracking.names import EDGEFACE, PAIR, STRANGER, VersionTag
 from lrface.tracking.versions import ModelVersion, download, is_registry_uri, resolve
 
 NONE = "none"
@@ -86,12 +86,11 @@ def load_any_recogniser(reference: str, context: Context, onnx: OnnxSettings) ->
     """
     if is_registry_uri(reference):
         version = _version(reference, EDGEFACE, context)
+        if version.tags.get(VersionTag.NETWORK) != STRANGER:
+            return load_recogniser(reference, context)
         with tempfile.TemporaryDirectory() as scratch:
-            folder = download(context.store, version, Path(scratch) / "model")
-            network, sha256 = read_recogniser(folder)
-        if isinstance(network, OnnxRecogniser):
-            return AnyRecogniser(network, version.uri, _label(reference), sha256, version.licence, 0, version)
-        return load_recogniser(reference, context)
+            network, _ = read_onnx_folder(download(context.store, version, Path(scratch) / "model"))
+        return AnyRecogniser(network, version.uri, _label(reference), network.sha256, version.licence, 0, version)
     path = Path(reference).expanduser()
     if is_onnx_folder(path):
         network, spec = read_onnx_folder(path)
@@ -120,6 +119,8 @@ def load_recogniser(
     """
     if is_registry_uri(reference):
         version = _version(reference, EDGEFACE, context)
+        if version.tags.get(VersionTag.NETWORK) == STRANGER:
+            raise _untrainable(reference)
         with tempfile.TemporaryDirectory() as scratch:
             folder = download(context.store, version, Path(scratch) / "model")
             network, loaded = load_edgeface(folder, variant, allow_missing)
@@ -134,12 +135,7 @@ def load_recogniser(
         )
     path = Path(reference).expanduser()
     if is_onnx(path) or is_onnx_folder(path):
-        raise WeightsError(
-            f"recogniser {reference}",
-            got="an ONNX recogniser, which gives no gradients and cannot be trained",
-            expected="an EdgeFace",
-            remedy="name it as judge of the training (judge=FILE.onnx), or as edgeface of what only measures",
-        )
+        raise _untrainable(reference)
     released = not path.exists() and reference in RELEASED
     if released:
         path = fetch_released(reference, context.root / "mlruns" / "weights")
@@ -160,6 +156,15 @@ def load_recogniser(
         licence=licence or recorded,
         cycle=0,
         initialised=loaded.initialised,
+    )
+
+
+def _untrainable(reference: str) -> WeightsError:
+    return WeightsError(
+        f"recogniser {reference}",
+        got="an ONNX recogniser, which gives no gradients and cannot be trained",
+        expected="an EdgeFace",
+        remedy="name it as judge of the training (judge=FILE.onnx), or as edgeface of what only measures",
     )
 
 
