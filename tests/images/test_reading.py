@@ -1,7 +1,9 @@
 import io
+import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 
 import cv2
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lrface.images import reading as module
 from lrface.images.reading import BadImageError, decode_image, image_pixels, read_image
 
 
@@ -79,6 +82,26 @@ def jpeg_with(exif: bytes) -> bytes:
     whole = encoded(np.full((40, 60, 3), 90, np.uint8), "JPEG")
     segment = b"Exif\0\0" + exif
     return whole[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + whole[2:]
+
+
+@pytest.mark.parametrize("block", [16, 17, 64, 1 << 20])
+def test_zeros_after_the_end_are_told_from_zeros_in_its_place(picture, block, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK", block)
+    whole = encoded(picture, "PNG")
+    assert np.array_equal(decode_image(whole + bytes(200), "x", 10**6), picture)
+    with pytest.raises(BadImageError, match="it ends in zeros"):
+        decode_image(whole[:-12] + bytes(200), "x", 10**6)
+
+
+def test_a_file_that_is_nearly_all_zeros_takes_no_memory(picture, tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(picture, "PNG")[:-40])
+    os.truncate(path, 1 << 28)
+    tracemalloc.start()
+    with pytest.raises(BadImageError, match="it ends in zeros"):
+        read_image(path, "a.png", 10**6)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data", "ignore:Possibly corrupt EXIF data")

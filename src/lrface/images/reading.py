@@ -49,7 +49,8 @@ _ENDS: Final[dict[str | None, bytes]] = {
     "AVIF": b"",
 }
 _OR_SKIP: Final = ", or set on_bad_image=skip"
-_ZEROS: Final = bytes(64)
+_ZEROS: Final = 64
+_BLOCK: Final = 1 << 20
 _SECOND_PAGES: Final = 16
 _SMALLER_OR_MASK: Final = 0b101
 _PAGE_KIND: Final = 254
@@ -198,15 +199,26 @@ def _is_cut_off(file: BinaryIO, image: Image.Image) -> bool:
         return False
     place = file.tell()
     try:
-        if file.seek(0, os.SEEK_END) <= len(_ZEROS):
+        size = file.seek(0, os.SEEK_END)
+        if size <= _ZEROS:
             return False
-        file.seek(-len(_ZEROS), os.SEEK_END)
-        if file.read() != _ZEROS:
-            return False
-        file.seek(0)
-        return not end or not file.read().rstrip(b"\0").endswith(end)
+        file.seek(-_ZEROS, os.SEEK_END)
+        return not any(file.read()) and (not end or not _before_zeros(file, size).endswith(end))
     finally:
         file.seek(place)
+
+
+def _before_zeros(file: BinaryIO, size: int) -> bytes:
+    """The last bytes of a file that are not zero; it may be far larger than memory, and nearly all of it zeros."""
+    while size > 0:
+        start = max(0, size - _BLOCK)
+        file.seek(start)
+        block = file.read(size - start).rstrip(b"\0")
+        if block:
+            file.seek(max(0, start + len(block) - _BLOCK))
+            return file.read(_BLOCK).rstrip(b"\0")
+        size = start
+    return b""
 
 
 def _unknown(file: BinaryIO, name: str) -> BadImageError:
