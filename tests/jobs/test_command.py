@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from lrface.errors import LrfaceError
+from lrface.errors import ConfigError, LrfaceError
+from lrface.jobs.arguments import Parser
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +181,21 @@ def test_ctrl_c_ends_with_130_and_a_killed_run(copy_project, person, tmp_path):
     assert process.returncode == 130
     assert errors == "error: stopped; the same command goes on where it was\n"
     assert {run.info.status for run in project.runs("attributes.run_name = 'cycle'")} == {"KILLED"}
+
+
+@pytest.mark.parametrize("name", ["-x", "--x", "-1", "-", "a=b", "-x y", ""])
+def test_a_value_may_begin_with_a_dash(name):
+    parser = Parser(allow_abbrev=False)
+    parser.add_argument("--source", default="none")
+    parser.add_argument("--out", default="")
+    assert vars(parser.parse_args(["--source", name, "--out", "o"])) == {"source": name, "out": "o"}
+    assert vars(parser.parse_args([f"--source={name}"])) == {"source": name, "out": ""}
+
+
+@pytest.mark.parametrize("words", [["--source"], ["--source", "--out", "o"]])
+def test_a_value_that_was_forgotten_is_told(words):
+    parser = Parser(allow_abbrev=False)
+    parser.add_argument("--source")
+    parser.add_argument("--out")
+    with pytest.raises(ConfigError, match="--source: expected one argument"):
+        parser.parse_args(words)

@@ -86,7 +86,7 @@ def _known(index: Path | None, names: list[str], stamps: np.ndarray) -> list[str
     if index is None:
         return nothing
     try:
-        table = pq.read_table(index).to_pandas()
+        table = pq.read_table(index, partitioning=None).to_pandas()
         places = table.set_index("name").index.get_indexer(names)
         there = table[_STAMPS].to_numpy(dtype=np.int64)
         hashes = table["sha256"].to_numpy(dtype=object)

@@ -80,7 +80,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(what, got="no such file", expected="the manifest of a pack", remedy=remedy)
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, partitioning=None)  # or a folder named lr=0.1 becomes a column
     except (pa.ArrowException, OSError) as error:
         raise DataError(what, got=f"no Parquet ({error})", expected="a manifest", remedy=remedy) from error
     expected = SCHEMA

@@ -47,7 +47,7 @@ def read_table(path: Path, what: str, notes: list[str]) -> pd.DataFrame:
     if path.suffix.lower() != ".parquet":
         return _from_csv(path, what, notes)
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, partitioning=None)
     except (ValueError, OSError, pa.ArrowException) as error:
         got = f"no table ({error})"
         raise DataError(what, got=got, expected="CSV or Parquet", remedy="correct the file") from error

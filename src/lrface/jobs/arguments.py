@@ -1,8 +1,9 @@
 """The command line of an entry point. Nothing here takes time to import."""
 
 import argparse
+import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lrface.errors import ConfigError
 
@@ -15,6 +16,23 @@ class Parser(argparse.ArgumentParser):
     @property
     def _overrides(self) -> bool:
         return any("--overrides" in action.option_strings for action in self._actions)
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Parse; whatever follows an option that wants a value is its value, also where it begins with a dash."""
+        return super().parse_known_args(self._joined(sys.argv[1:] if args is None else list(args)), namespace)
+
+    def _joined(self, words: Sequence[str]) -> list[str]:
+        options, joined = self._option_string_actions, []
+        coming = iter(words)
+        for word in coming:
+            action = options.get(word)
+            if action is None or action.nargs is not None or not word.startswith("--"):
+                joined.append(word)
+                continue
+            value = next(coming, None)
+            # The name of another option is no value: there the value was forgotten.
+            joined += [word] if value is None else [word, value] if value in options else [f"{word}={value}"]
+        return joined
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line.

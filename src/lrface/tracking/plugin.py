@@ -6,6 +6,7 @@ the project's experiment; and where nobody has named a store, the project's stor
 MLflow would make ``mlflow.db`` in the folder of the caller. In any other use of MLflow the plugin is silent.
 """
 
+import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -25,12 +26,18 @@ class ProjectExperiment(DefaultExperimentProvider):
     def get_experiment_id(self) -> str:
         """Open the project's store and return its experiment."""
         # Here and not above: MLflow imports its plugins whenever it is imported itself.
+        from lrface.errors import ConfigError
         from lrface.tracking.store import connect
 
         root = launched_project()
         if root is None:
             raise RuntimeError("asked for an experiment outside of 'mlflow run' of this project")
-        return connect(root).experiment_id
+        try:
+            return connect(root).experiment_id
+        except ConfigError as error:
+            # MLflow passes over what goes wrong here, and would write beside the project.
+            sys.stderr.write(f"error: {error}\n")
+            raise SystemExit(1) from error
 
 
 def launched_project() -> Path | None:

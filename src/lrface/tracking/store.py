@@ -29,6 +29,9 @@ from lrface.tracking.quiet import quieten
 from lrface.tracking.settings import TrackingSettings
 
 _log = logging.getLogger(__name__)
+_SQLITE = "sqlite:///"
+_SIGNS = "%?#"
+_QUERY = re.compile(r"\?\w+=[^/]*$")
 _DEFAULT_EXPERIMENT_ID = "0"
 _WAIT_SECONDS = 120.0
 
@@ -133,6 +136,7 @@ def connect(root: Path, settings: TrackingSettings | None = None) -> Store:
     own = sqlite_uri(database_of(root))
     uri = _choose(launch, settings, own)
     _refuse_files(uri)
+    _refuse_signs(uri, root, settings.artifacts)
     embedded = sqlite_path(uri) is not None and sqlite_uri(sqlite_path(uri) or Path()) == own
     if not embedded:
         return _open(root, uri, settings, launch, embedded=False)
@@ -189,6 +193,24 @@ def _choose(launch: Launch, settings: TrackingSettings, own: str) -> str:
         database = sqlite_path(settings.uri)
         return settings.uri if database is None or database.is_absolute() else sqlite_uri(database)
     return own
+
+
+def _refuse_signs(uri: str, root: Path, artifacts: str | None) -> None:
+    """Refuse places on the disk that would be taken for other ones, since in a URI %, ? and # mean something."""
+    places = {"tracking.artifacts": artifacts if artifacts and urlsplit(artifacts).scheme in {"", "file"} else ""}
+    if uri.startswith(_SQLITE):
+        own = uri == sqlite_uri(database_of(root))
+        places["project folder" if own else "tracking store"] = (
+            str(root) if own else _QUERY.sub("", uri.removeprefix(_SQLITE))
+        )
+    for what, place in places.items():
+        if place and any(sign in place for sign in _SIGNS):
+            raise ConfigError(
+                f"{what} {place}",
+                got="a name with %, ? or # in it, which MLflow reads as signs of a URI",
+                expected="names of folders without them",
+                remedy="rename the folder",
+            )
 
 
 def _same(left: str | None, right: str) -> bool:
