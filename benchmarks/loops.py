@@ -14,7 +14,8 @@ from packs import drawn_pack, vgg19_file
 from torch import nn
 from torch.nn import functional as F
 
-import lrface.evaluation.run
+import lrface.evaluation.feeding
+import lrface.evaluation.seen
 import lrface.losses.perceptual
 import lrface.metrics.fidelity
 import lrface.tracking.sender
@@ -223,7 +224,7 @@ def dsr_limit(training: DsrTraining, batch: int, device: torch.device) -> Callab
 def _parts(module: ModuleType, training: type[TrainingModule]) -> list[tuple[Any, str, str]]:
     """What a step of a training does beside the networks, and the name that its time goes under."""
     return [
-        (module, "augmented", "augment"),
+        (module, "augmented_by", "augment"),
         (module, "draw_degradation", "degrade"),
         (module, "degrade", "degrade"),
         (training, "transfer_batch_to_device", "transfer"),
@@ -402,7 +403,7 @@ def embed(bench: Bench) -> Found:
             meter.tick()
             return embeddings
 
-        with meter.timing((lrface.evaluation.run, "to_float", "load")):
+        with meter.timing((lrface.evaluation.feeding, "to_float", "load")):
             embed_high(bench.pack.faces, rows.tolist(), embedder, bench.embed_batch, bench.device)
     return _found("embed", meter, bench.embed_batch, peak)
 
@@ -439,10 +440,8 @@ def evaluation(bench: Bench) -> Found:
             apart=lambda step: (step + 1) % per_pass in {0, per_pass - 1} or (step + 2) % per_pass == 0,
         )
         arms = [Arm("hr", network), Arm("bicubic", network, bicubic), Arm("dsr", network, resolver, None, 8, 32)]
-        place = lrface.evaluation.run
-        with meter.timing(
-            (place, "to_float", "load"), (place, "psnr", "PSNR and SSIM"), (place, "ssim", "PSNR and SSIM")
-        ):
+        load, near = lrface.evaluation.feeding, lrface.evaluation.seen
+        with meter.timing((load, "to_float", "load"), (near, "psnr", "PSNR and SSIM"), (near, "ssim", "PSNR and SSIM")):
             evaluate(faces, protocol, arms, sizes, settings=settings, device=bench.device, progress=meter.tick)
     found = _found("evaluate", meter, batch, peak)
     return Found(found.loop, found.images_per_s, found.limit_images_per_s, found.peak_mb, found.parts)
