@@ -4,10 +4,12 @@ import signal
 import socket
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 import requests
 
+from lrface.errors import ConfigError
 from lrface.jobs.pipelines import app as module
 from lrface.page.trial import MOST_BYTES
 
@@ -97,3 +99,13 @@ def _wait_for(address, process, log):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_port_in_use_is_told_before_anything_is_loaded(monkeypatch, host):
+    monkeypatch.setattr(module, "find_spec", lambda name: name)
+    monkeypatch.setattr(module, "load_one_pair", lambda *_: pytest.fail("loaded"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        settings = SimpleNamespace(host=host, port=other.getsockname()[1])
+        with pytest.raises(ConfigError, match=f"page at {host}:{settings.port}: got Address already in use"):
+            module.run(settings, None)

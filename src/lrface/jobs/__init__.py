@@ -1,1 +1,5 @@
 """One module per entry point: compose, never compute."""
+
+from lrface.jobs.environment import check
+
+check()

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
+from lrface.jobs.environment import started
+
 
 class QuickEnd:
     """Ends the process where Python would begin to take its modules apart, which takes seconds with torch among them.
@@ -33,18 +35,10 @@ class QuickEnd:
 def leave(work: Callable[[], int]) -> NoReturn:
     """Do the work of a command, and end the process with the exit code that it returns."""
     end = QuickEnd()
-    if _is_the_process():
+    if started():
         atexit.register(end)
     code = work()
     sys.stdout.flush()
     sys.stderr.flush()
     end.code = code
     sys.exit(code)
-
-
-def _is_the_process() -> bool:
-    """Whether Python was started for an entry point (`python -m lrface.jobs...`), and has not just called one."""
-    return any(
-        flag == "-m" and name.startswith("lrface.jobs.")
-        for flag, name in zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
-    )

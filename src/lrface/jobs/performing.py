@@ -30,6 +30,7 @@ from lrface.jobs.several import (
 from lrface.jobs.terminal import SilentTerminal, Terminal
 from lrface.tracking.store import connect
 
+CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -67,6 +68,12 @@ def perform(job: str, settings: JobSettings, given: dict[str, str], words: Seque
         complain(error, terminal)
         return 1
     except OSError as error:
+        if error.errno in CLOSED and error.filename is not None:
+            terminal.error(
+                f"{error.filename}: got {error.strerror}; expected a place that this user may read and write; "
+                "change its permissions, or name another place"
+            )
+            return 1
         if error.errno not in FULL:
             raise
         terminal.error(

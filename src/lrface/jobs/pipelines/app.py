@@ -1,6 +1,7 @@
 """`app`: a page to try a pair, on this machine, until it is interrupted."""
 
 import os
+import socket
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +39,7 @@ def run(settings: AppSettings, context: Context, parent: Run | None = None) -> N
             "page", got="no package gradio", expected="the extra `app`", remedy="pip install 'lrface[app]'"
         )
     login = _login(settings.host)
+    _check_port(settings.host, settings.port)
     recogniser, resolver = load_one_pair(settings, context)
     gallery = open_gallery(settings.gallery, context)
     align = AlignSettings(detector=settings.detector, on_no_face="raise")
@@ -64,6 +66,20 @@ def _words(settings: AppSettings, recogniser: str, resolver: str) -> str:
     if settings.edgeface is None:
         return recogniser if recogniser == resolver else Path(settings.pair).name
     return f"{recogniser} behind {'bicubic' if resolver == NONE else resolver}"
+
+
+def _check_port(host: str, port: int) -> None:
+    """Ask for the port before anything is loaded; only the page itself takes it."""
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return
+    except OSError as error:
+        raise ConfigError(
+            f"page at {host}:{port}",
+            got=error.strerror or str(error),
+            expected="an address of this machine and a port that is free",
+            remedy="end what uses it, or set port to another",
+        ) from error
 
 
 def _login(host: str) -> tuple[str, str] | None:
