@@ -53,6 +53,28 @@ def test_anything_else_is_left_alone(mlproject, tmp_path):
         ProjectExperiment().get_experiment_id()
 
 
+def test_a_folder_that_mlflow_would_take_for_another_ends_mlflow_run_at_once(tmp_path, capsys):
+    root = tmp_path / "what?"
+    root.mkdir()
+    (root / "MLproject").write_text(PROJECT)
+    with _inside("run", str(root)), pytest.raises(SystemExit) as ended:
+        ProjectExperiment().get_experiment_id()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith(f"error: project folder {root}: got a name with %")
+    assert [path.name for path in tmp_path.iterdir()] == ["what?"]
+
+
+def test_where_no_python_can_be_started_mlflow_run_says_so(mlproject, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(mlproject))
+    with _inside("run", str(mlproject)) as context:
+        context.params["env_manager"] = "local"
+        with pytest.raises(SystemExit):
+            ProjectExperiment().get_experiment_id()
+    told = capsys.readouterr().err
+    assert "no python in PATH" in told
+    assert len(told.splitlines()) == 1
+
+
 JOB = """
 import sys
 from pathlib import Path

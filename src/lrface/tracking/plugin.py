@@ -6,6 +6,7 @@ the project's experiment; and where nobody has named a store, the project's stor
 MLflow would make ``mlflow.db`` in the folder of the caller. In any other use of MLflow the plugin is silent.
 """
 
+import shutil
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -33,11 +34,26 @@ class ProjectExperiment(DefaultExperimentProvider):
         if root is None:
             raise RuntimeError("asked for an experiment outside of 'mlflow run' of this project")
         try:
+            _look_for_python()
             return connect(root).experiment_id
         except ConfigError as error:
             # MLflow passes over what goes wrong here, and would write beside the project.
             sys.stderr.write(f"error: {error}\n")
             raise SystemExit(1) from error
+
+
+def _look_for_python() -> None:
+    """Refuse where the entry point cannot even be started: `--env-manager local` takes `python` from PATH."""
+    from lrface.errors import ConfigError
+
+    context = click.get_current_context(silent=True)
+    if context is not None and context.params.get("env_manager") == "local" and shutil.which("python") is None:
+        raise ConfigError(
+            "environment",
+            got="no python in PATH",
+            expected="the project's environment",
+            remedy="make it with 'make env', and activate it with 'source .venv/bin/activate'",
+        )
 
 
 def launched_project() -> Path | None:
