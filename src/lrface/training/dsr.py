@@ -147,17 +147,17 @@ class DsrTraining(TrainingModule):
         part = batch.part
         return None if real is None else real.take(part), augmentation.take(part), degradation.take(part)
 
-    def made(self, faces: Batch, batches: Sequence[Batch], draws: Sequence[Drawn]) -> list[Ready]:
+    def made(self, faces: Batch, parts: Sequence[Batch], draws: Sequence[Drawn]) -> list[Ready]:
         """Augment and degrade; show the HR faces to the supervisor, who is frozen."""
         reals, augmentations, degradations = zip(*draws, strict=True)
         real = pairs(faces, RealDraw.joined(reals))
-        hr = real.put_hr(augmented_by(faces, AugmentationDraw.joined(augmentations, len(batches[0].rows))))
+        hr = real.put_hr(augmented_by(faces, AugmentationDraw.joined(augmentations, len(parts[0].rows))))
         small = real.put_small(degrade(hr, DegradationDraw.joined(degradations)))
         tensors = {"hr": hr, "enlarged": small.enlarged, "size": small.size}
         if self._sees_recogniser:
             tensors["wanted"], *features = in_chunks(self._seen, hr)
             tensors |= {f"feature_{place}": feature for place, feature in enumerate(features)}
-        return split(tensors, batches)
+        return split(tensors, parts)
 
     def losses(self, ready: Ready) -> dict[str, Tensor]:
         """Restore, compare."""

@@ -10,19 +10,24 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
 
+from lrface.data.loaders import batches
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError, DataError
 from lrface.images.augmentation import AugmentationDraw, draw_augmentation
 from lrface.images.degradation import DegradationDraw, SmallFaces, degrade, draw_degradation
+from lrface.images.ranges import to_float
 from lrface.images.settings import AugmentationSettings, DegradationSettings
 from lrface.losses.margin import MarginHead
+from lrface.losses.terms import contrast_loss
 from lrface.metrics.fidelity import psnr
 from lrface.models.adapters import choose_trainable, merge_adapters, merged_copy
-from lrface.models.chunks import in_chunks
+from lrface.models.chunks import CHUNK, in_chunks
 from lrface.models.device import pick_bf16
 from lrface.models.edgeface import EdgeFace
 from lrface.training.findings import Finding, FirstLook, collapse, first_findings, no_progress
+from lrface.training.mean import move_mean, running_mean
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.ready import Ready, split
 from lrface.training.real import RealDraw, RealSmall, draw_pairs, pairs
@@ -94,7 +99,7 @@ class EdgeFaceTraining(TrainingModule):
     """
 
     stage = "edgeface"
-    shown = ("similarity", "impostor", "effective_rank", "rank1", "tar_at_far_1e-2", "hr_rank1")
+    shown: tuple[str, ...] = ("similarity", "impostor", "effective_rank", "rank1", "tar_at_far_1e-2", "hr_rank1")
 
     def __init__(
         self,
@@ -121,8 +126,10 @@ class EdgeFaceTraining(TrainingModule):
         self.head = head.to(device)
         self.bf16 = pick_bf16(recipe.loop.precision, device, dense=False)
         self._body = [*chosen.body, *chosen.head]
+        self.mean = self._running_mean()
         # In a tuple, so that frozen networks are neither trained nor saved with this module.
         self._frozen: tuple[EdgeFace | None, Restorer | None] = (anchor, restore)
+        self._centres: Float[Tensor, "c 512"] | None = None
         self._restored: Float[Tensor, "n 3 112 112"] | None = None
         self._old_gallery: Float[Tensor, "m 512"] | None = None
         self.source = EpochSource(
@@ -138,6 +145,9 @@ class EdgeFaceTraining(TrainingModule):
     def on_fit_start(self) -> None:
         """As in every training; before it, a look at what the training will see."""
         super().on_fit_start()
+        anchor = self._frozen[0]
+        if anchor is not None and self.recipe.optim.anchor_centre:
+            self._centres = self._centres_of(anchor)
         if not self.history and self._frozen[0] is not None and self.processes.leads:
             self._tell(first_findings(self.look()))
 
@@ -162,13 +172,47 @@ class EdgeFaceTraining(TrainingModule):
         )
 
     def trained(self) -> nn.Module:
-        """EdgeFace, with adapters merged into its layers."""
-        return merged_copy(self.edgeface) if self.recipe.optim.train.layers == "adapters" else self.edgeface
+        """EdgeFace, or the running mean of its weights, with adapters merged into its layers."""
+        network = self.judged
+        return merged_copy(network) if self.recipe.optim.train.layers == "adapters" else network
+
+    @property
+    def judged(self) -> EdgeFace:
+        """The network, or the running mean of its weights."""
+        network: Any = self.edgeface if self.mean is None else self.mean.module
+        judged: EdgeFace = network
+        return judged
 
     def restore_best(self) -> None:
-        """Bring EdgeFace back to its best state; adapters are gone then."""
+        """Bring EdgeFace to its best state, which that of its running mean may be; adapters are gone then."""
         merge_adapters(self.edgeface)
-        super().restore_best()
+        if self._best_state:
+            self.edgeface.load_state_dict(self._best_state)
+
+    def moved(self) -> None:
+        """Move the running mean of the weights."""
+        if self.mean is not None:
+            move_mean(self.mean, self.edgeface, self.recipe.optim.ema)
+
+    def _running_mean(self) -> AveragedModel | None:
+        decay = self.recipe.optim.ema
+        return running_mean(self.edgeface, decay) if decay else None
+
+    def _drawn_to_centres(self, wanted: Tensor, labels: Tensor) -> Tensor:
+        assert self._centres is not None  # noqa: S101 - asked by the caller
+        return F.normalize(torch.lerp(wanted, self._centres[labels], self.recipe.optim.anchor_centre), dim=1)
+
+    @torch.no_grad()
+    def _centres_of(self, anchor: EdgeFace) -> Float[Tensor, "c 512"]:
+        """Mean direction of each person's HR faces, as the anchor sees them."""
+        sums = torch.zeros(self.data.classes, 512, device=self.place)
+        people = torch.from_numpy(self.data.people).to(self.place)
+        start = 0
+        for rows, faces in batches(self.data.pack, self.data.rows, CHUNK):
+            embeddings = in_chunks(anchor, to_float(faces, self.place))
+            sums.index_add_(0, people[start : start + len(rows)], embeddings)
+            start += len(rows)
+        return F.normalize(sums, dim=1)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """EdgeFace and the class centres, each with its own rate and clip."""
@@ -192,17 +236,19 @@ class EdgeFaceTraining(TrainingModule):
         classes = self.head.sampled(self.source.labels_of(batch.rows), generator)
         return None if real is None else real.take(part), augmentation.take(part), mix.take(part), classes
 
-    def made(self, faces: Batch, batches: Sequence[Batch], draws: Sequence[Drawn]) -> list[Ready]:
+    def made(self, faces: Batch, parts: Sequence[Batch], draws: Sequence[Drawn]) -> list[Ready]:
         """Augment, mix, and show the HR faces to the anchor."""
         anchor, restore = self._frozen
         reals, augmentations, mixes, classes = zip(*draws, strict=True)
         real = pairs(faces, RealDraw.joined(reals))
-        hr = real.put_hr(augmented_by(faces, AugmentationDraw.joined(augmentations, len(batches[0].rows))))
+        hr = real.put_hr(augmented_by(faces, AugmentationDraw.joined(augmentations, len(parts[0].rows))))
         tensors = {"images": mix_by(hr, MixDraw.joined(mixes), restore, real), "labels": faces.labels}
-        if anchor is not None and self.recipe.optim.anchor:
+        if anchor is not None and (self.recipe.optim.anchor or self.recipe.optim.contrast):
             tensors["wanted"] = in_chunks(anchor, hr)
+        if self._centres is not None and "wanted" in tensors:
+            tensors["target"] = self._drawn_to_centres(tensors["wanted"], faces.labels)
         loose = [{} if chosen is None else {"classes": chosen.to(hr.device)} for chosen in classes]
-        return split(tensors, batches, loose)
+        return split(tensors, parts, loose)
 
     def losses(self, ready: Ready) -> dict[str, Tensor]:
         """Margin loss of the mix, and the distance from the anchor."""
@@ -213,18 +259,24 @@ class EdgeFaceTraining(TrainingModule):
         right = self.head.predict(embeddings, classes) == labels
         values = {"loss_arcface": margin, "accuracy": right.float().mean()}
         loss = self.recipe.optim.margin_weight * margin
-        if wanted is not None:
-            values["loss_anchor"] = (1 - F.cosine_similarity(embeddings, wanted)).mean()
+        if wanted is not None and self.recipe.optim.anchor:
+            target = ready.get("target")
+            values["loss_anchor"] = (1 - F.cosine_similarity(embeddings, wanted if target is None else target)).mean()
             loss = loss + self.recipe.optim.anchor * values["loss_anchor"]
+        if wanted is not None and self.recipe.optim.contrast:
+            everyone, first = self.processes.gathered(wanted), self.processes.rank * len(wanted)
+            values["loss_contrast"] = contrast_loss(embeddings, wanted, batch=everyone, first=first)
+            loss = loss + self.recipe.optim.contrast * values["loss_contrast"]
         return {"loss": loss, **values}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Recognition of small faces against HR faces, of HR faces, and against the gallery of the start."""
         validation, anchor = self.data.validation, self._frozen[0]
-        self.edgeface.eval()
-        probes = torch.cat([self.edgeface(part.to(self.device)).cpu() for part in torch.split(self._probes(), 128)])
-        gallery = embed_all(validation.hr, self.edgeface, self.device)
+        network = self.judged
+        network.eval()
+        probes = torch.cat([network(part.to(self.device)).cpu() for part in torch.split(self._probes(), 128)])
+        gallery = embed_all(validation.hr, network, self.device)
         self.edgeface.train()
         metrics = recognition_metrics(probes, gallery, validation.owner, validation.people)
         every = np.arange(len(validation.hr))
@@ -260,10 +312,14 @@ class EdgeFaceTraining(TrainingModule):
         """A network that starts from nothing is given half of its epochs to spread its embeddings."""
         return self._frozen[0] is not None or 2 * len(self.history) > self.loop.epochs
 
+    def restorer(self) -> Restorer | None:
+        """What makes the small faces of validation."""
+        return self._frozen[1]
+
     def _probes(self) -> Float[Tensor, "n 3 112 112"]:
         """Small faces as the recogniser gets them: super-resolved once, since the super-resolver is frozen."""
         if self._restored is None:
-            restore = self._frozen[1]
+            restore = self.restorer()
             parts = []
             for part in self.data.validation.batches(64):
                 small, _ = self.data.validation.small(part, self.device)

@@ -111,7 +111,7 @@ class TrainingModule(pl.LightningModule):
         """Every random choice for a batch."""
 
     @abstractmethod
-    def made(self, faces: Batch, batches: Sequence[Batch], draws: Sequence[Any]) -> list[Ready]:
+    def made(self, faces: Batch, parts: Sequence[Batch], draws: Sequence[Any]) -> list[Ready]:
         """The steps of a group of batches, whose faces are `faces`, under their draws."""
 
     @abstractmethod

@@ -7,7 +7,7 @@ of batches in one go, beside the steps: a GPU takes hardly longer for 256 faces 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import torch
@@ -48,6 +48,10 @@ class Ready:
     def get(self, name: str) -> Tensor | None:
         """A tensor by name, or none."""
         return self.loose.get(name, self.tensors.get(name))
+
+    def showing(self, **tensors: Tensor) -> "Ready":
+        """The same with some tensors more."""
+        return replace(self, tensors={**self.tensors, **tensors})
 
 
 Make = Callable[[Sequence[Batch]], list[Ready]]

@@ -59,13 +59,35 @@ class EdgeFaceOptimSettings(Settings):
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient, of backbone and head apart")
     train: TrainableSettings = TrainableSettings()
     anchor: float = Field(5.0, ge=0, description="weight of staying near the embedding that the start gave the HR face")
+    anchor_centre: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="how far the anchor is drawn from that embedding to the mean embedding of the person's HR faces",
+    )
+    contrast: float = Field(
+        0.0,
+        ge=0,
+        description="weight of recognising each face among the HR faces of its batch, as the start sees these",
+    )
     margin_weight: float = Field(1.0, ge=0, description="weight of the margin loss")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights, 0 for none")
     select: Literal["tar_at_far_1e-2", "dprime", "rank1"] = Field(
         "tar_at_far_1e-2", description="what the best epoch is chosen by; d' settles ties"
     )
     hr_tolerance: float = Field(
         0.01, ge=0, le=1, description="how far val HR TAR may fall below the start's before an epoch cannot win"
     )
+
+
+class JointSettings(Settings):
+    """Both networks at once: the recogniser, and the super-resolver that makes its faces."""
+
+    lr: float = Field(
+        0.0, ge=0, le=1, description="learning rate of the super-resolver at its highest; 0: it is frozen"
+    )
+    pixels: float = Field(20.0, ge=0, description="weight of the pixel term of the SR faces")
+    clip: float = Field(1.0, gt=0, description="largest norm of the super-resolver's gradient")
 
 
 class HeadSettings(Settings):
