@@ -29,6 +29,7 @@ from lrface.training.settings import (
     DsrOptimSettings,
     EdgeFaceOptimSettings,
     HeadSettings,
+    JointSettings,
     LoopSettings,
     MixSettings,
 )
@@ -133,6 +134,12 @@ class FinetuneSettings(DataJobSettings):
     alias: Literal["auto", "finetuned", "direct"] = Field(
         "auto", description="alias of the new version; auto: direct where dsr is none, else finetuned"
     )
+    teacher: str = Field(
+        "start",
+        description="recogniser whose embeddings of HR faces the training stays near: start (the one that it starts "
+        "from), models:/ URI, path or released name",
+    )
+    joint: JointSettings = JointSettings()
     head: HeadSettings = HeadSettings()
     loop: LoopSettings = LoopSettings(epochs=25, batch_size=32)
     images_per_epoch: int = Field(0, ge=0, description="faces in an epoch, 0 for each face once")
@@ -157,6 +164,15 @@ class FinetuneSettings(DataJobSettings):
     shown_sizes: tuple[int, ...] = Field(
         (12, 16), min_length=1, description="sides of the probes in the report before and after, in pixels"
     )
+
+    @model_validator(mode="after")
+    def _whole_pair(self) -> Self:
+        if self.joint.lr and self.tuned_share < 1:
+            raise ValueError(
+                f"tuned_share={self.tuned_share} with joint.lr={self.joint.lr}: a recogniser that goes a part of the "
+                "way back no longer fits the super-resolver that was trained with it"
+            )
+        return self
 
 
 class TrainDsrSettings(JudgedJobSettings, DataJobSettings):

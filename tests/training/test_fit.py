@@ -364,3 +364,35 @@ def test_a_process_killed_at_any_moment_goes_on_to_the_same_end(tiny_pack, tmp_p
     assert outcome.history == wanted.history
     assert outcome.best_epoch == wanted.best_epoch
     assert tools.same(tools.state(training), tools.state(undisturbed))
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Lightning brings every network to the CPU at its end; here that is another precision, which can be seen."""
+
+    def taken(module):
+        plain = module.to
+        monkeypatch.setattr(module, "cpu", lambda: plain(torch.float64))
+        monkeypatch.setattr(module, "to", lambda *_, **__: plain(torch.float32))
+        return module
+
+    return taken
+
+
+def precisions(module):
+    return {value.dtype for value in module.trained().state_dict().values() if value.is_floating_point()}
+
+
+def test_the_networks_are_where_the_job_wants_them_after_the_loop(make, tools, elsewhere):
+    module = elsewhere(make(epochs=1))
+    fit(module, tools.cpu)
+    assert precisions(module) == {torch.float32}
+    module.validate()
+
+
+def test_an_error_leaves_the_networks_where_the_job_wants_them_too(make, tools, elsewhere):
+    module = elsewhere(make(epochs=2))
+    die_in_epoch(module, 1)
+    with pytest.raises(KilledError):
+        fit(module, tools.cpu)
+    assert precisions(module) == {torch.float32}

@@ -23,10 +23,12 @@ def in_chunks(call: Callable[..., Output], *inputs: Tensor, size: int = CHUNK) -
         inputs: Tensors with as many rows each; one or more rows.
         size: Rows of a chunk.
     """
-    count = len(inputs[0])
-    if inputs[0].device.type != "cuda":
-        return call(*inputs)
-    parts = []
+    return chunked(call, *inputs, size=size) if inputs[0].device.type == "cuda" else call(*inputs)
+
+
+def chunked(call: Callable[..., Output], *inputs: Tensor, size: int) -> Output:
+    """As `in_chunks` does on a GPU."""
+    count, parts = len(inputs[0]), []
     for start in range(0, count, size):
         chunk = [_filled(tensor[start : start + size], size) for tensor in inputs]
         parts.append(call(*chunk))

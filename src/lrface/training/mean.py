@@ -25,10 +25,16 @@ def running_mean(network: nn.Module, decay: float) -> AveragedModel:
 
 @torch.no_grad()
 def move_mean(mean: AveragedModel, network: nn.Module, decay: float) -> None:
-    """One step of the mean; on a GPU without reading the count of the steps, so that a graph can hold it."""
+    """One step of the mean."""
     if mean.n_averaged.device.type == "cpu":
         mean.update_parameters(network)
-        return
+    else:
+        move_unread(mean, network, decay)
+
+
+@torch.no_grad()
+def move_unread(mean: AveragedModel, network: nn.Module, decay: float) -> None:
+    """The same without reading back how many steps there were, so that a CUDA graph can hold it."""
     steps = mean.n_averaged.float()
     weight = 1 - ((1 + steps) / (10 + steps)).clamp(max=decay)
     weight = torch.where(steps == 0, 1.0, weight)

@@ -3,7 +3,9 @@
 import copy
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,10 +23,11 @@ from lrface.images.sizes import VLR_MAX, VLR_MIN
 from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.jobs.packs import pack_for, recognition_data
-from lrface.jobs.seen import may_be_named, seen_tags
+from lrface.jobs.seen import may_be_named, seen_in_all, seen_tags
 from lrface.jobs.stage import Stage, data_tags, log_pack, register_network, stage, trained
 from lrface.losses.margin import MarginHead
 from lrface.models.average import interpolated
+from lrface.models.dsr import DSR
 from lrface.models.edgeface import EdgeFace
 from lrface.tracking.lineage import joined_licences
 from lrface.tracking.names import Alias, VersionTag
@@ -32,19 +35,56 @@ from lrface.tracking.runs import Run
 from lrface.tracking.versions import ModelVersion
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
 from lrface.training.head import cached_embeddings, train_head
+from lrface.training.pair import PairTraining
 from lrface.training.settings import MixSettings
 
+START = "start"
 GENTLE_HEAD_LR, GENTLE_CLIP = 5e-5, 0.5
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a fine-tuning has registered: a recogniser, and the super-resolver that was trained with it, if one was."""
+
+    edgeface: ModelVersion
+    dsr: ModelVersion | None = None
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a fine-tuning starts from."""
+
+    start: Recogniser
+    teacher: Recogniser
+    resolver: SuperResolver | None
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """How a fine-tuning ended."""
+
+    network: EdgeFace
+    figures: Mapping[str, float]
+    seen: dict[str, int]
+    dsr: DSR | None = None
 
 
 def run(settings: FinetuneSettings, context: Context, parent: Run | None = None) -> ModelVersion:
     """Fine-tune in two stages and register the best state as `edgeface@finetuned`, or as `edgeface@direct`."""
+    return run_both(settings, context, parent).edgeface
+
+
+def run_both(settings: FinetuneSettings, context: Context, parent: Run | None = None) -> Tuned:
+    """As `run`; where both networks were trained at once, also register the super-resolver as `dsr@cycle`."""
     alias = _alias(settings)
     start = load_recogniser(settings.edgeface, context)
+    teacher = start if settings.teacher == START else load_recogniser(settings.teacher, context)
     resolver = load_super_resolver(settings.dsr, context) if settings.dsr != NONE else None
     pack = pack_for(settings.data, context)
     data = recognition_data(pack, settings.images_per_epoch, settings.loop.val_faces)
     inputs = {"pack": pack.digest, "edgeface": start.sha256, "dsr": resolver.sha256 if resolver else NONE}
+    inputs |= {} if teacher is start else {"teacher": teacher.sha256}
+    parts = _Parts(start, teacher, resolver)
     cycle = resolver.cycle + 1 if resolver else start.cycle
     word = Alias.DIRECT.value if alias is Alias.DIRECT else "finetune"
     if resolver is None:
@@ -56,6 +96,8 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
         "start_sha256": start.sha256,
         VersionTag.CYCLE: cycle,
     }
+    if teacher is not start:
+        lineage |= {"teacher": teacher.origin, "teacher_sha256": teacher.sha256}
     with stage(
         "finetune",
         settings,
@@ -68,26 +110,56 @@ def run(settings: FinetuneSettings, context: Context, parent: Run | None = None)
     ) as work:
         log_pack(work.run, pack, "training", len(data.rows))
         context.terminal.line(f"{word}: {start.origin} on faces of {lineage[VersionTag.SUPER_RESOLVER]}")
-        network, figures, seen = _tune(settings, context, work, start, resolver, data, word)
+        made = _tune(settings, context, work, parts, data, word)
+        network, figures, seen = made.network, made.figures, made.seen
         work.run.set_tags(seen)
         if settings.tuned_share < 1:
             # the figures are of the network at the end of training, which this one is not
             network, figures = interpolated(start.network, network, settings.tuned_share), {}
-        _show(settings, context, work, pack, start, network, resolver)
-        licences = [start.licence, resolver.licence if resolver else "", pack.info.licence or "unknown"]
-        terms = data_tags(pack, start.version, resolver.version if resolver else None)
-        return register_network(
+        _show(settings, context, work, pack, start, network, made.dsr or (resolver.network if resolver else None))
+        licences = [
+            start.licence,
+            teacher.licence,
+            resolver.licence if resolver else "",
+            pack.info.licence or "unknown",
+        ]
+        terms = data_tags(pack, start.version, teacher.version, resolver.version if resolver else None)
+        licence = joined_licences(dict.fromkeys(filter(None, licences)))
+        tuned = register_network(
             work.run,
             network,
             made=context.made,
             alias=alias,
-            licence=joined_licences(filter(None, licences)),
+            licence=licence,
             tags={**terms, VersionTag.JOB: "finetune", **lineage, **seen},
             out=settings.out,
             pack=pack,
             named=may_be_named(seen, alias, context),
             figures=figures,
         )
+        if made.dsr is None or resolver is None:
+            return Tuned(tuned)
+        told = {
+            VersionTag.SUPERVISOR: tuned.uri,
+            "supervisor_sha256": tuned.sha256,
+            "start": resolver.origin,
+            VersionTag.CYCLE: cycle,
+            VersionTag.FACES_SEEN.value: seen[VersionTag.FACES_SEEN.value],
+            VersionTag.FACES_IN_ALL.value: seen[VersionTag.FACES_SEEN.value] + seen_in_all(resolver.version),
+        }
+        restorer = register_network(
+            work.run,
+            made.dsr,
+            made=context.made,
+            alias=Alias.CYCLE,
+            licence=licence,
+            tags={**terms, VersionTag.JOB: "finetune", **told},
+            out=None if settings.out is None else f"{settings.out.rstrip('/')}/dsr",
+            pack=pack,
+            named=may_be_named(seen, Alias.CYCLE, context),
+            figures=figures,
+        )
+        return Tuned(tuned, restorer)
 
 
 def _alias(settings: FinetuneSettings) -> Alias:
@@ -96,6 +168,13 @@ def _alias(settings: FinetuneSettings) -> Alias:
     Raises:
         ConfigError: What a super-resolver has shown faces to is to be called direct.
     """
+    if settings.joint.lr and settings.dsr == NONE:
+        raise ConfigError(
+            "joint.lr",
+            got=f"{settings.joint.lr} and dsr=none",
+            expected="a super-resolver to train with the recogniser",
+            remedy="name dsr, or say joint.lr=0",
+        )
     if settings.alias == "auto":
         return Alias.DIRECT if settings.dsr == NONE else Alias.FINETUNED
     if settings.alias == "direct" and settings.dsr != NONE:
@@ -117,29 +196,21 @@ def _tune(
     settings: FinetuneSettings,
     context: Context,
     work: Stage,
-    start: Recogniser,
-    resolver: SuperResolver | None,
+    parts: _Parts,
     data: EdgeFaceData,
     word: str,
-) -> tuple[EdgeFace, Mapping[str, float], dict[str, int]]:
-    """Both stages; again with gentler settings where an epoch was not finite.
-
-    Also the best figures of the second, and how many faces it has shown.
-    """
+) -> _Trained:
+    """Both stages; again with gentler settings where an epoch was not finite."""
     tries = settings.retries if settings.on_nan == "retry" else 0
     for attempt in range(tries + 1):
-        network = copy.deepcopy(start.network).requires_grad_(True)
         try:
-            folder = work.folder / f"stage_2_{attempt}"
-            figures, seen = _train(settings, context, work, folder, network, start, resolver, data, word)
+            return _train(settings, context, work, work.folder / f"stage_2_{attempt}", parts, data, word)
         except NonFiniteError as error:
             if attempt == tries:
                 raise
             settings = gentler(settings)
             context.terminal.line(f"{error}; trying again, {attempt + 1} of {tries}")
             work.run.set_tags({f"retry_{attempt + 1}": settings.optim.model_dump_json()})
-        else:
-            return network, figures, seen
     raise AssertionError("the last try either returns or raises")
 
 
@@ -161,13 +232,12 @@ def _train(
     context: Context,
     work: Stage,
     folder: Path,
-    network: EdgeFace,
-    start: Recogniser,
-    resolver: SuperResolver | None,
+    parts: _Parts,
     data: EdgeFaceData,
     word: str,
-) -> tuple[Mapping[str, float], dict[str, int]]:
-    anchor = start.network
+) -> _Trained:
+    start, anchor, resolver = parts.start, parts.teacher.network, parts.resolver
+    network = copy.deepcopy(start.network).requires_grad_(True)
     recipe = EdgeFaceRecipe(
         settings.loop, settings.optim, settings.mix, settings.degradation, settings.augmentation, settings.collapse
     )
@@ -175,7 +245,9 @@ def _train(
     generator = torch.Generator().manual_seed(settings.seed)
     head = MarginHead(settings.margin, data.classes, generator)
     with context.terminal.progress(f"{word} stage 1") as progress:
-        embeddings, labels = cached_embeddings(anchor, restore, data, recipe, generator, context.device, progress)
+        embeddings, labels = cached_embeddings(
+            start.network, restore, data, recipe, generator, context.device, progress
+        )
     if settings.margin.start == "centres":
         head.start_at_centres(embeddings, labels, generator)
     stage_1 = train_head(head, embeddings, labels, settings.head, settings.loop.batch_size, settings.seed)
@@ -185,23 +257,18 @@ def _train(
             f"{word} stage 1 epoch {epoch + 1}/{settings.head.epochs} "
             f"loss {values['loss_arcface']:.4f} accuracy {values['accuracy']:.4f}"
         )
-    training = EdgeFaceTraining(
-        network,
-        anchor,
-        head,
-        restore,
-        data,
-        recipe,
-        seed=settings.seed,
-        report=work.report,
-        folder=folder,
-        device=context.device,
-        head_accuracy=stage_1[-1]["accuracy"] if stage_1 else None,
-    )
+    accuracy = stage_1[-1]["accuracy"] if stage_1 else None
+    how: dict[str, Any] = {"seed": settings.seed, "report": work.report, "folder": folder, "device": context.device}
+    dsr = copy.deepcopy(resolver.network) if resolver and settings.joint.lr else None
+    training: EdgeFaceTraining
+    if dsr is not None:
+        training = PairTraining(network, anchor, head, dsr, data, recipe, settings.joint, head_accuracy=accuracy, **how)
+    else:
+        training = EdgeFaceTraining(network, anchor, head, restore, data, recipe, head_accuracy=accuracy, **how)
     training.stage = word
     outcome = trained(training, work, context, f"{word} stage 2")
     work.run.log_headline({f"{word}/{name}": value for name, value in outcome.best.items()})
-    return outcome.best, seen_tags(training, outcome, start.version)
+    return _Trained(network, outcome.best, seen_tags(training, outcome, start.version), dsr)
 
 
 def _show(
@@ -211,7 +278,7 @@ def _show(
     pack: Pack,
     start: Recogniser,
     network: EdgeFace,
-    resolver: SuperResolver | None,
+    dsr: DSR | None,
 ) -> None:
     """Before and after, side by side, on the validation images: scores, embeddings, people."""
     rows = pack.rows(recognition="val")
@@ -221,9 +288,9 @@ def _show(
     except EvaluationError as error:
         context.terminal.line(f"finetune: no before and after: {error}")
         return
-    upscaler = bicubic if resolver is None else resolver.network.forward
+    upscaler = bicubic if dsr is None else dsr.eval().forward
     network.eval()
-    way = "dsr" if resolver else "bicubic"
+    way = "bicubic" if dsr is None else "dsr"
     arms = []
     for name, embedder in (("before", start.network), ("after", network)):
         arms += [Arm(f"hr-{name}", embedder), Arm(f"{way}-{name}", embedder, upscaler, None, VLR_MIN, VLR_MAX)]

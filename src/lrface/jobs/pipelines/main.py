@@ -62,13 +62,20 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
             wanted = configs.of("train_dsr", TrainDsrSettings, data=data, edgeface=supervisor, **changes)
             return train_dsr.run(wanted, context, work.run).uri
 
+        def taught(start: str, wanted: FinetuneSettings) -> dict[str, object]:
+            """What is fine-tuned again stays near the first recogniser, as what was fine-tuned before did."""
+            return {"data": data, "edgeface": start} | ({"teacher": first} if _again(start, first, wanted) else {})
+
         def finetuned(start: str, resolver: str) -> str:
-            changes = {"data": data, "edgeface": start, "dsr": resolver, "alias": "finetuned"}
-            return finetune.run(configs.of("finetune", FinetuneSettings, **changes), context, work.run).uri
+            wanted = configs.of("finetune", FinetuneSettings)
+            changes = {**taught(start, wanted), "dsr": resolver, "alias": "finetuned"}
+            made = finetune.run_both(wanted.model_copy(update=changes), context, work.run)
+            return made.edgeface.uri if made.dsr is None else f"{made.edgeface.uri} {made.dsr.uri}"
 
         def direct(start: str) -> str:
-            changes = {"data": data, "edgeface": start, "dsr": NONE, "alias": "direct"}
-            return finetune.run(configs.of(DIRECT, FinetuneSettings, **changes), context, work.run).uri
+            wanted = configs.of(DIRECT, FinetuneSettings)
+            changes = {**taught(start, wanted), "dsr": NONE, "alias": "direct"}
+            return finetune.run(wanted.model_copy(update=changes), context, work.run).uri
 
         first, rival = done.once("pretrain", pretrained), NONE
         recognisers = {first: Alias.PRETRAINED.value}
@@ -82,7 +89,10 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
             recognisers[rival] = Alias.DIRECT.value
         baseline = resolver = done.once("train_dsr baseline", partial(super_resolver, start))
         for number in range(1, settings.cycles + 1):
-            tuned = done.once(f"finetune {number}", partial(finetuned, start, resolver))
+            tuned, _, with_it = done.once(f"finetune {number}", partial(finetuned, start, resolver)).partition(" ")
+            if with_it:
+                resolver = with_it
+                continue
             changes = {
                 "start": resolver if settings.warm_start else "none",
                 "allow_second_cycle": settings.allow_second_cycle,
@@ -103,6 +113,10 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
         ended = promote.run(_beside(_deciding(configs, data, pair), rival), context, work.run)
         work.run.set_tags({"promoted": ended.promoted, "pair": ended.pair.uri})
         return ended
+
+
+def _again(start: str, first: str, wanted: FinetuneSettings) -> bool:
+    return start != first and wanted.teacher == finetune.START
 
 
 def _beside(wanted: Measuring, rival: str) -> Measuring:
