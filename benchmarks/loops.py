@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from meter import Meter, peak_memory
+from meter import Meter, as_graph, peak_memory
 from packs import drawn_pack, vgg19_file
 from torch import nn
 from torch.nn import functional as F
@@ -22,6 +22,7 @@ import lrface.tracking.sender
 import lrface.training.dsr
 import lrface.training.edgeface
 import lrface.training.head
+import lrface.training.ready
 from lrface.config import FinetuneSettings, TrainDsrSettings
 from lrface.data.pack import Pack
 from lrface.evaluation.arms import Arm, bicubic
@@ -203,31 +204,37 @@ def dsr_training(settings: TrainDsrSettings, bench: Bench, folder: Path, images:
     )
 
 
-def dsr_limit(training: DsrTraining, batch: int, device: torch.device) -> Callable[[], None]:
+def dsr_limit(training: DsrTraining, batch: int, device: torch.device) -> Callable[[], object]:
     """Forward, every loss term, backward and step, on faces that are augmented and shrunk already."""
     network = copy.deepcopy(training.dsr).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True, capturable=device.type == "cuda")
     generator = torch.Generator().manual_seed(0)
     hr = to_float(training.data.pack.batch(np.resize(training.data.groups[0], batch))).to(device)
     small = degrade(hr, draw_degradation(training.recipe.degradation, batch, generator))
 
     def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
         terms = training.terms(training.restore(network, small), hr, small.size)
         torch.autograd.backward(terms.total)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
 
-    return step
+    return as_graph(step, device)
 
 
-def _parts(module: ModuleType, training: type[TrainingModule]) -> list[tuple[Any, str, str]]:
-    """What a step of a training does beside the networks, and the name that its time goes under."""
+def _parts(bench: Bench, module: ModuleType, training: type[TrainingModule]) -> list[tuple[Any, str, str]]:
+    """What a step of a training does beside the networks, and the name that its time goes under.
+
+    On a GPU faces are made ready beside the steps, so that only waiting for them counts.
+    """
+    if bench.device.type == "cuda":
+        return [(lrface.training.ready, "_result", "waiting for faces"), (training, "validate", "validation")]
     return [
+        LOADING,
+        LOGGING,
         (module, "augmented_by", "augment"),
         (module, "draw_degradation", "degrade"),
         (module, "degrade", "degrade"),
-        (training, "transfer_batch_to_device", "transfer"),
         (training, "validate", "validation"),
     ]
 
@@ -241,7 +248,7 @@ def dsr(bench: Bench, losses: str) -> Found:
         epoch = images // bench.batch
         meter = Meter(bench.device, limit, bench.chunk, apart=lambda step: (step + 1) % epoch == 0)
         training.data.validation.small(slice(0, 2), bench.device)
-        with meter.timing(LOADING, LOGGING, *_parts(lrface.training.dsr, DsrTraining)):
+        with meter.timing(*_parts(bench, lrface.training.dsr, DsrTraining)):
             fit(training, bench.device, meter.tick)
     return _found(f"dsr {losses}", meter, bench.batch, peak)
 
@@ -282,21 +289,27 @@ def finetune_training(
     )
 
 
-def finetune_limit(training: EdgeFaceTraining, restore: Restorer, device: torch.device) -> Callable[[], None]:
+def finetune_limit(training: EdgeFaceTraining, restore: Restorer, device: torch.device) -> Callable[[], object]:
     """SR of its share, the anchor's pass, then forward, loss, backward and step, on faces that are mixed already."""
     recipe, batch = training.recipe, training.recipe.loop.batch_size
     network, head = copy.deepcopy(training.edgeface).train(), copy.deepcopy(training.head)
     anchor = training._frozen[0]
     parameters = [*network.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=1e-6, fused=True)
+    optimizer = torch.optim.AdamW(parameters, lr=1e-6, fused=True, capturable=device.type == "cuda")
     generator = torch.Generator().manual_seed(0)
     rows = np.resize(training.data.rows, batch)
     hr = to_float(training.data.pack.batch(rows)).to(device)
     labels = torch.from_numpy(np.resize(training.data.people, batch)).to(device)
     small = degrade(hr, draw_degradation(recipe.degradation, batch, generator))
 
+    shares = recipe.mix.sr / (recipe.mix.sr + recipe.mix.bicubic + recipe.mix.hr)
+    on_gpu = device.type == "cuda"
+
     def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
+            # A graph holds one number of faces; on a GPU they are restored in groups, not batch by batch.
+            restore.faces = round(shares * batch) if on_gpu else restore.faces
             restore.as_many(small)
             wanted = anchor(hr) if anchor is not None and recipe.optim.anchor else None
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.bf16):
@@ -307,9 +320,8 @@ def finetune_limit(training: EdgeFaceTraining, restore: Restorer, device: torch.
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
 
-    return step
+    return as_graph(step, device)
 
 
 def stage_2(bench: Bench) -> Found:
@@ -322,7 +334,7 @@ def stage_2(bench: Bench) -> Found:
         limit = finetune_limit(training, restore, bench.device)
         epoch = images // batch
         meter = Meter(bench.device, limit, bench.chunk, apart=lambda step: (step + 1) % epoch == 0)
-        with meter.timing(LOADING, LOGGING, *_parts(lrface.training.edgeface, EdgeFaceTraining)):
+        with meter.timing(*_parts(bench, lrface.training.edgeface, EdgeFaceTraining)):
             fit(training, bench.device, meter.tick)
     return _found("stage 2", meter, batch, peak)
 

@@ -118,3 +118,26 @@ def test_the_table_has_the_mean_of_the_seeds_and_the_pair_over_direct(lfw, tmp_p
     assert "600 pairs, both faces small;" in text.partition("## lfw_both_small, clean")[2]
     assert "| **bicubic, direct** | 70.0 ±0.0 |" in text
     assert "blur" not in text
+
+
+@pytest.fixture
+def check(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import gpu_check
+
+    return gpu_check
+
+
+def test_a_figure_that_is_further_off_than_it_may_be_is_told(check):
+    theirs = {("run", "val/psnr"): 20.0, ("run", "train/loss"): 1.0, ("run", "system/cpu"): 3.0, ("run", "data/a"): 4.0}
+    assert check.off({**theirs, ("run", "val/psnr"): 20.1, ("run", "system/cpu"): 9.0}, theirs) == (3, [])
+    compared, wrong = check.off({("run", "val/psnr"): 20.2, ("run", "train/loss"): float("nan")}, theirs)
+    assert compared == 3
+    assert [text.split(":")[0] for text in wrong] == ["run train/loss", "run data/a", "run val/psnr"]
+
+
+def test_without_a_gpu_the_check_is_one_line(check, monkeypatch):
+    monkeypatch.setattr(check.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["gpu_check.py"])
+    with pytest.raises(SystemExit, match="got no GPU that torch can use; expected one"):
+        check.main()

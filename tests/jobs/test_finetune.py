@@ -161,3 +161,43 @@ def test_part_of_the_way_back_to_the_start_is_another_version(job, project, monk
     assert (whole.code, half.code) == (0, 0), whole.err + half.err
     assert first.version != second.version
     assert first.tags["weights_sha256"] != second.tags["weights_sha256"]
+
+
+def test_both_networks_at_once_are_two_versions_that_belong_together(job, project):
+    ended = job("finetune", *SMALL, "--dsr", "models:/dsr@baseline", "--overrides", "joint.lr=1e-3 optim.contrast=1")
+
+    assert ended.code == 0, ended.err
+    tuned, restorer = project.version("edgeface", "finetuned"), project.version("dsr", "cycle")
+    assert restorer.tags["supervisor"] == f"models:/edgeface/{tuned.version}"
+    assert restorer.tags["supervisor_sha256"] == tuned.tags["sha256"]
+    assert restorer.tags["start"] == "models:/dsr/1"
+    assert restorer.tags["cycle"] == tuned.tags["cycle"] == "1"
+    assert int(restorer.tags["faces_seen"]) == int(tuned.tags["faces_seen"]) > 0
+    assert {f"models:/dsr/{restorer.version}", f"models:/edgeface/{tuned.version}"} <= set(
+        ended.out.splitlines()[-1].replace(",", "").split()
+    )
+
+
+def test_without_a_super_resolver_nothing_is_trained_with_it_and_that_is_told(job, project):
+    before = project.registry()["dsr"]
+
+    ended = job("finetune", *SMALL, "--dsr", "none", "--overrides", "joint.lr=1e-3")
+
+    assert ended.code == 0, ended.err
+    assert "joint.lr counts for nothing" in ended.out
+    assert project.registry()["dsr"] == before
+
+
+def test_a_recogniser_of_a_pair_goes_no_part_of_the_way_back(job):
+    line = job("finetune", *SMALL, "--overrides", "joint.lr=1e-3 tuned_share=0.5").refused()
+
+    assert "tuned_share=0.5" in line
+
+
+def test_a_teacher_is_told_by_version_and_hash(job, project):
+    ended = job("finetune", *SMALL, "--dsr", "none", "--overrides", "teacher=models:/edgeface@finetuned")
+
+    assert ended.code == 0, ended.err
+    version = project.version("edgeface", "direct")
+    assert version.tags["teacher_sha256"] == project.version("edgeface", "finetuned").tags["sha256"]
+    assert version.tags["teacher"].startswith("models:/edgeface/")

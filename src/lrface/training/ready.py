@@ -108,7 +108,7 @@ def _on(stream: torch.cuda.Stream) -> Iterator[None]:
 
 
 def _received(future: "Future[tuple[list[Ready], torch.cuda.Event]]") -> Iterator[Ready]:
-    steps, event = future.result()
+    steps, event = _result(future)
     here = torch.cuda.current_stream()
     here.wait_event(event)
     for step in steps:
@@ -116,6 +116,11 @@ def _received(future: "Future[tuple[list[Ready], torch.cuda.Event]]") -> Iterato
             # The memory is the maker's, and must not be used anew before these steps have read it.
             tensor.record_stream(here)
         yield step
+
+
+def _result(future: "Future[tuple[list[Ready], torch.cuda.Event]]") -> tuple[list[Ready], torch.cuda.Event]:
+    """What a GPU waits for where faces come too slowly."""
+    return future.result()
 
 
 def grouped(batches: Iterable[Batch], most: int = GROUP_FACES) -> Iterator[list[Batch]]:

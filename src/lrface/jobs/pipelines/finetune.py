@@ -36,7 +36,7 @@ from lrface.tracking.versions import ModelVersion
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
 from lrface.training.head import cached_embeddings, train_head
 from lrface.training.pair import PairTraining
-from lrface.training.settings import MixSettings
+from lrface.training.settings import JointSettings, MixSettings
 
 START = "start"
 GENTLE_HEAD_LR, GENTLE_CLIP = 5e-5, 0.5
@@ -88,7 +88,11 @@ def run_both(settings: FinetuneSettings, context: Context, parent: Run | None = 
     cycle = resolver.cycle + 1 if resolver else start.cycle
     word = Alias.DIRECT.value if alias is Alias.DIRECT else "finetune"
     if resolver is None:
-        settings = settings.model_copy(update={"mix": _without_sr(settings.mix)})
+        if settings.joint.lr:
+            context.terminal.line(
+                f"{word}: there is no super-resolver to train with it, so joint.lr counts for nothing"
+            )
+        settings = settings.model_copy(update={"mix": _without_sr(settings.mix), "joint": JointSettings()})
     lineage = {
         VersionTag.SUPER_RESOLVER: resolver.origin if resolver else "bicubic",
         "super_resolver_sha256": inputs["dsr"],
@@ -168,13 +172,6 @@ def _alias(settings: FinetuneSettings) -> Alias:
     Raises:
         ConfigError: What a super-resolver has shown faces to is to be called direct.
     """
-    if settings.joint.lr and settings.dsr == NONE:
-        raise ConfigError(
-            "joint.lr",
-            got=f"{settings.joint.lr} and dsr=none",
-            expected="a super-resolver to train with the recogniser",
-            remedy="name dsr, or say joint.lr=0",
-        )
     if settings.alias == "auto":
         return Alias.DIRECT if settings.dsr == NONE else Alias.FINETUNED
     if settings.alias == "direct" and settings.dsr != NONE:

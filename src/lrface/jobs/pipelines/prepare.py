@@ -8,12 +8,16 @@ from lrface.data.pack_copy import copy_pack
 from lrface.data.pack_writer import check_target
 from lrface.data.page import pack_page, pack_sheet
 from lrface.data.s3 import is_s3
+from lrface.data.settings import ProceduralData
 from lrface.data.shards import publish_pack
 from lrface.errors import ConfigError
 from lrface.jobs.context import Context
 from lrface.jobs.packs import make_pack
 from lrface.jobs.stage import log_pack, stage
 from lrface.tracking.runs import Run
+
+MANY = 100
+"""People in training from which preset `many` is the better one."""
 
 
 def run(settings: PrepareSettings, context: Context, parent: Run | None = None) -> Pack:
@@ -39,6 +43,10 @@ def run(settings: PrepareSettings, context: Context, parent: Run | None = None) 
             work.run.log_text(pack_page(pack, summary), "pack.html")
         work.run.log_json(pack.info.model_dump(mode="json"), "pack.json")
         context.terminal.line(f"prepare: {len(pack)} faces of {pack.info.subjects} people in {pack.location}")
+        if not isinstance(settings.data, ProceduralData):
+            people = int(counts["data/train_subjects"])
+            preset = "many" if people >= MANY else "real"
+            context.terminal.line(f"prepare: {people} of them train; preset={preset} is made for so many")
         if settings.out is not None:
             _put(pack, settings.out, context)
     return pack

@@ -1,0 +1,120 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from lrface.images.settings import AugmentationSettings, DegradationSettings
+from lrface.losses.margin import MarginHead
+from lrface.losses.settings import MarginSettings
+from lrface.models.dsr import DSR
+from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe
+from lrface.training.fit import fit
+from lrface.training.pair import PairTraining
+from lrface.training.settings import (
+    CollapseSettings,
+    EdgeFaceOptimSettings,
+    JointSettings,
+    LoopSettings,
+    MixSettings,
+)
+from lrface.training.validation import validation_set
+
+
+@pytest.fixture
+def make_pair(tiny_pack, recogniser, tmp_path, notes, tools):
+    def make(*, folder=None, ema=0.5, mix=None, epochs=2, pixels=20.0):
+        train, val = tiny_pack.rows(recognition="train"), tiny_pack.rows(recognition="val")
+        labels, names = tiny_pack.labels(train)
+        people = np.array([names.index(name) for name in tiny_pack.subjects(val)])
+        judged = validation_set(tiny_pack.faces, val, people, 6, gallery=(train[::3], labels[::3]))
+        optim = EdgeFaceOptimSettings(backbone_lr=1e-4, head_lr=1e-2, contrast=1.0, ema=ema, anchor_centre=0.3)
+        recipe = EdgeFaceRecipe(
+            LoopSettings(epochs=epochs, batch_size=4),
+            optim,
+            mix or MixSettings(sr=0.8, bicubic=0.1, hr=0.1),
+            DegradationSettings(),
+            AugmentationSettings(geometry=0.3),
+            CollapseSettings(impostor_max=1.0, effective_rank_min=1.0),
+        )
+        data = EdgeFaceData(tiny_pack, train, labels, 8, judged)
+        head = MarginHead(MarginSettings(), data.classes, torch.Generator().manual_seed(1))
+        torch.manual_seed(7)
+        return PairTraining(
+            copy.deepcopy(recogniser), recogniser, head, DSR("edge", tools.tiny), data, recipe,
+            JointSettings(lr=1e-2, pixels=pixels), seed=0, report=notes, folder=folder or tmp_path / "pair",
+            device=tools.cpu,
+        )  # fmt: skip
+
+    return make
+
+
+def test_both_networks_are_trained_and_what_they_are_held_against_is_not(make_pair, recogniser, tools):
+    module = make_pair()
+    before = tools.state(recogniser), tools.state(module.edgeface), tools.state(module.dsr)
+    outcome = fit(tools.improving(module), tools.cpu)
+    assert tools.same(tools.state(recogniser), before[0])
+    assert not tools.same(tools.state(module.edgeface), before[1])
+    assert not tools.same(tools.state(module.dsr), before[2])
+    assert {"train_loss_l1", "train_loss_contrast", "train_norm_dsr", "psnr", "tar_at_far_1e-1"} <= set(
+        outcome.history[-1]
+    )
+
+
+def test_what_is_recognised_goes_through_the_super_resolver(make_pair):
+    module = make_pair(pixels=0.0, mix=MixSettings(sr=1, bicubic=0, hr=0))
+    ready = module.prepared([next(iter(module.source))])[0]
+    module.losses(ready)["loss"].backward()
+    assert module.dsr.tail.weight.grad.abs().sum() > 0
+    module.dsr.zero_grad()
+    other = make_pair(pixels=0.0, mix=MixSettings(sr=0, bicubic=0, hr=1))
+    other.losses(other.prepared([next(iter(other.source))])[0])["loss"].backward()
+    assert other.dsr.tail.weight.grad.abs().sum() == 0
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_the_pair_ends_at_its_best_state_both_halves_of_one_epoch(make_pair, tools, monkeypatch, ema):
+    module = make_pair(ema=ema, epochs=3)
+    scores, states = iter([[0.0], [1.0], [5.0], [4.0]]), []
+    monkeypatch.setattr(module, "score", lambda metrics: next(scores))
+    plain = module.validate
+
+    def validate():
+        states.append((tools.state(module.judged), tools.state(module.judged_dsr)))
+        return plain()
+
+    monkeypatch.setattr(module, "validate", validate)
+    assert fit(module, tools.cpu).best_epoch == 1
+    assert tools.same(tools.state(module.edgeface), states[2][0])
+    assert tools.same(tools.state(module.dsr), states[2][1])
+    assert not tools.same(states[2][1], states[3][1])
+
+
+def test_a_killed_training_of_a_pair_goes_on_as_if_nothing_had_happened(make_pair, tools, tmp_path):
+    whole = tools.improving(make_pair(folder=tmp_path / "whole"))
+    wanted = fit(whole, tools.cpu)
+    module = tools.improving(make_pair())
+    plain = module.losses
+
+    def losses(ready):
+        if module.current_epoch == 1:
+            raise LookupError
+        return plain(ready)
+
+    module.losses = losses
+    with pytest.raises(LookupError):
+        fit(module, tools.cpu)
+    again = make_pair()
+    numbers = iter(range(10, 20))
+    again.score = lambda metrics: [float(next(numbers))]
+    assert fit(again, tools.cpu).history == wanted.history
+    assert tools.same(tools.state(again.dsr), tools.state(whole.dsr))
+
+
+def test_validation_sees_the_super_resolver_as_it_is(make_pair):
+    module = make_pair(ema=0.0)
+    start = module.validate()
+    with torch.no_grad():
+        module.dsr.tail.weight.fill_(0.05)
+    assert module.validate()["psnr"] < start["psnr"]
+    assert module.dsr.training
