@@ -24,7 +24,8 @@ def test_the_judge_of_the_cycle_judges_every_stage_that_asks_one():
 
 
 @pytest.mark.parametrize(
-    ("order", "supervisor", "start", "seen"), [("cycle", "1", "1", 1), ("from_direct", "2", "2", 2)]
+    ("order", "supervisor", "start", "seen"),
+    [("cycle", "1", "1", 1), ("from_direct", "2", "2", 2), ("from_direct finetune.joint.lr=1e-3", "2", "2", 2)],
 )
 def test_the_rival_has_seen_as_many_faces_as_the_recogniser_of_the_pair(
     job, copy_project, cycle, tmp_path, order, supervisor, start, seen
@@ -43,9 +44,15 @@ def test_the_rival_has_seen_as_many_faces_as_the_recogniser_of_the_pair(
     assert int(tuned.version) == 2 + seen
     assert [version.tags["cycle"] for version in (direct, tuned)] == ["0", "1"]
     assert project.version("dsr", "cycle").tags["supervisor"] == f"models:/edgeface/{tuned.version}"
+    again = order.startswith("from_direct")
+    # whoever is fine-tuned again stays near the first recogniser, the pair and its rival alike
+    taught = "models:/edgeface/1" if again else None
+    assert [version.tags.get("teacher") for version in (direct, tuned)] == [taught, taught]
+    assert int(project.version("dsr", "cycle").version) == 2
+    assert project.version("dsr", "cycle").tags["job"] == ("finetune" if "joint" in order else "train_dsr")
     figures = project.run("cycle").data.metrics
     assert "test/bicubic-direct/16/rank1" in figures
-    assert ("test/bicubic-direct_start/16/rank1" in figures) == (order == "from_direct")
+    assert ("test/bicubic-direct_start/16/rank1" in figures) == again
     # a stage more changes no draw of the others
     assert (figures["pretrain/rank1"], figures["pretrain/dprime"]) == tuple(
         cycle.project.run("cycle").data.metrics[f"pretrain/{name}"] for name in ("rank1", "dprime")

@@ -97,8 +97,8 @@ def _breaks(monkeypatch, is_ill):
     """Makes the loss of every batch of stage 2 no number where the recipe is still as `is_ill` says."""
     plain = EdgeFaceTraining.losses
 
-    def losses(self, batch, generator):
-        values = plain(self, batch, generator)
+    def losses(self, ready):
+        values = plain(self, ready)
         return {**values, "loss": values["loss"] * math.nan} if is_ill(self.recipe.optim) else values
 
     monkeypatch.setattr(EdgeFaceTraining, "losses", losses)
@@ -169,7 +169,7 @@ def test_both_networks_at_once_are_two_versions_that_belong_together(job, projec
     assert ended.code == 0, ended.err
     tuned, restorer = project.version("edgeface", "finetuned"), project.version("dsr", "cycle")
     assert restorer.tags["supervisor"] == f"models:/edgeface/{tuned.version}"
-    assert restorer.tags["supervisor_sha256"] == tuned.tags["sha256"]
+    assert restorer.tags["supervisor_sha256"] == tuned.tags["weights_sha256"]
     assert restorer.tags["start"] == "models:/dsr/1"
     assert restorer.tags["cycle"] == tuned.tags["cycle"] == "1"
     assert int(restorer.tags["faces_seen"]) == int(tuned.tags["faces_seen"]) > 0
@@ -199,5 +199,5 @@ def test_a_teacher_is_told_by_version_and_hash(job, project):
 
     assert ended.code == 0, ended.err
     version = project.version("edgeface", "direct")
-    assert version.tags["teacher_sha256"] == project.version("edgeface", "finetuned").tags["sha256"]
+    assert version.tags["teacher_sha256"] == project.version("edgeface", "finetuned").tags["weights_sha256"]
     assert version.tags["teacher"].startswith("models:/edgeface/")
