@@ -85,7 +85,7 @@ class Aligner:
 
     def _by_detector(self, image: np.ndarray, name: str, detector: Detector) -> Aligned:
         enlarged = detector.enlarge(image)
-        found = detector.find(enlarged.pixels)
+        found = detector.find(enlarged.pixels, enlarged=enlarged.factor > 1)
         if found is not None:
             if found.faces > 1 and self.settings.detector.choose == "refuse":
                 remedy = "leave it out, crop it, or set detector.choose to say which"

@@ -85,16 +85,17 @@ class Detector:
         bigger = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
         return Enlarged(bigger, factor)
 
-    def find(self, image: UInt8[np.ndarray, "h w 3"]) -> Detection | None:
+    def find(self, image: UInt8[np.ndarray, "h w 3"], *, enlarged: bool = False) -> Detection | None:
         """Finds the face.
 
         Args:
             image: The image, RGB, enlarged where it was too small.
+            enlarged: Whether it was: all sizes are searched then, for what a small copy shows of it is no detail.
 
         Returns:
             The face, or None where there is none.
         """
-        if self.settings.first_look and self.settings.choose == "largest":
+        if self.settings.first_look and not enlarged and self.settings.choose == "largest":
             clear = self._first_look(image)
             if clear is not None:
                 return clear
