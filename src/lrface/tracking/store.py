@@ -5,7 +5,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import mlflow
 from mlflow import MlflowClient
@@ -195,9 +195,17 @@ def _choose(launch: Launch, settings: TrackingSettings, own: str) -> str:
     return own
 
 
+def _on_disk(artifacts: str) -> str:
+    """The place that a path or a file URI means, whose own signs are written with %; empty where it is no disk."""
+    parts = urlsplit(artifacts)
+    if parts.scheme == "file" and not parts.query and not parts.fragment:
+        return unquote(parts.path)
+    return artifacts if parts.scheme in {"", "file"} else ""
+
+
 def _refuse_signs(uri: str, root: Path, artifacts: str | None) -> None:
     """Refuse places on the disk that would be taken for other ones, since in a URI %, ? and # mean something."""
-    places = {"tracking.artifacts": artifacts if artifacts and urlsplit(artifacts).scheme in {"", "file"} else ""}
+    places = {"tracking.artifacts": _on_disk(artifacts) if artifacts else ""}
     if uri.startswith(_SQLITE):
         own = uri == sqlite_uri(database_of(root))
         places["project folder" if own else "tracking store"] = (
