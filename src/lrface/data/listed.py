@@ -24,7 +24,16 @@ from lrface.data.files import FileReader, ImageFile, check_root, paths_of
 from lrface.data.listed_paths import readable_paths
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Report, SourceFace
-from lrface.data.table import check_columns, note_nobody, numbers, read_table, texts, whole_numbers
+from lrface.data.table import (
+    check_columns,
+    note_nobody,
+    note_zeros,
+    numbers,
+    plain_text,
+    read_table,
+    texts,
+    whole_numbers,
+)
 from lrface.errors import DataError
 from lrface.spelling import check_spelling
 
@@ -113,10 +122,11 @@ def _read_list(path: Path, notes: list[str]) -> pd.DataFrame:
         if name in rows.columns
     }
     # A path may begin or end in a space; whether it does, its file says.
-    columns["path"] = [str(value) for value in rows["path"]]
     texts(rows, "path", what, [], needed=True)
+    columns["path"] = [plain_text(value) for value in rows["path"]]
     columns["subject"] = whole_numbers(columns["subject"], "subject", notes)
     note_nobody(columns["subject"], "subject", notes)
+    note_zeros(columns["subject"], "subject", notes)
     found = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
     if marked:
         points = numbers(rows, _LANDMARKS, what)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 from lrface.errors import DataError
 
@@ -49,13 +50,30 @@ def readable_paths(paths: Sequence[Text], root: Path, what: str, notes: list[str
         notes.append(f"{turned} paths have backslashes, which were read as slashes")
     given = [path for path in found if path is not None]
     if given and not any((root / path).exists() for path in given):
+        there = _as_it_is_called(given[0], root)
         raise DataError(
             what,
             got=f"{len(given)} pictures of which none is below {root}, the first {given[0]}",
             expected="paths from the folder of the list, or from data.root",
-            remedy="set data.root to the folder that they start from",
+            remedy=f"write them as the files are called, {there}"
+            if there
+            else "set data.root to the folder that they start from",
         )
     return found
+
+
+def _as_it_is_called(path: str, root: Path) -> str | None:
+    """Looks for a path below the root in other letters' case, or with the signs that stand behind % in an address."""
+    place = root
+    for part in Path(unquote(path)).parts:
+        try:
+            names = {entry.name.casefold(): entry for entry in sorted(place.iterdir())}
+        except OSError:
+            return None
+        if part.casefold() not in names:
+            return None
+        place = names[part.casefold()]
+    return str(place.relative_to(root))
 
 
 def _check_style(path: str, root: Path, what: str) -> None:

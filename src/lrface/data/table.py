@@ -26,6 +26,7 @@ _NO_TEXT = (
 _NOBODY = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>", "#N/A"})
 _WHOLE = re.compile(r"\d+\.0+")
 _NUMBER = re.compile(r"\d+(\.0+)?")
+_QUOTES = "'`´\"“”„‟‘’‚‛«»"  # noqa: RUF001
 
 
 def read_table(path: Path, what: str, notes: list[str]) -> pd.DataFrame:
@@ -67,11 +68,14 @@ def check_columns(rows: pd.DataFrame, wanted: Sequence[str], what: str) -> None:
             for name in missing
         }
         rename = " and ".join(f"{column} to {name}" for name, column in likely.items() if column is not None)
+        remedy = f"rename {rename}" if rename else "add them, in a first line that names the columns"
+        if any(column.strip().strip(_QUOTES) in missing for column in has):
+            remedy = 'take the quotes away, or write them as straight double ones (")'
         raise DataError(
             what,
             got=f"no column {', '.join(missing)}, but {', '.join(has[:12])}{' ...' if len(has) > 12 else ''}",
             expected=f"a head with {', '.join(wanted)}, and a row per image",
-            remedy=f"rename {rename}" if rename else "add them, in a first line that names the columns",
+            remedy=remedy,
         )
     if rows.empty:
         raise DataError(what, got="no rows", expected="a row per image", remedy="add some")
@@ -81,9 +85,13 @@ def texts(rows: pd.DataFrame, name: str, what: str, notes: list[str], *, needed:
     """Gives a column as text without spaces round it, None where a cell is empty.
 
     Raises:
-        DataError: A cell is empty and is needed.
+        DataError: A cell is empty and is needed, or holds bytes that are no text.
     """
-    plain = ["" if value is None or value != value else str(value) for value in rows[name]]
+    try:
+        plain = [plain_text(value) for value in rows[name]]
+    except UnicodeDecodeError as error:
+        got = f"bytes in the column {name} that are no UTF-8"
+        raise DataError(what, got=got, expected="text", remedy="write the column as text") from error
     found = [value.strip() or None for value in plain]
     if needed and None in found:
         got = f"an empty {name} in row {found.index(None) + 1}"
@@ -92,6 +100,26 @@ def texts(rows: pd.DataFrame, name: str, what: str, notes: list[str], *, needed:
     if spaced:
         notes.append(f"{spaced} cells of the column {name} have spaces round them, which were left out")
     return found
+
+
+def plain_text(value: object) -> str:
+    """Gives a cell as text, empty where it is a gap; bytes are UTF-8 (Parquet need not say that a column is text)."""
+    # pd.NA, the gap of nullable columns, is first: it compares to nothing.
+    if value is None or value is pd.NA or value != value:
+        return ""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def note_zeros(values: Sequence[str], name: str, notes: list[str]) -> None:
+    """Tells of numbers that differ by leading zeros alone: a program may have cut them from some rows."""
+    spelled: dict[str, set[str]] = {}
+    for value in set(values):
+        if value.isascii() and value.isdigit():
+            spelled.setdefault(value.lstrip("0") or "0", set()).add(value)
+    several = [" and ".join(sorted(forms)) for _, forms in sorted(spelled.items()) if len(forms) > 1]
+    if several:
+        words = f"{'; '.join(several[:5])}{' ...' if len(several) > 5 else ''}"
+        notes.append(f"the column {name} has {words}, which were taken for different people")
 
 
 def note_nobody(values: Sequence[str], name: str, notes: list[str]) -> None:
@@ -133,6 +161,7 @@ def _from_csv(path: Path, what: str, notes: list[str]) -> pd.DataFrame:
         raise DataError(what, got=got, expected="CSV", remedy="correct the line") from error
     if not rows:
         raise DataError(what, got="an empty file", expected="a head and a row per image", remedy="correct the path")
+    rows = _from_head(rows, what, notes)
     head = [name.strip() for name in rows[0][1]]
     if head != rows[0][1]:
         notes.append("the names of the columns have spaces round them, which were left out")
@@ -164,6 +193,18 @@ def _from_csv(path: Path, what: str, notes: list[str]) -> pd.DataFrame:
         got = f"the columns {', '.join(map(repr, head))}"
         raise DataError(what, got=got, expected="a name of its own for each", remedy="name them")
     return pd.DataFrame(cells, columns=head, dtype=object)
+
+
+def _from_head(rows: list[tuple[int, list[str]]], what: str, notes: list[str]) -> list[tuple[int, list[str]]]:
+    """Leaves out the line by which Excel is told the separator, and refuses a comment above the head."""
+    if len(rows) > 1 and rows[0][1] == ["sep=", ""]:
+        notes.append("the line sep=, above the head was left out")
+        return rows[1:]
+    number, first = rows[0]
+    if first[0].lstrip().startswith("#"):
+        got = f"a comment ({','.join(first)[:80]})"
+        raise DataError(f"{what}, line {number}", got=got, expected="the head", remedy="remove the line")
+    return rows
 
 
 def _text(path: Path, what: str) -> str:
