@@ -132,9 +132,29 @@ def free_overrides(text: str) -> list[str]:
             raise ConfigError(
                 "overrides", got=repr(part), expected="key=value", remedy="write key=value, parted by spaces"
             )
+        if key.startswith("-"):
+            raise ConfigError("overrides", got=repr(part), expected="key=value", remedy=f"write {part.lstrip('-')}")
         plain = key[:1] not in {"+", "~"} and key.partition("@")[0] not in groups
         found.append(f"++{part}" if plain else part)
     return found
+
+
+def _bare_comma(part: str) -> bool:
+    quote, depth, escaped = "", 0, False
+    for sign in part:
+        if escaped:
+            escaped = False
+        elif sign == "\\":
+            escaped = True
+        elif quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign == "," and not depth:
+            return True
+        else:
+            depth += (sign in "[{(") - (sign in "]})")
+    return False
 
 
 def _parts(text: str) -> list[str]:
@@ -189,6 +209,14 @@ def composed(job: str, overrides: Sequence[str]) -> dict[str, object]:
             remedy=f"give {str(error.full_key).rpartition('.')[2]}",
         ) from error
     except (HydraException, OmegaConfBaseException) as error:
+        listed = next((part.lstrip("+") for part in overrides if _bare_comma(part)), None)
+        if listed is not None:  # Hydra would advise a sweep, which these jobs do not know
+            raise ConfigError(
+                f"config of {job}",
+                got=f"{listed!r}, a comma outside quotes and brackets",
+                expected="one value for each key",
+                remedy="write key=[a,b] for a list, a point in a number, a space between overrides",
+            ) from error
         raise ConfigError(
             f"config of {job}",
             got=" ".join(str(error).split()),
