@@ -1,4 +1,5 @@
 import re
+import shutil
 
 import cv2
 import numpy as np
@@ -137,6 +138,21 @@ def test_a_subject_named_twice(write_folder, other):
     shown = re.escape(other if other == "P1" else ascii(other))
     with pytest.raises(DataError, match=f"p1 and {shown}|{shown} and p1"):
         FolderSource(root, ReadSettings())
+
+
+@pytest.mark.parametrize("names", [("train", "val"), ("Train", "test", "Validation")])
+def test_folders_of_splits_are_no_people(write_folder, names):
+    root = write_folder()
+    for name, folder in zip(names, sorted(root.iterdir()), strict=False):
+        folder.rename(root / name)
+    for folder in root.glob("p*"):
+        shutil.rmtree(folder)
+    with pytest.raises(
+        DataError, match=r"which are names of splits; expected .*SOURCE/PERSON/PICTURE; use .*split_folders"
+    ):
+        FolderSource(root, ReadSettings())
+    (root / names[0]).rename(root / "ann")
+    assert FolderSource(root, ReadSettings()).count() > 0
 
 
 def test_the_description_names_no_place_of_this_machine(write_folder, tmp_path):

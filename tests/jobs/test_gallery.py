@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,9 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from lrface.gallery.place import gallery_at
 from lrface.images.procedural import draw_identity, draw_nuisance, render
-from lrface.jobs.pipelines.gallery import _plain
+from lrface.jobs.pipelines.gallery import _plain, _tell_look_alikes
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
 from lrface.models.store import write_model
@@ -137,6 +139,34 @@ def test_a_name_in_another_spelling_is_refused_by_a_gallery_as_by_prepare(job, p
     assert job(*enrol).code == 0
     (people / "enrol" / "person 0").rename(people / "enrol" / "Person 0")
     assert "got 'Person 0' beside 'person 0', who is there already" in job(*enrol).refused()
+
+
+def test_two_people_under_one_name_are_told(job, people, tmp_path):
+    network = write_recogniser(tmp_path / "them.onnx", width=24)
+    enrol = ("gallery", "--action", "enrol", "--edgeface", str(network), "--dsr", "none", "--threshold", "0.9999")
+    ended = job(*enrol, "--source", str(people), "--gallery", str(people / "gallery.parquet"))
+    assert ended.code == 0, ended.err
+    assert "warning: several_people: the pictures of enrol fall into " in ended.out + ended.err
+
+
+def test_one_person_under_two_names_is_told(tmp_path):
+    told = []
+    context = SimpleNamespace(terminal=SimpleNamespace(finding=lambda *words: told.append(words)))
+    gallery = gallery_at(str(tmp_path / "gallery.parquet"))
+    ann, other = np.eye(16)[:1], np.eye(16)[1:2]
+    _tell_look_alikes(gallery, {"ann": ann, "bob": other}, "a" * 64, context)
+    gallery.enrol({"ann": ann, "bob": other}, "a" * 64)
+    _tell_look_alikes(gallery, {"ann": ann}, "a" * 64, context)
+    _tell_look_alikes(gallery, {"anna": ann}, "b" * 64, context)
+    assert told == []
+
+    _tell_look_alikes(gallery, {"anna": ann, "hanna": ann}, "a" * 64, context)
+
+    (words,) = told
+    assert words[:2] == ("warning", "look_alikes")
+    assert words[2].startswith(
+        "3 pairs of people look like one person under two names: anna and hanna (1.00), anna and"
+    )
 
 
 def test_under_mlflow_run_a_name_is_refused_since_it_would_stay_in_the_records(mlflow_run, project, people):

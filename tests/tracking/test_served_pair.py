@@ -198,6 +198,25 @@ def test_a_nearly_black_picture_is_told_and_not_enrolled(folder, gallery):
     assert "note" not in ask(served, table(face(1)))
     with pytest.raises(MlflowException, match="image 0: got one that is nearly black"):
         ask(served, table(dark), enrol=True, name="Ann")
+
+
+@pytest.mark.parametrize(
+    ("picture", "words"),
+    [
+        (np.full((112, 112, 3), 128, np.uint8), "of one level"),
+        (np.full((16, 16, 3), (90, 120, 60), np.uint8), "of one level"),
+        (face(1, 301), "a photograph of 301x301, and no detector"),
+    ],
+)
+def test_what_prepare_would_refuse_is_told_and_not_enrolled(folder, gallery, picture, words):
+    served = _load_pyfunc(str(folder))
+    first, second = ask(served, table(face(1, 300), picture))["note"]
+    assert first == ""
+    assert second.startswith(words)
+
+    with pytest.raises(MlflowException, match=f"image 1: got one that is {words}.*; expected .*; cut the face out"):
+        ask(served, table(face(1), picture), enrol=True, name="Ann")
+    assert gallery.about() is None
     assert gallery.about() is None
 
 

@@ -11,7 +11,7 @@ Example::
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lrface.data.files import FileReader, ImageFile, check_root
 from lrface.data.settings import ReadSettings
@@ -19,6 +19,9 @@ from lrface.data.source import Problem, Report, SourceFace
 from lrface.data.tree import Walker, is_image, split_entries, suffixes, told
 from lrface.errors import DataError
 from lrface.spelling import check_spelling
+
+SPLIT_NAMES: Final = frozenset({"train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"})
+"""What folders of splits are called, in lower case. Where a source has no others, they are no people."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,8 @@ def list_subjects(root: Path) -> Listing:
         What is in it.
 
     Raises:
-        DataError: No subjects, a subject twice in different spelling, a subject without images, or a folder that is
-            two subjects' by a link.
+        DataError: No subjects, splits in their place, a subject twice in different spelling, a subject without images,
+            or a folder that is two subjects' by a link.
     """
     folders, others = split_entries(root)
     if not folders:
@@ -142,7 +145,15 @@ def list_subjects(root: Path) -> Listing:
             expected="one folder per subject with its images in it, SOURCE/PERSON/PICTURE",
             remedy="sort the images into folders; where their names say who it is, use the source `flat` of `prepare`",
         )
-    check_spelling([folder.name for folder in folders], f"source folder {root}")
+    names = [folder.name for folder in folders]
+    check_spelling(names, f"source folder {root}")
+    if len(names) > 1 and {name.strip().casefold() for name in names} <= SPLIT_NAMES:
+        raise DataError(
+            f"source folder {root}",
+            got=f"the folders {', '.join(names)}, which are names of splits",
+            expected="one folder per subject with its images in it, SOURCE/PERSON/PICTURE",
+            remedy="use the source `split_folders` of `prepare`, or give one of them as the source",
+        )
     walker = Walker(root)
     images: dict[str, tuple[Path, ...]] = {}
     left_out = [path for path in others if not is_image(path)]

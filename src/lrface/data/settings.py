@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lrface.images.settings import BRIGHT, DARK, ProceduralSettings
+from lrface.images.settings import BRIGHT, DARK, FLAT, ProceduralSettings
 from lrface.settings import Settings
 
 MULTI_PIE = r"(?P<subject>\d{3})_\d{2}_\d{2}_\d{3}_\d{2}"
@@ -143,7 +143,7 @@ class CheckSettings(Settings):
     small_side: int = Field(24, description="Files with a shorter side are reported as small, pixels.", ge=1)
     huge_pixels: int = Field(20_000_000, description="Files with more are reported as huge, pixels.", ge=1)
     constant_contrast: float = Field(
-        2.0, description="Faces whose grey levels have a smaller standard deviation are constant, 0 to 255.", ge=0
+        FLAT, description="Faces whose grey levels have a smaller standard deviation are constant, 0 to 255.", ge=0
     )
     dark_level: float = Field(DARK, description="Faces with a lower mean level are nearly black, 0 to 255.", ge=0)
     bright_level: float = Field(

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from lrface.images.settings import BRIGHT, DARK
+from lrface.images.settings import BRIGHT, DARK, FLAT
 
 _WIDE: Final = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _BITS, _PHOTOMETRIC, _SAMPLE = 258, 262, 339  # tags of TIFF
@@ -53,11 +53,14 @@ def as_rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def light(pixels: UInt8[np.ndarray, "h w 3"]) -> str | None:
-    """Says in words whether a face is nearly black or nearly white; None where it is neither."""
+    """Says in words whether a face is nearly black, nearly white or of one level; None where it is none of these."""
     mean = float(pixels.mean())
     if mean < DARK:
         return f"nearly black (mean level {mean:.0f} of 255), as 12 bits in a file of 16 are"
-    return f"nearly white (mean level {mean:.0f} of 255)" if mean > BRIGHT else None
+    if mean > BRIGHT:
+        return f"nearly white (mean level {mean:.0f} of 255)"
+    contrast = float(pixels.std(axis=(0, 1)).max())
+    return f"of one level (mean {mean:.0f} of 255, contrast {contrast:.1f})" if contrast < FLAT else None
 
 
 def _from_integers(image: Image.Image) -> np.ndarray:

@@ -10,6 +10,9 @@ from lrface.settings import Settings
 DARK, BRIGHT = 20.0, 235.0
 """Mean levels, 0 to 255, below and above which a face is nearly black and nearly white."""
 
+FLAT = 2.0
+"""Standard deviation of the levels, 0 to 255, below which a face is of one level."""
+
 Kernel = Literal["bicubic", "bilinear", "area", "bicubic_aliased", "bilinear_aliased"]
 
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)

@@ -19,7 +19,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_CONFLICT, TEMPORARILY_UNAVAILABLE
 from torch import nn
 
+from lrface.data.fit import Fit
+from lrface.data.fit_checks import doubt
 from lrface.data.measure import hash_pixels
+from lrface.data.settings import CheckSettings
 from lrface.errors import ConfigError, LrfaceError, RegistryError, WeightsError
 from lrface.gallery.gallery import Gallery
 from lrface.gallery.place import ENROL, LOCATION, gallery_at
@@ -36,6 +39,7 @@ from lrface.tracking.signatures import PAIR_PARAMS
 
 _log = logging.getLogger(__name__)
 MOST_TENSORS: Final = 1024
+_CHECKS: Final = CheckSettings()
 
 
 class ServedNetwork:
@@ -106,7 +110,8 @@ class ServedPair:
             picture. With ``identify`` also ``name`` ("unknown" below the threshold), ``score`` (cosine to the best
             template) and ``margin`` (how far the second is behind); with ``enrol`` also ``enrolled``, how many
             pictures the person's template is made of now, and ``again``, how many of the request's were there
-            already. Where a picture is nearly black or nearly white, ``note`` says so.
+            already. Where a picture is nearly black, nearly white, of one level, or a photograph by its size, ``note``
+            says so.
 
         Raises:
             MlflowException: The request cannot be used (over HTTP a 400), the gallery is of another recogniser
@@ -116,14 +121,16 @@ class ServedPair:
         if not isinstance(data, pd.DataFrame) or "image" not in data.columns:
             raise _refused("got no column 'image'; expected a row per picture; send base64 pictures as 'image'")
         try:
-            pictures = decode_images(list(data["image"]))
+            sides = list[int]()
+            pictures = decode_images(list(data["image"]), sides)
+            doubts = [_doubt(picture, side) for picture, side in zip(pictures, sides, strict=True)]
             faces = self._pair.restore(pictures)
             embeddings = self._pair.embed(faces)
             columns: dict[str, list[object]] = {
                 "embedding": embeddings.tolist(),
                 "sr": [encode_png(picture) for picture in to_uint8(faces)],
-                **self._people(embeddings, pictures, asked),
-                **_notes(pictures),
+                **self._people(embeddings, pictures, doubts, asked),
+                **({"note": list[object](doubts)} if any(doubts) else {}),
             }
         except RegistryError as error:
             _log.exception("the gallery does not answer")
@@ -147,6 +154,7 @@ class ServedPair:
         self,
         embeddings: Float[np.ndarray, "n d"],
         pictures: Sequence[UInt8[np.ndarray, "s s 3"]],
+        doubts: Sequence[str],
         asked: "Asked",
     ) -> dict[str, list[object]]:
         if not asked.identify and not asked.enrol:
@@ -167,9 +175,12 @@ class ServedPair:
                 f"got a request to enrol; expected a server that lets requests enrol; set {ENROL}=true where it is "
                 "started"
             )
-        for index, picture in enumerate(pictures):
-            if words := light(picture):
-                raise _refused(f"image {index}: got one that is {words}; expected a face; leave it out")
+        for index, words in enumerate(doubts):
+            if words:
+                raise _refused(
+                    f"image {index}: got one that is {words}; expected an aligned face, at most "
+                    f"{_CHECKS.photograph_side} pixels a side; cut the face out and align it, or leave it out"
+                )
         known = {asked.name: [hash_pixels(picture) for picture in pictures]}
         (done,) = self._gallery.enrol({asked.name: embeddings}, self._pair.weights, known).values()
         return {"enrolled": [done.images] * len(pictures), "again": [done.again] * len(pictures)}
@@ -223,10 +234,9 @@ def _enrols() -> bool:
     return text == "true"
 
 
-def _notes(pictures: Sequence[UInt8[np.ndarray, "s s 3"]]) -> dict[str, list[object]]:
-    """What is to be known of a picture before its embedding is used; no column where there is nothing."""
-    notes: list[object] = [light(picture) or "" for picture in pictures]
-    return {"note": notes} if any(notes) else {}
+def _doubt(picture: UInt8[np.ndarray, "s s 3"], side: int) -> str:
+    """Says in words why a picture that came with that side may show no aligned face; empty where nothing does."""
+    return light(picture) or doubt(Fit("middle", side=float(side)), side, side, _CHECKS)
 
 
 def _refused(message: str) -> MlflowException:

@@ -30,7 +30,7 @@ _STRANGE: Final = re.compile(r"[^A-Za-z0-9+/=]")
 _SHOWN: Final = 12
 
 
-def decode_images(texts: Sequence[object]) -> list[UInt8[np.ndarray, "s s 3"]]:
+def decode_images(texts: Sequence[object], sides: list[int] | None = None) -> list[UInt8[np.ndarray, "s s 3"]]:
     """Decode pictures of aligned faces that came as base64 or as bytes.
 
     The side is read from the header and held against the bound before a pixel is decoded, so a small file
@@ -40,6 +40,7 @@ def decode_images(texts: Sequence[object]) -> list[UInt8[np.ndarray, "s s 3"]]:
         texts: Base64 (plain or in the URL-safe alphabet, with line breaks or without, with a ``data:`` prefix or
             without) or the bytes of a picture that ``images.reading`` reads, square, 8 to 1024 pixels, at most 2 MiB
             each, at most 64 of them, with 16 megapixels in all.
+        sides: Gets the side of each picture as it came, pixels.
 
     Returns:
         RGB, upright: those of 8 to 32 pixels as they are, larger ones at 112 x 112, as ``prepare`` makes them.
@@ -60,6 +61,8 @@ def decode_images(texts: Sequence[object]) -> list[UInt8[np.ndarray, "s s 3"]]:
         image = _decode(text, f"image {index}", left)
         left -= image.shape[0] ** 2
         side = image.shape[0]
+        if sides is not None:
+            sides.append(side)
         images.append(image if side <= VLR_MAX or side == FACE_SIZE else resize(image))
     return images
 

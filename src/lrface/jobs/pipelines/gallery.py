@@ -20,6 +20,7 @@ from lrface.errors import ConfigError, DataError
 from lrface.gallery.entry import KEY, check_name
 from lrface.gallery.exchange import export_gallery, import_gallery
 from lrface.gallery.gallery import Gallery
+from lrface.gallery.likeness import LOOK_ALIKE, look_alikes, parted, template_of
 from lrface.gallery.place import LOCATION, gallery_at
 from lrface.jobs.context import Context
 from lrface.jobs.networks import load_one_pair, working_pair
@@ -58,6 +59,9 @@ def _enrol(settings: GallerySettings, context: Context, gallery: Gallery) -> Non
         rows[picture.person].append(row)
     people = {name: embeddings[places] for name, places in rows.items()}
     known = {name: [pictures[row].measured.sha256 for row in places] for name, places in rows.items()}
+    files = {name: [pictures[row].name for row in places] for name, places in rows.items()}
+    _tell_parted(files, people, settings, context)
+    _tell_look_alikes(gallery, people, pair.weights, context)
     for name, done in gallery.enrol(people, pair.weights, known).items():
         again = f" ({done.again} of those given were there already, and count once)" if done.again else ""
         context.terminal.result(f"{name}: {done.images} pictures{again}")
@@ -158,6 +162,42 @@ def _tell(report: Report, path: Path, findings: list[Finding], pictures: list[Pi
         raise DataError(
             f"pictures {path}", got="none that could be used", expected="faces", remedy="see the lines above"
         )
+
+
+def _tell_parted(
+    files: dict[str, list[str]], people: dict[str, np.ndarray], settings: GallerySettings, context: Context
+) -> None:
+    """Tell of whom the pictures fall into groups that are not alike: the folder may hold several people."""
+    for name, embeddings in people.items():
+        groups = parted(embeddings, settings.threshold)
+        if len(groups) > 1:
+            examples = ", ".join(files[name][group[0]] for group in groups[:5])
+            cause = f"the pictures of {name} fall into {len(groups)} groups that are not alike, one of each: {examples}"
+            remedy = (
+                "look whether they show one person; if not, remove this one and enrol again, from pictures sorted by"
+                f" person, or with {name} as the source where its folders are the people"
+            )
+            context.terminal.finding("warning", "several_people", cause, remedy)
+
+
+def _tell_look_alikes(gallery: Gallery, people: dict[str, np.ndarray], weights: str, context: Context) -> None:
+    """Tell who may be enrolled under two names: now, or beside those who are there."""
+    templates = {name: template_of(embeddings) for name, embeddings in people.items()}
+    pairs = look_alikes(templates)
+    about = gallery.about()
+    if about is not None and about.weights == weights:  # of others the enrolment itself says what is wrong
+        matches = gallery.identify(np.stack(list(templates.values())), weights, LOOK_ALIKE)
+        there = zip(templates, matches, strict=True)
+        pairs += [
+            (name, match.name, match.score)
+            for name, match in there
+            if match.score is not None and match.score >= LOOK_ALIKE and match.name not in people
+        ]
+    if pairs:
+        examples = ", ".join(f"{one} and {other} ({cosine:.2f})" for one, other, cosine in pairs[:5])
+        more = f" and {len(pairs) - 5} more" if len(pairs) > 5 else ""
+        cause = f"{len(pairs)} pairs of people look like one person under two names: {examples}{more}"
+        context.terminal.finding("warning", "look_alikes", cause, "look at them; if so, remove one of the two")
 
 
 def _embedded(pair: Pair, pictures: list[Picture]) -> np.ndarray:

@@ -142,11 +142,11 @@ def _sets(settings: VerifySettings, context: Context) -> dict[str, AnySet]:
 
 
 def _unlit(found: AnySet) -> list[str]:
-    """Says how many aligned faces of a set are nearly black or nearly white."""
+    """Says how many aligned faces of a set are nearly black, nearly white or of one level."""
     if isinstance(found, SearchSet):
         return []
     count = sum(light(face) is not None for face in found.faces)
-    return [f"{count} of {len(found.faces)} faces are nearly black or nearly white"] if count else []
+    return [f"{count} of {len(found.faces)} faces are nearly black, nearly white or of one level"] if count else []
 
 
 def _tell_fits(fits: list[tuple[str, tuple[int, int], Fit]], name: str, context: Context) -> None:
