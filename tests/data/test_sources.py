@@ -375,6 +375,7 @@ def test_a_record_with_a_broken_image_is_skipped(tmp_path, faces):
         (lambda content: struct.pack("<II", MAGIC, 4) + bytes(4), "a record of 4 bytes"),
         (lambda content: struct.pack("<II", MAGIC, (1 << 29) - 1), "a record of 536870911 bytes"),
         (lambda content: record([float("nan"), 1.0]), "a label that is no number"),
+        (lambda content: record([0.5, 1.0]), r"a person numbered 0\.5"),
     ],
 )
 def test_damaged_record_files(tmp_path, faces, damage, message):

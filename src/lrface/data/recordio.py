@@ -170,6 +170,8 @@ def read_records(file: BinaryIO, path: Path) -> Iterator[Record]:
         labels = np.frombuffer(payload, "<f4", flag, _HEADER.size) if flag else np.array([label], np.float32)
         if not np.isfinite(labels).all():
             raise _damaged(path, place, "a label that is no number")
+        if labels[0] != np.floor(labels[0]):
+            raise _damaged(path, place, f"a person numbered {labels[0]:g}")
         yield Record(labels, payload[end:])
 
 
