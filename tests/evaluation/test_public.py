@@ -239,6 +239,19 @@ def test_the_first_line_of_a_list_holds_what_it_promises_or_is_told(lfw, head, n
     assert not note or note in notes[0]
 
 
+def test_a_picture_paired_with_itself_is_told(lfw):
+    lines = (lfw / "pairs.txt").read_text().splitlines()
+    first = next(place for place, line in enumerate(lines) if place and len(line.split()) == 3)
+    person, one, _ = lines[first].split()
+    lines[first] = f"{person}\t{one}\t{one}"
+    (lfw / "pairs.txt").write_text("\n".join(lines) + "\n")
+    notes = []
+    read_lfw_pairs(lfw / "pairs.txt", lfw / "lfw", notes=notes)
+    assert notes == [
+        f"pairs.txt: 1 of {len(lines) - 1} pairs are of a picture with itself, which every network gets right"
+    ]
+
+
 def table_of(folder, faces, order):
     for number, face in enumerate(faces):
         written(folder / f"{number}.png", face)

@@ -113,8 +113,16 @@ def read_lfw_pairs(
     paths = {key: _picture_of(folder, listed, *key) for pair in wanted for key in pair}
     same = [one[0] == other[0] for one, other in wanted]
     if notes is not None:
-        notes += _other_numbers(pairs.name, header, same)
+        notes += [*_other_numbers(pairs.name, header, same), *_with_itself(pairs.name, wanted)]
     return _made(name or pairs.stem, wanted, paths, same, folds, align, [person for person, _ in paths])
+
+
+def _with_itself(name: str, pairs: Sequence[tuple[object, object]]) -> list[str]:
+    """Says how many pairs are of one picture, and so say nothing about a network."""
+    count = sum(one == other for one, other in pairs)
+    return [f"{name}: {count} of {len(pairs)} pairs are of a picture with itself, which every network gets right"] * (
+        count > 0
+    )
 
 
 def _other_numbers(name: str, header: Sequence[str], same: Sequence[bool]) -> list[str]:
@@ -191,6 +199,8 @@ def read_pair_table(
     ):
         if notes is not None and count:
             notes.append(f"{table.name}: {count} {words}")
+    if notes is not None:
+        notes += _with_itself(table.name, wanted)
     dealt = _dealt(same, folds)
     wanted, same = [wanted[place] for place in dealt], [same[place] for place in dealt]
     return _made(name or table.stem, wanted, {path: path for pair in wanted for path in pair}, same, folds, align)
