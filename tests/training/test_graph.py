@@ -82,6 +82,16 @@ def test_what_cannot_be_captured_is_told_in_one_line_and_goes_on(cuda, monkeypat
     assert len(forgotten) == 2
 
 
+def test_processes_that_share_a_batch_have_no_graph_and_that_is_told(cuda):
+    seen, lines = [], []
+    step = Graphed(lambda inputs: seen.append(1), GPU, lines.append, alone=False)
+    for _ in range(WARM_UP + 2):
+        step({"x": torch.zeros(2)})
+    assert len(seen) == WARM_UP + 2
+    assert not cuda
+    assert lines == ["the step runs without a CUDA graph: several processes share each batch"]
+
+
 def test_a_cpu_needs_no_stream():
     with own_stream(CPU):
         pass

@@ -21,6 +21,7 @@ class Graphed:
         device: Where it runs; only a CUDA device has graphs.
         told: Told in one line why there is no graph, where it could not be captured.
         before: Called right before a capture: gradients must not lie in memory that the graph does not know.
+        alone: Whether no other process works on the same batches; what they tell each other is in no graph.
     """
 
     def __init__(
@@ -29,11 +30,16 @@ class Graphed:
         device: torch.device,
         told: Callable[[str], None],
         before: Callable[[], None] = lambda: None,
+        *,
+        alone: bool = True,
     ) -> None:
         self._step = step
         self._told = told
         self._before = before
         self._wanted = device.type == "cuda"
+        if self._wanted and not alone:
+            self._wanted = False
+            told("the step runs without a CUDA graph: several processes share each batch")
         self._turns = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._fixed: dict[str, Tensor] = {}

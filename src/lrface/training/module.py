@@ -99,7 +99,8 @@ class TrainingModule(pl.LightningModule):
         self._rows: list[Tensor] = []
         self._rates: list[float] = []
         self._around = Ready({}, torch.zeros(0, dtype=torch.int64), 0, slice(0, 0), {})
-        self._graphed = Graphed(self._step, device, report.line, self._forget_gradients)
+        alone = self.processes.count == 1
+        self._graphed = Graphed(self._step, device, report.line, self._forget_gradients, alone=alone)
         self.source: EpochSource | None = None
 
     @abstractmethod

@@ -19,6 +19,9 @@ from lrface.training.source import Batch
 GROUP_FACES = 1024
 """Most faces that are made ready at once on a GPU; each takes some 3 MB there meanwhile."""
 
+_FACE_BYTES = 16 << 20
+"""Of the whole memory of a GPU, so much for each face of a group: a card of 8 GB makes 512 ready at once."""
+
 AHEAD = 2
 """Groups that wait while the steps of one are done."""
 
@@ -93,7 +96,8 @@ class ReadySource:
 
         with ThreadPoolExecutor(1, thread_name_prefix="ready") as maker:
             waiting: list[Future[tuple[list[Ready], torch.cuda.Event]]] = []
-            for group in grouped(self._batches):
+            memory = torch.cuda.get_device_properties(self._device).total_memory
+            for group in grouped(self._batches, min(GROUP_FACES, memory // _FACE_BYTES)):
                 waiting.append(maker.submit(made, group))
                 if len(waiting) > AHEAD:
                     yield from _received(waiting.pop(0))
