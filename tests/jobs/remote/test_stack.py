@@ -106,8 +106,7 @@ def test_credentials_are_nowhere(stack, remote, s3_server):
     }
     assert b"train_dsr cycle" in dump
     assert any(key.endswith("model.safetensors") for key in places)
-    # the S3 secret of the test server is an English word, so it is looked for only where it would be quoted or assigned
-    secrets = [*SECRETS.values(), f"={SECRET_KEY}", f'"{SECRET_KEY}"', f":{SECRET_KEY}@"]
+    secrets = [*SECRETS.values(), SECRET_KEY]
     found = [(name, secret) for name, text in places.items() for secret in secrets if secret.encode() in text]
     assert found == []
 
