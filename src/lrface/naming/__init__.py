@@ -1,0 +1,1 @@
+"""Naming: what a face is called, at which threshold, and how sure that is."""
