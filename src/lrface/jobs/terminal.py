@@ -82,7 +82,7 @@ class Terminal:
         # rich takes a tenth of a second to import, which a refusal need not wait for
         from lrface.jobs.bar import bar
 
-        with bar() as shown:
+        with bar(rate) as shown:
             task = shown.add_task(what, total=None)
             yield lambda done, total: shown.update(task, completed=done, total=total)
 

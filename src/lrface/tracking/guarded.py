@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 
-LOADER: Final = "lrface.tracking.served"
-DATA: Final = "data/model"
+from lrface.tracking.names import DATA, LOADER
+
 _MLMODEL: Final = "MLmodel"
 _MOST_BYTES: Final = 2**20
 # What MLflow writes for a model whose code is an installed package.

@@ -10,6 +10,11 @@ EDGEFACE: Final = "edgeface"
 DSR: Final = "dsr"
 PAIR: Final = "lrface"
 
+LOADER: Final = "lrface.tracking.served"
+"""The module that MLflow imports for a model of this package."""
+DATA: Final = "data/model"
+"""Where the files of a model lie in its artifact folder."""
+
 KEY_LENGTH: Final = 250
 PARAM_LENGTH: Final = 6000
 TAG_LENGTH: Final = 8000

@@ -20,11 +20,10 @@ from mlflow.models import Model, ModelSignature
 
 from lrface.errors import RegistryError
 from lrface.tracking.failures import first_line, http_status, refusal
-from lrface.tracking.guarded import DATA, LOADER
 from lrface.tracking.hashes import folder_hashes, weights_sha256
 from lrface.tracking.ledger import Licensed, ledger_metadata
 from lrface.tracking.lineage import git_commit, requirements
-from lrface.tracking.names import VersionTag
+from lrface.tracking.names import DATA, LOADER, VersionTag
 from lrface.tracking.runs import Run
 from lrface.tracking.store import Store
 from lrface.tracking.versions import (

@@ -16,9 +16,8 @@ from mlflow.exceptions import MlflowException
 
 from lrface.errors import RegistryError
 from lrface.tracking.failures import http_status, refusal
-from lrface.tracking.guarded import DATA
 from lrface.tracking.hashes import folder_hashes
-from lrface.tracking.names import VersionTag
+from lrface.tracking.names import DATA, VersionTag
 from lrface.tracking.store import Store
 
 _URI: Final = re.compile(r"^models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))$")
