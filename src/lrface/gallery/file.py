@@ -109,6 +109,11 @@ class FileGallery(Gallery):
         content = self._content()
         return list(content.entries) if content else []
 
+    def count(self) -> int:
+        """Return how many people are enrolled."""
+        content = self._content()
+        return len(content.entries) if content else 0
+
     def enrol(
         self,
         people: Mapping[str, Float[np.ndarray, "n d"]],

@@ -65,6 +65,10 @@ class Gallery(ABC):
         """Return everybody, sorted by name."""
 
     @abstractmethod
+    def count(self) -> int:
+        """Return how many people are enrolled."""
+
+    @abstractmethod
     def enrol(
         self,
         people: Mapping[str, Float[np.ndarray, "n d"]],

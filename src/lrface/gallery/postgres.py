@@ -39,6 +39,7 @@ _OLD: Final = "SELECT key, name, total, images, added, changed FROM lrface_galle
 _ALL: Final = "SELECT key, name, total, images, added, changed, prints FROM lrface_gallery"
 _ONE: Final = "SELECT key, name, total, images, added, changed, prints FROM lrface_gallery WHERE name = %s"
 _NAMES: Final = "SELECT name FROM lrface_gallery"
+_COUNT: Final = "SELECT count(*) FROM lrface_gallery"
 _DELETE: Final = (
     "DELETE FROM lrface_gallery WHERE key = %s RETURNING key, name, total, images, added, changed",
     "DELETE FROM lrface_gallery WHERE name = %s RETURNING key, name, total, images, added, changed",
@@ -90,6 +91,14 @@ class PostgresGallery(Gallery):
             # A gallery of before pictures were known again has no prints until it is written to.
             rows = connection.execute(_ALL if self._has_prints(connection) else _OLD).fetchall()
         return sorted((_entry(row) for row in rows), key=lambda entry: entry.name)
+
+    def count(self) -> int:
+        """Return how many people are enrolled."""
+        with self._connected() as connection:
+            if self._about(connection) is None:
+                return 0
+            row = connection.execute(_COUNT).fetchone()
+        return int(row[0]) if row else 0
 
     def enrol(
         self,
