@@ -12,9 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lrface.evaluation.calibration import Calibrated, calibrated_on, cross_fitted
+from lrface.evaluation.open_set import open_curve, rate_name
 from lrface.evaluation.protocol import Part, Protocol
 from lrface.evaluation.results import HISTOGRAM_BINS, Cell, Kept, Record, record
 from lrface.evaluation.settings import EvaluationSettings
+from lrface.evaluation.several import Probes, several_figures
 from lrface.metrics.diversity import effective_rank
 from lrface.metrics.identification import NOT_MATED, Identification, search, tpir_at_fpir
 from lrface.metrics.pairs import PairBootstrap, PairScores
@@ -31,12 +33,6 @@ from lrface.metrics.verification import dprime, eer_of, roc, tar_at_far
 
 ROC_POINTS = 1000
 NAN = math.nan
-
-
-def rate_name(rate: float) -> str:
-    """Gives 1e-3 for 0.001 and 3e-3 for 0.003."""
-    mantissa, exponent = f"{rate:e}".split("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 @dataclass(frozen=True)
@@ -135,6 +131,7 @@ class Ruler:
         else:
             reporter.notes.append(f"{cell} threshold_calibrated: {calibrated.reason}")
         reporter.open_set(found, strangers)
+        self._several(embedded, reporter)
         replicates = reporter.verification(pairs)
         near = {"psnr": embedded.psnr, "ssim": embedded.ssim, **embedded.looks, "similarity": similarity}
         for name, values in near.items():
@@ -157,6 +154,30 @@ class Ruler:
             calibrated_threshold=calibrated.threshold,
         )
         return reporter.records, kept, table, reporter.notes
+
+    def _several(self, embedded: Embedded, reporter: "Reporter") -> None:
+        """Measures probes of several pictures; one note says how many pictures nobody has, whatever the cell."""
+        protocol, side = self.protocol, float(reporter.cell.size)
+        if not self.settings.probe_pictures or not protocol.mated.rows or len(protocol.gallery.names) < 2:
+            return
+        mated = Probes(self._probes(embedded, protocol.mated), self.mated_subjects, self._mates)
+        others, strangers = protocol.non_mated, None
+        if others.rows:
+            nobody = torch.full((len(others),), NOT_MATED)
+            strangers = Probes(self._probes(embedded, others), self.stranger_subjects, nobody)
+        figures = several_figures(
+            mated,
+            strangers,
+            self.templates(embedded),
+            (np.full(len(protocol.mated), side), np.full(len(others), side)),
+            self.settings.probe_pictures,
+            self.settings.fpirs,
+            self.weights,
+            self.settings.level,
+        )
+        for figure in figures:
+            reporter.add(figure.metric, figure.interval, figure.n)
+            reporter.notes += [figure.reason] if figure.reason else []
 
     def _pairs(self, embedded: Embedded) -> tuple[PairScores, np.ndarray]:
         part = self.protocol.pairs
@@ -235,22 +256,8 @@ class Reporter:
             self.add(f"tpir_at_fpir_{rate_name(fpir)}", interval, point.n, point.reason)
 
     def _open_curve(self, found: Identification, strangers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gives FPIR and TPIR in each replicate at the scores of strangers (rising rates)."""
-        ruler, count = self.ruler, len(self.ruler.names)
-        levels = np.unique(np.concatenate([np.logspace(-4, 0, 80), np.asarray(self.settings.fpirs)]))
-        falling = np.sort(strangers)[::-1]
-        place = np.minimum((levels * strangers.size + 1e-9).astype(np.int64), strangers.size - 1)
-        limits = np.unique(falling[place])[::-1]
-        weights = ruler.weights
-        false, true = [np.zeros(len(weights))], [np.zeros(len(weights))]
-        alarms = weights @ sums_by_subject(np.ones(strangers.size), ruler.stranger_subjects, count)
-        probes = weights @ sums_by_subject(np.ones(found.rank.size), ruler.mated_subjects, count)
-        for limit in limits:
-            named = weights @ sums_by_subject(strangers > limit, ruler.stranger_subjects, count)
-            right = (found.best > limit) & (found.rank == 1)
-            false.append(named / np.maximum(alarms, 1.0))
-            true.append(weights @ sums_by_subject(right, ruler.mated_subjects, count) / np.maximum(probes, 1.0))
-        return np.stack(false, axis=1), np.stack(true, axis=1)
+        subjects = (self.ruler.mated_subjects, self.ruler.stranger_subjects)
+        return open_curve(found, strangers, subjects, self.ruler.weights, self.settings.fpirs)
 
     def verification(self, pairs: PairScores) -> dict[str, np.ndarray]:
         """Adds the figures of pairs; gives their bootstrap replicates."""

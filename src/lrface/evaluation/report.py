@@ -23,6 +23,8 @@ from lrface.evaluation.decision import Verdict
 from lrface.evaluation.failures import where_it_fails
 from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, sheet_png, table_tag, whole_page
 from lrface.evaluation.results import Cell, Record, Results
+from lrface.evaluation.several_page import TITLE as SEVERAL
+from lrface.evaluation.several_page import is_of_several, several_section
 from lrface.evaluation.sweep import SweepSettings, sweep
 from lrface.evaluation.worth import Worth, worth_card
 from lrface.images.stored import StoredFaces
@@ -119,7 +121,7 @@ def _by_metric(results: Results, cells: Sequence[Cell]) -> str:
     entries = {(Cell(entry.arm, entry.size, entry.degradation), entry.metric): entry for entry in results.records}
     present = {metric for cell, metric in entries if cell in cells}
     metrics = [metric for metric in HEADLINES if metric in present]
-    metrics += sorted(present - set(HEADLINES))
+    metrics += sorted(metric for metric in present - set(HEADLINES) if not is_of_several(metric))
     rows = []
     for metric in metrics:
         unit = " %" if is_share(metric) else " dB" if metric == "psnr" else ""
@@ -331,6 +333,7 @@ def make_report(given: ReportInput) -> Report:
     sections = {
         **given.extra,
         "All figures at the headline size": _by_metric(results, [*same, *ceiling]),
+        SEVERAL: several_section(entry for entry in results.records if entry.degradation == cell.degradation),
         "Curves": f'<div class="grid">{plots}</div>',
         "Faces": _faces(given, pictures) if results.protocol.mated.rows else "",
         "Where it fails": where,

@@ -1,5 +1,7 @@
 """Settings of an evaluation."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from lrface.settings import Settings
@@ -8,12 +10,18 @@ CURVE_SIZES = (8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 112)
 """Sides at which a resolution curve is drawn, in pixels."""
 
 
+ProbePictures = Annotated[int, Field(ge=2, le=1000)]
+
+
 class EvaluationSettings(Settings):
     """What is measured, and how finely."""
 
     threshold: float = Field(default=0.35, ge=-1.0, le=1.0, description="cosine at or above which a probe is named")
     fars: tuple[float, ...] = Field(default=(1e-1, 1e-2, 1e-3, 1e-4), description="false accept rates for TAR")
     fpirs: tuple[float, ...] = Field(default=(1e-1, 1e-2, 3e-3), description="false alarm rates for TPIR")
+    probe_pictures: tuple[ProbePictures, ...] = Field(
+        default=(2, 4, 8), description="pictures of one person that make one probe, beside single ones; none: []"
+    )
     calibration_fpir: float = Field(
         default=0.01, gt=0.0, le=1.0, description="false alarm rate at which calibration subjects set the threshold"
     )

@@ -16,6 +16,7 @@ from lrface.evaluation.protocol import Protocol, draw_protocol
 from lrface.evaluation.report import ReportInput, make_report
 from lrface.evaluation.results import Cell, Results
 from lrface.evaluation.run import evaluate
+from lrface.evaluation.several_page import is_gain_of_several
 from lrface.evaluation.strangers import TITLE, StrangerGain, stranger_section
 from lrface.evaluation.worth import Worth
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
@@ -147,7 +148,7 @@ def log_results(run: Run, results: Results, report: Report, folder: Path) -> Non
     figures = {
         arm_metric(record.arm, record.size, record.metric): record.value
         for record in results.records
-        if record.degradation == "clean" and record.value is not None
+        if record.degradation == "clean" and record.value is not None and not is_gain_of_several(record.metric)
     }
     run.log_metrics(figures)
     run.set_tags({"protocol": results.protocol.digest})

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from lrface.evaluation.measure import rate_name
+from lrface.evaluation.open_set import rate_name
 from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.sets import PairSet
 from lrface.evaluation.public.settings import PairSettings

@@ -14,7 +14,7 @@ from torch import Tensor
 from lrface.evaluation.arms import Arm, Embedder, bicubic
 from lrface.evaluation.conditions import Degrade, clean
 from lrface.evaluation.feeding import batch_on, fed, shown_to
-from lrface.evaluation.measure import rate_name
+from lrface.evaluation.open_set import rate_name
 from lrface.evaluation.public.gain import gain_records, gains
 from lrface.evaluation.public.pictures import broken
 from lrface.evaluation.public.records import PublicRecord, made

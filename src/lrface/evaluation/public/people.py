@@ -11,7 +11,7 @@ from torch import Tensor
 from lrface.data.folder import list_subjects
 from lrface.evaluation.arms import Arm, Embedder, bicubic
 from lrface.evaluation.conditions import Degrade, clean
-from lrface.evaluation.measure import rate_name
+from lrface.evaluation.open_set import rate_name
 from lrface.evaluation.public.gain import gain_records, tar_replicates
 from lrface.evaluation.public.pictures import Align, broken, read_faces
 from lrface.evaluation.public.records import PublicRecord

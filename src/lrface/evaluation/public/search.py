@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lrface.evaluation.arms import Arm
-from lrface.evaluation.measure import rate_name
+from lrface.evaluation.open_set import rate_name
 from lrface.evaluation.public.pictures import broken, read_small
 from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.sets import SearchSet
