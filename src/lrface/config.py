@@ -25,6 +25,7 @@ from lrface.models.settings import DsrSettings, DsrVariant, OnnxSettings
 from lrface.settings import Settings
 from lrface.tracking.settings import TrackingSettings
 from lrface.training.settings import (
+    CoarseSettings,
     CollapseSettings,
     DsrOptimSettings,
     EdgeFaceOptimSettings,
@@ -94,7 +95,9 @@ class EdgeFaceSource(Settings):
     """Where a recogniser comes from."""
 
     weights: str = Field(
-        "none", description="path, released name, models:/ URI, or none: then it is trained from nothing"
+        "none",
+        description="drawn (they come with the package), path, released name, models:/ URI, or none: then trained "
+        "from nothing",
     )
     variant: str | None = Field(None, description="size of EdgeFace; none: the one that the weights fit, else xxs")
     allow_missing: tuple[str, ...] = Field(
@@ -117,6 +120,7 @@ class PretrainSettings(DataJobSettings):
     )
     trainer: TrainerSettings = TrainerSettings()
     mix: MixSettings = MixSettings(sr=0.0, bicubic=0.25, hr=0.75)
+    coarse: CoarseSettings = CoarseSettings()
     margin: MarginSettings = MarginSettings(scale=16.0, margin=0.1, start="random")
     degradation: DegradationSettings = DegradationSettings(size_min=16)
     augmentation: AugmentationSettings = AugmentationSettings()
@@ -419,7 +423,11 @@ class MainSettings(JobSettings):
     trainer: TrainerSettings = Field(TrainerSettings(), description="as the trainings of the cycle have it")
     cycles: int = Field(1, ge=1, le=5, description="cycles; more than one only with allow_second_cycle")
     allow_second_cycle: bool = Field(False, description="go round more than once")
-    edgeface: str = Field("none", description="weights of the first recogniser; none: it is trained on the data")
+    edgeface: str = Field(
+        "none",
+        description="weights of the first recogniser: drawn (they come with the package), path, released name or "
+        "models:/ URI; none: it is trained on the data",
+    )
     warm_start: bool = Field(
         True, description="the cycle's super-resolver starts from the baseline's weights, not from nothing"
     )

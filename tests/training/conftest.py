@@ -21,6 +21,7 @@ from lrface.models.settings import DsrSettings
 from lrface.training.dsr import DsrData, DsrRecipe, DsrTraining
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
 from lrface.training.settings import (
+    CoarseSettings,
     CollapseSettings,
     DsrOptimSettings,
     EdgeFaceOptimSettings,
@@ -123,7 +124,7 @@ def make_edgeface(tiny_pack, recogniser, tmp_path, notes):
 
     def make(
         *, folder: Path | None = None, seed=0, optim=None, collapse=None, report=None, anchor=True, mix=None,
-        margin=None, restore=None, **loop,
+        margin=None, restore=None, coarse=None, **loop,
     ):  # fmt: skip
         train, val = tiny_pack.rows(recognition="train"), tiny_pack.rows(recognition="val")
         labels, names = tiny_pack.labels(train)
@@ -142,6 +143,7 @@ def make_edgeface(tiny_pack, recogniser, tmp_path, notes):
             DegradationSettings(),
             AugmentationSettings(geometry=0.3),
             collapse or CollapseSettings(impostor_max=1.0, effective_rank_min=1.0),
+            coarse or CoarseSettings(),
         )
         head = MarginHead(margin or MarginSettings(), data.classes, torch.Generator().manual_seed(1))
         return EdgeFaceTraining(

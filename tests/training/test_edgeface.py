@@ -13,7 +13,7 @@ from lrface.models.edgeface import EdgeFace
 from lrface.models.settings import TrainableSettings
 from lrface.training.edgeface import mixed
 from lrface.training.fit import fit
-from lrface.training.settings import CollapseSettings, EdgeFaceOptimSettings, MixSettings
+from lrface.training.settings import CoarseSettings, CollapseSettings, EdgeFaceOptimSettings, MixSettings
 
 
 def optim_of(**settings):
@@ -245,3 +245,17 @@ def test_nonsense_is_refused(nonsense):
 def test_embeddings_have_unit_length(recogniser):
     made = recogniser(torch.rand(2, 3, 112, 112))
     torch.testing.assert_close(made, F.normalize(made))
+
+
+def test_the_coarse_epochs_train_on_shrunk_faces_and_the_others_on_whole_ones(make_edgeface, tools):
+    module = tools.improving(make_edgeface(anchor=False, coarse=CoarseSettings(epochs=1, side=48), epochs=2))
+    seen, plain = [], module.losses
+
+    def losses(ready):
+        seen.append((module.current_epoch, tuple(ready["images"].shape[1:])))
+        return plain(ready)
+
+    module.losses = losses
+    fit(module, tools.cpu)
+    assert set(seen) == {(0, (3, 48, 48)), (1, (3, 112, 112))}
+    assert all(np.isfinite(epoch["train_loss"]) for epoch in module.history)

@@ -7,6 +7,7 @@ from lrface.config import DataJobSettings, EdgeFaceSource, JobSettings
 from lrface.jobs.context import Context
 from lrface.jobs.packs import data_digest
 from lrface.models.released import RELEASED
+from lrface.models.shipped import is_shipped, shipped_folder
 from lrface.tracking.hashes import file_sha256, folder_hashes
 from lrface.tracking.versions import is_registry_uri, resolve
 
@@ -52,7 +53,7 @@ def weights_digest(reference: str, context: Context) -> str:
     if is_registry_uri(reference):
         version = resolve(context.store, reference)
         return version.sha256 or version.uri
-    path = Path(reference).expanduser()
+    path = shipped_folder() if is_shipped(reference) else Path(reference).expanduser()
     if path.is_file():
         return file_sha256(path)
     if path.is_dir():

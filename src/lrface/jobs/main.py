@@ -7,7 +7,9 @@ from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     *DATA,
-    Parameter("edgeface", "edgeface", "weights of the first recogniser; none: it is trained on the data"),
+    Parameter(
+        "edgeface", "edgeface", "first recogniser: drawn, path, released name or models:/ URI; none: it is trained"
+    ),
     Parameter(
         "judge",
         None,

@@ -17,6 +17,7 @@ from lrface.models.onnx_recogniser import OnnxRecogniser, is_onnx, read_onnx
 from lrface.models.pair import Pair, read_recogniser, stands_for_bicubic
 from lrface.models.released import LICENCE, RELEASED, fetch_released
 from lrface.models.settings import OnnxSettings
+from lrface.models.shipped import DRAWN, is_shipped, shipped_folder
 from lrface.models.store import ModelSpec, read_spec
 from lrface.tracking.names import DSR as DSR_NAME
 from lrface.tracking.names import EDGEFACE, PAIR, STRANGER, VersionTag
@@ -111,7 +112,7 @@ def load_recogniser(
     allow_missing: tuple[str, ...] = (),
     licence: str | None = None,
 ) -> Recogniser:
-    """Load EdgeFace from `models:/...`, a path or a released name.
+    """Load EdgeFace from `models:/...`, a path, the name of the shipped weights (`drawn`) or a released name.
 
     Raises:
         RegistryError: The registry has no such version.
@@ -136,6 +137,8 @@ def load_recogniser(
     path = Path(reference).expanduser()
     if is_onnx(path) or is_onnx_folder(path):
         raise _untrainable(reference)
+    if is_shipped(reference):
+        path = shipped_folder()
     released = not path.exists() and reference in RELEASED
     if released:
         path = fetch_released(reference, context.root / "mlruns" / "weights")
@@ -143,7 +146,7 @@ def load_recogniser(
         raise WeightsError(
             "recogniser",
             got=f"{reference}, which is no path here",
-            expected=f"models:/edgeface@ALIAS, a path, or one of {', '.join(RELEASED)}",
+            expected=f"models:/edgeface@ALIAS, a path, or one of {', '.join((DRAWN, *RELEASED))}",
             remedy="correct edgeface",
         )
     network, loaded = load_edgeface(path, variant, allow_missing)

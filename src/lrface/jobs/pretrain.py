@@ -7,7 +7,9 @@ from lrface.jobs.leaving import leave
 PARAMETERS = (
     *DATA,
     Parameter(
-        "edgeface", "edgeface.weights", "path, released name or models:/ URI of weights; none: train from nothing"
+        "edgeface",
+        "edgeface.weights",
+        "drawn (comes with the package), path, released name or models:/ URI; none: from nothing",
     ),
     Parameter("epochs", "loop.epochs", "epochs"),
     Parameter("batch_size", "loop.batch_size", "faces in a batch"),

@@ -198,6 +198,13 @@ class EdgeFace(nn.Module):
         """
         return _unit(self.model(_normalise(images)))
 
+    def embed_shrunk(self, images: Float[Tensor, "n 3 side side"]) -> Float[Tensor, "n 512"]:
+        """Embed images of another side, 32 to 112 pixels, as only the coarse epochs of a training do.
+
+        Such embeddings are not comparable with those of whole faces.
+        """
+        return _unit(self.model(_centred(images)))
+
     def features(
         self, images: Float[Tensor, "n 3 112 112"], stages: Sequence[int] = STAGES
     ) -> list[Float[Tensor, "n c h w"]]:
@@ -266,6 +273,10 @@ def _normalise(images: Tensor) -> Tensor:
             expected=f"n x 3 x {IMAGE_SIZE} x {IMAGE_SIZE}",
             remedy="bring the faces to 112 x 112 first",
         )
+    return _centred(images)
+
+
+def _centred(images: Tensor) -> Tensor:
     return (images - 0.5) / 0.5
 
 

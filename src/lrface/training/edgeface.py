@@ -1,7 +1,7 @@
 """Training of the recogniser: from nothing on HR faces, or fine-tuning on what a super-resolver makes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from lrface.training.mean import move_mean, running_mean
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.ready import Ready, split
 from lrface.training.real import RealDraw, RealSmall, draw_pairs, pairs
-from lrface.training.settings import CollapseSettings, EdgeFaceOptimSettings, LoopSettings, MixSettings
+from lrface.training.settings import CoarseSettings, CollapseSettings, EdgeFaceOptimSettings, LoopSettings, MixSettings
 from lrface.training.source import Batch, EpochSource, augmented_by, shared_order
 from lrface.training.validation import ValidationSet, embed_all, recognition_metrics
 
@@ -75,6 +75,7 @@ class EdgeFaceRecipe:
     degradation: DegradationSettings
     augmentation: AugmentationSettings
     collapse: CollapseSettings
+    coarse: CoarseSettings = field(default_factory=CoarseSettings)
 
 
 class EdgeFaceTraining(TrainingModule):
@@ -242,7 +243,10 @@ class EdgeFaceTraining(TrainingModule):
         reals, augmentations, mixes, classes = zip(*draws, strict=True)
         real = pairs(faces, RealDraw.joined(reals))
         hr = real.put_hr(augmented_by(faces, AugmentationDraw.joined(augmentations, len(parts[0].rows))))
-        tensors = {"images": mix_by(hr, MixDraw.joined(mixes), restore, real), "labels": faces.labels}
+        images = mix_by(hr, MixDraw.joined(mixes), restore, real)
+        if self.current_epoch < self.recipe.coarse.epochs:
+            images = shrunk(images, self.recipe.coarse.side)
+        tensors = {"images": images, "labels": faces.labels}
         if anchor is not None and (self.recipe.optim.anchor or self.recipe.optim.contrast):
             tensors["wanted"] = in_chunks(anchor, hr)
         if self._centres is not None and "wanted" in tensors:
@@ -254,7 +258,8 @@ class EdgeFaceTraining(TrainingModule):
         """Margin loss of the mix, and the distance from the anchor."""
         images, labels, classes, wanted = ready["images"], ready["labels"], ready.get("classes"), ready.get("wanted")
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            embeddings = self.edgeface(images)
+            whole = self.current_epoch >= self.recipe.coarse.epochs
+            embeddings = self.edgeface(images) if whole else self.edgeface.embed_shrunk(images)
         margin = self.head(embeddings, labels, classes)
         right = self.head.predict(embeddings, classes) == labels
         values = {"loss_arcface": margin, "accuracy": right.float().mean()}
@@ -379,6 +384,12 @@ def mix_by(
             shown = small.enlarged if number or restore is None else restored(restore, small)
             images[rows.to(hr.device)] = shown.clamp(0.0, 1.0)
     return images
+
+
+def shrunk(images: Float[Tensor, "n 3 112 112"], side: int) -> Float[Tensor, "n 3 side side"]:
+    """Faces of fewer pixels, for the coarse epochs; not to be taken for VLR faces, which are enlarged again."""
+    small = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
+    return small.clamp(0.0, 1.0)
 
 
 def restored(restore: Restorer, small: SmallFaces) -> Float[Tensor, "n 3 112 112"]:

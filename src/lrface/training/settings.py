@@ -50,6 +50,16 @@ class MixSettings(Settings):
         return self
 
 
+class CoarseSettings(Settings):
+    """The first epochs of a training from nothing, on shrunk faces: a third of the work for each.
+
+    Progressive learning: Tan and Le, EfficientNetV2, ICML 2021 (arXiv 2104.00298), section 4.
+    """
+
+    epochs: int = Field(0, ge=0, description="epochs at the start in which faces are shrunk, 0 for none")
+    side: int = Field(64, ge=32, le=112, description="side of the shrunk faces, pixels")
+
+
 class EdgeFaceOptimSettings(Settings):
     """The optimiser of the recogniser."""
 

@@ -41,6 +41,7 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
             settings.degradation,
             settings.augmentation,
             settings.collapse,
+            settings.coarse,
         )
         training = EdgeFaceTraining(
             network,
