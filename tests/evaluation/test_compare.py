@@ -138,3 +138,14 @@ def test_the_smallest_size_is_read_between_the_measured_ones(found):
     assert smallest_size(made, "a", 0.8) == pytest.approx(24.0)
     assert smallest_size(made, "a", 0.99) is None
     assert smallest_size(made, "a", 0.4) == 8.0
+
+
+def test_two_networks_that_agree_on_every_probe_are_not_shown_to_be_the_same(found):
+    """None of a few probes lost is no proof; one network twice is."""
+    kept = found.cell("bicubic", 8)
+    other = replace(kept, mated=replace(kept.mated, best=kept.mated.best + 1e-4))
+    moved = replace(found, kept=found.kept | {FINE: other})
+    change = compare(moved, FINE, found, FINE).differences["rank1"].change
+    assert change.value == 0.0
+    assert change.low < -0.02
+    assert change.high > 0.02

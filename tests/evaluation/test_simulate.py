@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from lrface.evaluation.settings import DecisionSettings
 from lrface.evaluation.simulate import (
     Check,
+    Design,
     Population,
     SimulationSettings,
     difference_coverage,
@@ -14,6 +18,7 @@ from lrface.evaluation.simulate import (
 )
 
 FEW = SimulationSettings(runs=60, replicates=200, subjects=20, probes=5)
+GREAT = Design(([0.6], [0.85]), full=(1.0 - 1e-6, 1.0 - 1e-6))
 
 
 def test_margins_have_the_accuracy_that_was_asked_for():
@@ -51,18 +56,33 @@ def test_intervals_that_are_too_short_would_be_found(monkeypatch):
 
 
 def test_the_same_pair_twice_is_never_promoted_and_a_great_gain_always():
-    null, _ = promotions("null", ([0.8], [0.8]), Population(), FEW, (0.0, 0.05), same=True)
+    null, _ = promotions("null", Design(([0.8], [0.8]), same=True), FEW, (0.0, 0.05))
     assert null.value == 0.0
-    great, alone = promotions("great", ([0.6], [0.85]), Population(), FEW, (0.8, 1.0))
+    great, alone = promotions("great", GREAT, FEW, (0.8, 1.0))
     assert great.value == 1.0
     assert great.passed
     assert alone.value >= great.value
     assert not alone.bounded
 
 
+def test_what_is_lost_at_full_size_no_gain_makes_good():
+    harmful, alone = promotions("harm", replace(GREAT, full=(0.99, 0.94)), FEW, (0.0, 0.05))
+    assert alone.value == 1.0
+    assert harmful.value <= 0.05
+
+
+def test_gates_that_look_at_one_probe_would_be_found():
+    """Without a tolerance a pair as good at full size is refused for every probe that it happens to lose."""
+    generator = np.random.default_rng(0)
+    strict = DecisionSettings(hr_slack=0.0)
+    told = [simulated_verdict(replace(GREAT, full=(0.9, 0.9)), FEW, generator, strict).promoted for _ in range(20)]
+    assert np.mean(told) < 0.5
+
+
 def test_a_verdict_has_all_gates():
-    verdict = simulated_verdict(([0.6], [0.9]), Population(), FEW, np.random.default_rng(0))
+    verdict = simulated_verdict(GREAT, FEW, np.random.default_rng(0))
     assert {gate.name for gate in verdict.gates} >= {"gain_low.champion", "gain_low.bicubic", "hr_rank1"}
+    assert not any(gate.figure == gate.low == gate.high for gate in verdict.gates)
 
 
 def test_a_check_without_bound_cannot_fail():

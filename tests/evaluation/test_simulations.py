@@ -20,7 +20,7 @@ def test_all_checks_are_run_and_tabled():
     assert list(table.columns) == ["name", "value", "low", "high", "runs", "bounded", "passed"]
     assert [check.name for check, _, _ in told] == list(table["name"])
     assert told[-1][1] == told[-1][2]
-    assert {"coverage", "null", "power"} <= {name.split(":")[0] for name in table["name"]}
+    assert {"coverage", "null", "harm", "power"} <= {name.split(":")[0] for name in table["name"]}
     bounds = {(row.low, row.high) for row in table.itertuples() if row.bounded}
     assert bounds == {(0.93, 0.97), (0.0, 0.05), (0.80, 1.0)}
 

@@ -2,6 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap
 
 from lrface.errors import EvaluationError
@@ -123,3 +125,23 @@ def test_rates_are_read_at_the_last_step_within_them():
     false, true = np.array([[0.0, 0.1, 1.0]]), np.array([[0.0, 0.5, 1.0]])
     np.testing.assert_allclose(rates_at(false, true, np.array([0.05, 0.1, 0.55, 1.0])), [[0.0, 0.5, 0.5, 1.0]])
     assert np.isnan(rates_at(np.array([[0.0, np.nan]]), true[:, :2], np.array([0.1]))).all()
+
+
+@pytest.mark.parametrize(("probes", "half"), [(10, 0.163), (330, 0.0059)])
+def test_no_probe_that_differs_is_the_less_evidence_the_fewer_there_are(probes, half):
+    right = np.ones(probes, bool)
+    labels = np.arange(probes) % 5
+    interval = paired_interval(right, right, labels, draw_weights(5, 200, seed=0), shares=True)
+    assert (interval.low, interval.value, interval.high) == pytest.approx((-half, 0.0, half), abs=5e-4)
+
+
+@given(st.lists(st.sampled_from([-1, 0, 1]), min_size=4, max_size=40))
+def test_the_interval_of_shares_holds_the_plain_one_and_the_figure(changes):
+    change = np.array(changes, np.float64)
+    labels = np.arange(change.size) % 4
+    weights = draw_weights(4, 100, seed=0)
+    sides = np.clip(change, 0, 1), np.clip(-change, 0, 1)
+    plain = paired_interval(*sides, labels, weights)
+    wide = paired_interval(*sides, labels, weights, shares=True)
+    assert -1.0 <= wide.low <= plain.low <= plain.high <= wide.high <= 1.0
+    assert wide.low <= wide.value <= wide.high

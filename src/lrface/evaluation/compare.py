@@ -12,7 +12,7 @@ import pandas as pd
 
 from lrface.errors import EvaluationError
 from lrface.evaluation.measure import Ruler
-from lrface.evaluation.results import Cell, Results
+from lrface.evaluation.results import Cell, Kept, Results
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.metrics.statistics import (
     Interval,
@@ -127,12 +127,18 @@ def _worst(accuracy: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return np.asarray((taken @ accuracy[rising]) / taken.sum(axis=1))
 
 
+def _alike(first: Kept, second: Kept) -> bool:
+    """Tells whether every score of two cells is the same: one network twice leaves nothing to chance."""
+    pairs = ((getattr(first.mated, name), getattr(second.mated, name)) for name in ("mate", "best", "stranger"))
+    return all(np.array_equal(one, two, equal_nan=True) for one, two in pairs)
+
+
 class _Side:
     """One side of a comparison: per probe and per face, the mean over its cells."""
 
     def __init__(self, results: Results, cells: Sequence[Cell], threshold: float) -> None:
         self.results, self.cells = results, cells
-        kept = [results.cell(cell.arm, cell.size, cell.degradation) for cell in cells]
+        self.kept = kept = [results.cell(cell.arm, cell.size, cell.degradation) for cell in cells]
         self.trials = np.stack([scores.mated.rank == 1 for scores in kept])
         named = np.stack([scores.mated.best >= threshold for scores in kept])
         self.probes = {
@@ -165,9 +171,10 @@ class _Pairing:
 
     def __init__(self, ruler: Ruler, first: _Side, second: _Side, settings: EvaluationSettings) -> None:
         self.ruler, self.first, self.second, self.settings = ruler, first, second, settings
+        self.same = all(map(_alike, first.kept, second.kept))
         self.found: dict[str, Difference] = {}
         for name, values in first.probes.items():
-            self._mean(name, values, second.probes[name], ruler.mated_subjects)
+            self._mean(name, values, second.probes[name], ruler.mated_subjects, shares=True)
         for name, values in first.faces.items():
             if name in second.faces:
                 self._mean(name, values, second.faces[name], ruler.pair_subjects)
@@ -175,12 +182,15 @@ class _Pairing:
             if name in second.replicates:
                 self._pairs(name)
 
-    def _mean(self, name: str, first: np.ndarray, second: np.ndarray, subjects: np.ndarray) -> None:
+    def _mean(
+        self, name: str, first: np.ndarray, second: np.ndarray, subjects: np.ndarray, *, shares: bool = False
+    ) -> None:
         if first.size == 0 or first.shape != second.shape:
             return
         if not (np.isfinite(first).all() and np.isfinite(second).all()):
             return
-        interval = paired_interval(first, second, subjects, self.ruler.weights, self.settings.level)
+        shares = shares and not self.same
+        interval = paired_interval(first, second, subjects, self.ruler.weights, self.settings.level, shares=shares)
         self.found[name] = Difference(float(first.mean()), float(second.mean()), interval)
 
     def _pairs(self, name: str) -> None:
@@ -202,7 +212,7 @@ class _Pairing:
             np.bincount(place, weights=side.probes["correct"]) / counts for side in (self.first, self.second)
         )
         poor = self.settings.poor_subject
-        self._mean("poor_subjects", first < poor, second < poor, present)
+        self._mean("poor_subjects", first < poor, second < poor, present, shares=True)
         whole, weights = np.ones((1, present.size)), self.ruler.weights[:, present]
         one, two = float(_worst(first, whole)[0]), float(_worst(second, whole)[0])
         replicates = _worst(first, weights) - _worst(second, weights)

@@ -1,15 +1,13 @@
 """Whether a pair goes to production: the rule on the gain, and the gates that no gain may jump."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from lrface.errors import EvaluationError
 from lrface.evaluation.compare import Comparison, Difference, title
+from lrface.evaluation.gates import SLACK, Gate, Side, gate
 from lrface.evaluation.settings import DecisionSettings
-
-SLACK = 1e-9  # 25 of 500 is 0.05 exactly, and not a hair more because floats say so
 
 DIRECT_GATE = "gain_low.direct"
 """The gate that a pair fails where a recogniser that was shown small faces directly is as good."""
@@ -22,25 +20,6 @@ class Decision(StrEnum):
     TUNE = "tune"
     KEEP = "keep"
     REVERT = "revert"
-
-
-@dataclass(frozen=True)
-class Gate:
-    """One condition.
-
-    Attributes:
-        name: What it is about, with the reference: `gain_low.champion`.
-        figure: What was found.
-        bound: What it was held against.
-        passed: Whether it holds.
-        rule: The condition in words.
-    """
-
-    name: str
-    figure: float
-    bound: float
-    passed: bool
-    rule: str
 
 
 @dataclass(frozen=True)
@@ -70,12 +49,12 @@ class Verdict:
     @property
     def recommends_direct(self) -> bool:
         """Whether the direct recogniser alone is as good as the pair."""
-        return any(gate.name == DIRECT_GATE for gate in self.failed)
+        return any(held.name == DIRECT_GATE for held in self.failed)
 
     @property
     def failed(self) -> tuple[Gate, ...]:
         """The gates that do not hold."""
-        return tuple(gate for gate in self.gates if not gate.passed)
+        return tuple(held for held in self.gates if not held.passed)
 
     def tags(self) -> dict[str, str]:
         """Gives decision, gain, interval and every gate as tags of a model version."""
@@ -86,9 +65,8 @@ class Verdict:
             "verdict.interval": f"[{self.low:+.4f}, {self.high:+.4f}]",
             "verdict.protocol": self.protocol,
         }
-        for gate in self.gates:
-            state = "passed" if gate.passed else "failed"
-            tags[f"gate.{gate.name}"] = f"{state}: {gate.figure:+.4f}, {gate.rule} {gate.bound:+.4f}"
+        for held in self.gates:
+            tags[f"gate.{held.name}"] = f"{'passed' if held.passed else 'failed'}: {held.line}"
         return tags
 
 
@@ -113,25 +91,34 @@ def _needed(comparison: Comparison, metric: str) -> Difference:
     return comparison.differences[metric]
 
 
-def _at_least(name: str, figure: float, bound: float, *, strictly: bool = False) -> Gate:
-    passed = figure > bound if strictly else figure >= bound - SLACK
-    return Gate(name, figure, bound, bool(passed) and math.isfinite(figure), "above" if strictly else "at least")
-
-
-def _at_most(name: str, figure: float, bound: float) -> Gate:
-    return Gate(name, figure, bound, figure <= bound + SLACK and math.isfinite(figure), "at most")
-
-
 def _harm(who: str, comparison: Comparison, settings: DecisionSettings) -> list[Gate]:
     """Lists what must not get worse, whatever was gained."""
-    unknown = _needed(comparison, "unknown").change.value
-    poor = _needed(comparison, "poor_subjects").change.value
-    worst = _needed(comparison, "worst_tenth").change.value
+
+    def held(metric: str, about: str, bound: float, side: Side) -> Gate:
+        change = _needed(comparison, metric).change
+        words = f"{about}, against {_said(who)}"
+        return gate(f"{metric}.{who}", words, change, bound, side, comparison.subjects)
+
     return [
-        _at_most(f"unknown.{who}", unknown, settings.unknown_slack),
-        _at_most(f"poor_subjects.{who}", poor, settings.poor_slack),
-        _at_least(f"worst_tenth.{who}", worst, 0.0 - settings.worst_slack),
+        held("unknown", "faces left without a name", settings.unknown_slack, Side.AT_MOST),
+        held("poor_subjects", "people hardly ever named rightly", settings.poor_slack, Side.AT_MOST),
+        held("worst_tenth", "the worst tenth of the people", 0.0 - settings.worst_slack, Side.AT_LEAST),
     ]
+
+
+def _gain(who: str, comparison: Comparison, metric: str) -> Gate:
+    change = _needed(comparison, metric).change
+    about = f"gain in {shown_metric(metric)} over {_said(who)}"
+    return gate(f"gain_low.{who}", about, change, 0.0, Side.ABOVE, comparison.subjects)
+
+
+def _said(who: str) -> str:
+    return {"champion": "the champion", "direct": "direct, which has no super-resolver"}.get(who, who)
+
+
+def shown_metric(metric: str) -> str:
+    """Names a metric as a sentence does."""
+    return {"rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10"}.get(metric, metric)
 
 
 def _check(comparisons: Sequence[Comparison]) -> None:
@@ -177,18 +164,15 @@ def decide(
     _check([*references.values(), *direct, high_resolution])
     gates: list[Gate] = []
     for who, comparison in references.items():
-        change = _needed(comparison, chosen.metric).change
-        gates.append(_at_least(f"gain_low.{who}", change.low, 0.0, strictly=True))
-        gates += _harm(who, comparison, chosen)
-    for comparison in direct:
-        change = _needed(comparison, chosen.metric).change
-        gates.append(_at_least(DIRECT_GATE, change.low, 0.0, strictly=True))
-    fall = _needed(high_resolution, "rank1").change.value
-    gates.append(_at_least("hr_rank1", fall, 0.0 - chosen.hr_slack))
+        gates += [_gain(who, comparison, chosen.metric), *_harm(who, comparison, chosen)]
+    gates += [_gain("direct", comparison, chosen.metric) for comparison in direct]
+    change = _needed(high_resolution, "rank1").change
+    bound = 0.0 - chosen.hr_slack
+    gates.append(gate("hr_rank1", "rank-1 at full size", change, bound, Side.AT_LEAST, high_resolution.subjects))
     in_place = against_champion or against_bicubic
     gain = _needed(in_place, chosen.metric).change
     decision = rule_on_gain(gain.value, chosen)
-    promoted = decision is Decision.PROMOTE and all(gate.passed for gate in gates)
+    promoted = decision is Decision.PROMOTE and all(held.passed for held in gates)
     name = "the champion" if against_champion else "bicubic"
     return Verdict(
         decision=decision,
@@ -212,15 +196,13 @@ def _words(
     direct: Comparison | None,
 ) -> list[str]:
     gain = in_place.differences[settings.metric].change
-    failed = [gate.name for gate in gates if not gate.passed]
+    failed = [held for held in gates if not held.passed]
     lines = [
         f"{settings.metric} of {title(in_place.first)}: {100 * gain.value:+.1f} points over {name}, "
         f"interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}: {decision.value}",
     ]
-    for gate in gates:
-        state = "passed" if gate.passed else "FAILED"
-        lines.append(f"gate {gate.name}: {state}: {gate.figure:+.4f}, must be {gate.rule} {gate.bound:+.4f}")
-    if direct is not None and DIRECT_GATE in failed:
+    lines += [f"gate {held.name}: {'passed' if held.passed else 'FAILED'}: {held.line}" for held in gates]
+    if direct is not None and any(held.name == DIRECT_GATE for held in failed):
         over = direct.differences[settings.metric].change
         lines.append(
             f"recommended: {title(direct.second)}, without a super-resolver: over it {title(direct.first)} gains "
@@ -229,7 +211,7 @@ def _words(
     if promoted:
         lines.append("verdict: promote; the rule says so and every gate holds")
     elif decision is Decision.PROMOTE:
-        lines.append(f"verdict: do not promote; {', '.join(failed)} FAILED")
+        lines.append(f"verdict: do not promote; {', '.join(held.name for held in failed)} FAILED")
     else:
         lines.append(f"verdict: do not promote; the rule says {decision.value}")
     return lines

@@ -91,7 +91,9 @@ def by_trait(table: pd.DataFrame, results: Results, settings: EvaluationSettings
             }
             if len(own) > 1:
                 one, other = (table[side].to_numpy()[chosen] for side in own)
-                own["change"] = paired_interval(one, other, subjects[chosen], ruler.weights, settings.level)
+                own["change"] = paired_interval(
+                    one, other, subjects[chosen], ruler.weights, settings.level, shares=True
+                )
             inside = values[chosen]
             rows.append(
                 {

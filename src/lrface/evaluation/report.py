@@ -136,7 +136,7 @@ def _verdict_card(verdict: Verdict | None) -> str:
     gates = "".join(
         f"<div{'' if gate.passed else ' class=failed'}><span>{escaped(gate.name)}: "
         f"{'passed' if gate.passed else 'FAILED'}</span>"
-        f"<span>{gate.figure:+.3f}, {escaped(gate.rule)} {gate.bound:+.2f}</span></div>"
+        f"<span>{escaped(gate.line)}</span></div>"
         for gate in verdict.gates
     )
     return (

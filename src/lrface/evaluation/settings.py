@@ -64,14 +64,23 @@ class ProtocolSettings(Settings):
 
 
 class DecisionSettings(Settings):
-    """The bounds of the rule and of the gates; shares, 0.05 is five points."""
+    """The bounds of the rule and of the gates; shares, 0.05 is five points.
+
+    A tolerance bounds the whole 95 % interval of a paired difference, not the difference itself.
+    """
 
     metric: str = Field(default="rank1", description="metric that the gain is measured in")
     promote_over: float = Field(default=0.05, ge=0.0, le=1.0, description="promote with a gain over this")
     tune_from: float = Field(default=0.02, ge=0.0, le=1.0, description="tune with a gain from this")
-    unknown_slack: float = Field(default=0.02, ge=0.0, le=1.0, description="most that the unknown rate may rise")
-    poor_slack: float = Field(default=0.05, ge=0.0, le=1.0, description="most that the share of poor subjects may rise")
-    worst_slack: float = Field(
-        default=0.05, ge=0.0, le=1.0, description="most that the accuracy of the worst tenth of subjects may fall"
+    unknown_slack: float = Field(
+        default=0.02, ge=0.0, le=1.0, description="the interval must rule out that the unknown rate rises by more"
     )
-    hr_slack: float = Field(default=0.0, ge=0.0, le=1.0, description="most that HR accuracy may fall")
+    poor_slack: float = Field(
+        default=0.10, ge=0.0, le=1.0, description="the same for the share of people hardly ever named rightly"
+    )
+    worst_slack: float = Field(
+        default=0.05, ge=0.0, le=1.0, description="the same for a fall in accuracy of the worst tenth of the people"
+    )
+    hr_slack: float = Field(
+        default=0.025, ge=0.0, le=1.0, description="the same for a fall in rank-1 at full size; under 3 points"
+    )

@@ -46,12 +46,20 @@ class Gate:
         figure: What was measured; None where it could not be.
         bound: What it is held against.
         passed: Whether it holds.
+        words: All of it in words, with the interval that decides; empty where nobody said it.
     """
 
     name: str
     figure: float | None
     bound: float
     passed: bool
+    words: str = ""
+
+    @property
+    def told(self) -> str:
+        """Whether it holds, and why."""
+        state = "passed" if self.passed else "failed"
+        return f"{state}: {self.words or f'{self.figure} against {self.bound}'}"
 
 
 @dataclass(frozen=True)
@@ -272,7 +280,7 @@ def _tag_verdict(store: Store, version: ModelVersion, verdict: Verdict, run: Run
     if verdict.protocol is not None:
         tags["protocol"] = verdict.protocol
     for gate in verdict.gates:
-        tags[f"gate.{gate.name}"] = f"{'passed' if gate.passed else 'failed'}: {gate.figure} against {gate.bound}"
+        tags[f"gate.{gate.name}"] = gate.told
     for key, value in tags.items():
         store.client.set_model_version_tag(PAIR, str(version.version), str(key), value)
     run.set_tags({str(key): value for key, value in tags.items()})

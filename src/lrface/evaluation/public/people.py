@@ -98,7 +98,7 @@ def search_gains(one: Found, other: Found, people: PeopleSet, settings: SearchSe
     weights = draw_weights(int(people.owner.max()) + 1, settings.replicates, settings.seed)
     mated, strangers = people.owner[people.mated], people.owner[people.strangers]
     right = [found.rank == 1 for found, _ in (one, other)]
-    gained = {"rank1": paired_interval(right[0], right[1], mated, weights)}
+    gained = {"rank1": paired_interval(right[0], right[1], mated, weights, shares=True)}
     same = np.concatenate([np.ones(len(mated), bool), np.zeros(len(strangers), bool)])
     drawn = weights[:, np.concatenate([mated, strangers])]
     for fpir in settings.fpirs:

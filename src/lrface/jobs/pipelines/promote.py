@@ -242,7 +242,7 @@ def _told(verdict: deciding.Verdict, before: ModelVersion | None) -> Verdict:
     return Verdict(
         decision=verdict.decision.value,
         reason="; ".join([*verdict.lines[:1], *(line for line in verdict.lines if line.startswith("recommended"))]),
-        gates=tuple(Gate(gate.name, gate.figure, gate.bound, gate.passed) for gate in verdict.gates),
+        gates=tuple(Gate(gate.name, gate.figure, gate.bound, gate.passed, gate.line) for gate in verdict.gates),
         gain=verdict.gain,
         interval=(verdict.low, verdict.high),
         against=before.uri if before else None,
