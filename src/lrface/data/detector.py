@@ -113,7 +113,7 @@ class Detector:
         """Finds a face that is alone, large and clear, for a fraction of what the whole search costs."""
         wanted = int(np.clip(_FIRST_SHARE * max(image.shape[:2]), *_FIRST_SIDES))
         seen, scale = shrunk(image, wanted // _STRIDE * _STRIDE, quick=True)
-        face = alone(self._detect(seen, _HINT), self.settings.score)
+        face = alone(self.detect(seen, _HINT), self.settings.score)
         if face is None or np.sqrt(face[2] * face[3]) < _LARGE:
             return None
         return self._second_look(image, enlarged_back(face[4:14].reshape(5, 2), scale))
@@ -121,7 +121,7 @@ class Detector:
     def _second_look(self, image: np.ndarray, first: np.ndarray) -> Detection | None:
         """Finds a face again where it is upright and of the size at which landmarks are exact."""
         fit = similarity(first, _SECOND_TEMPLATE)
-        faces = self._detect(warp(image, fit, _SECOND_SIDE), self.settings.first_score)
+        faces = self.detect(warp(image, fit, _SECOND_SIDE), self.settings.first_score)
         if len(faces) != 1:
             return None
         seen = faces[0, 4:14].reshape(5, 2)
@@ -130,8 +130,13 @@ class Detector:
         back = cv2.invertAffineTransform(fit)
         return Detection(seen @ back[:, :2].T + back[:, 2], float(faces[0, 14]), 1, 0.0)
 
-    def _detect(self, seen: np.ndarray, score: float) -> np.ndarray:
-        """Gives box, landmarks and score of each face, n x 15, in pixels of what the network sees."""
+    def detect(self, seen: np.ndarray, score: float) -> np.ndarray:
+        """Gives box, landmarks and score of each face, n x 15, in pixels of what the network sees.
+
+        Args:
+            seen: What it is shown, RGB.
+            score: Least score of a face.
+        """
         network = self._network((seen.shape[1], seen.shape[0]))
         network.setScoreThreshold(score)
         _, faces = network.detect(cv2.cvtColor(np.ascontiguousarray(seen), cv2.COLOR_RGB2BGR))
@@ -146,7 +151,7 @@ class Detector:
         seen, scale = shrunk(image, side)
         margin = self.settings.margin
         framed = cv2.copyMakeBorder(seen, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-        found = self._detect(framed, self.settings.score)
+        found = self.detect(framed, self.settings.score)
         points = found[:, [0, 1, *range(4, 14)]].reshape(len(found), 6, 2) - margin
         points = enlarged_back(points, scale)
         found[:, :2], found[:, 4:14] = points[:, 0], points[:, 1:].reshape(len(found), 10)

@@ -52,6 +52,35 @@ class DetectorSettings(Settings):
     )
 
 
+class CrowdSettings(Settings):
+    """How every face of a photograph is looked for."""
+
+    smallest: float = Field(
+        10.0,
+        description="Side of the smallest faces that are looked for, pixels of the photograph: it is enlarged so that "
+        "they have 30. At that side about nine of ten are found.",
+        ge=8,
+        le=112,
+    )
+    most: int = Field(
+        50, description="Most faces of one picture; of more the largest are taken, and that is told.", ge=1, le=1000
+    )
+    megapixels: float = Field(
+        32.0,
+        description="Most pixels of the enlarged photograph, in millions: a larger one is enlarged less, and it is "
+        "told how small a face may be then.",
+        gt=0,
+        le=1000,
+    )
+    hint: float = Field(
+        0.05,
+        description="Score from which on something is looked at again, alone and enlarged; then the score of the "
+        "detector decides.",
+        gt=0,
+        lt=1,
+    )
+
+
 class AlignSettings(Settings):
     """How an image becomes an aligned face."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from lrface.config import SCHEMAS
 from lrface.errors import LrfaceError
-from lrface.jobs.arguments import Parser, log_named
+from lrface.jobs.arguments import Parser, log_named, spoken
 from lrface.jobs.compose import COMMON, Parameter, free_overrides, settings_for
 from lrface.jobs.help import help_texts
 from lrface.jobs.importing import imported
@@ -66,7 +66,7 @@ def command(
 def _parse(job: str, parameters: Sequence[Parameter], words: Sequence[str]) -> dict[str, str]:
     schema = SCHEMAS[job]
     parser = Parser(
-        prog=f"python -m lrface.jobs.{job}",
+        prog=spoken(job),
         description=schema.__doc__,
         epilog="auto, or nothing, means: as the preset says, else the default. All other keys of the config go into "
         "--overrides; docs/configuration.md lists them with type, default and meaning.",

@@ -56,12 +56,6 @@ DATA = (
 )
 
 
-def project_root() -> Path:
-    """The folder that holds MLproject: the current one, else that of the source tree, else the current one."""
-    here, tree = Path.cwd(), Path(__file__).resolve().parents[3]
-    return here if (here / "MLproject").is_file() or not (tree / "MLproject").is_file() else tree
-
-
 def config_folder() -> Path:
     """The folder of Hydra's configs: of the source tree, or the copy that an installed package carries."""
     tree = Path(__file__).resolve().parents[3] / "conf"

@@ -3,8 +3,12 @@
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
 
 NEEDED = ("hydra", "mlflow", "pydantic", "torch")
+COMMAND = frozenset({"lrface", "lrface.exe", "lrface-script.py"})
+"""Names of the file that the command `lrface` is installed as."""
 
 
 def complaint(
@@ -39,11 +43,11 @@ def complaint(
 
 
 def started() -> bool:
-    """Whether Python was started for an entry point, `python -m lrface.jobs...`."""
+    """Whether Python was started for an entry point: `python -m lrface.jobs...`, `lrface ...` or `python -m lrface`."""
+    words = sys.orig_argv
     return any(
-        flag == "-m" and name.startswith("lrface.jobs.")
-        for flag, name in zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
-    )
+        (flag == "-m" and (name == "lrface" or name.startswith("lrface.jobs."))) for flag, name in pairwise(words)
+    ) or any(Path(word).name in COMMAND for word in words[1:2])
 
 
 def check() -> None:

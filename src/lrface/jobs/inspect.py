@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from lrface.errors import LrfaceError
-from lrface.jobs.arguments import Parser, log_named
+from lrface.jobs.arguments import Parser, log_named, spoken
 from lrface.jobs.importing import imported
 from lrface.jobs.leaving import leave
 from lrface.jobs.terminal import Terminal, terminal_of
@@ -40,7 +40,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="python -m lrface.jobs.inspect",
+        prog=spoken("inspect"),
         description="`inspect`: what a checkpoint is, which EdgeFace it fits, and what to do where it does not load.",
         allow_abbrev=False,
     )

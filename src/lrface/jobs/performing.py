@@ -11,7 +11,6 @@ import torch
 
 from lrface.config import SCHEMAS, JobSettings, TrainerSettings
 from lrface.errors import ConfigError, LrfaceError
-from lrface.jobs.compose import project_root
 from lrface.jobs.context import Context
 from lrface.jobs.importing import imported
 from lrface.jobs.ranks import complain, leads, started
@@ -28,6 +27,7 @@ from lrface.jobs.several import (
     orders,
 )
 from lrface.jobs.terminal import SilentTerminal, Terminal
+from lrface.project import project_root
 from lrface.tracking.store import connect
 
 CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})

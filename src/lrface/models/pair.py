@@ -107,15 +107,21 @@ class Pair:
         return F.interpolate(batch, size=(FACE_SIZE, FACE_SIZE), mode="bicubic", antialias=True).clamp(0, 1)
 
 
-def read_pair(folder: Path) -> Pair:
-    """Load the pair that lies in a folder as ``edgeface/`` and ``dsr/``, on the CPU.
+def read_pair(folder: Path, device: torch.device | None = None) -> Pair:
+    """Load the pair that lies in a folder as ``edgeface/`` and ``dsr/``.
+
+    Args:
+        folder: The folder.
+        device: Where it is to run; None: the CPU.
 
     Raises:
         WeightsError: A half is missing, broken, changed, or in the other's place.
     """
     edgeface, weights = read_recogniser(folder / EDGEFACE)
     dsr = enlarge if stands_for_bicubic(folder / DSR) else read_half(folder / DSR, DSR)[0]
-    return Pair(edgeface, dsr, weights)
+    if device is not None:
+        edgeface, dsr = edgeface.to(device), dsr.to(device) if isinstance(dsr, nn.Module) else dsr
+    return Pair(edgeface, dsr, weights, device)
 
 
 def read_recogniser(folder: Path) -> tuple[EdgeFace | OnnxRecogniser, str]:
