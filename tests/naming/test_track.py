@@ -57,9 +57,33 @@ def test_what_is_no_track_is_told(embeddings: np.ndarray, weights: list[float] |
 def test_sides_that_are_none_are_told() -> None:
     with pytest.raises(DataError, match="pixels over 0"):
         worth([8, 0])
-    with pytest.raises(DataError, match="one a face"):
-        worth([8, 9], [1.0])
 
 
-def test_rows_are_grouped_in_order() -> None:
-    assert tracks(["b", "a", "b", "c", "a"]) == [[0, 2], [1, 4], [3]]
+def test_rows_of_one_key_are_one_track_in_order() -> None:
+    _, embeddings = rows(np.random.default_rng(2), [0.6] * 5)
+    found = tracks(embeddings, [8, 16, 8, 12, 16], ["b", "a", "b", "c", "a"])
+    assert [track.rows for track in found] == [(0, 2), (1, 4), (3,)]
+    assert [round(track.side, 6) for track in found] == [8, 16, 12]
+    np.testing.assert_allclose(found[1].embedding, pooled(embeddings[[1, 4]]).embedding, atol=1e-6)
+    with pytest.raises(DataError, match="4 keys"):
+        tracks(embeddings, [8] * 5, ["a"] * 4)
+
+
+def test_a_wrong_picture_has_hardly_a_share_and_is_told() -> None:
+    person, embeddings = rows(np.random.default_rng(3), [0.6, 0.6, 0.6, 0.0])
+    found = pooled(embeddings)
+    assert found.odd == (3,)
+    assert found.weights[3] < 0.5 * found.weights[:3].min()
+    assert found.embedding @ person > embeddings.mean(axis=0) @ person / np.linalg.norm(embeddings.mean(axis=0))
+
+
+def test_of_two_pictures_neither_is_the_odd_one() -> None:
+    _, embeddings = rows(np.random.default_rng(4), [0.9, 0.0])
+    found = pooled(embeddings)
+    assert (found.odd, found.weights.tolist()) == ((), [0.5, 0.5])
+
+
+def test_the_side_of_a_track_is_that_of_the_pictures_that_count() -> None:
+    _, embeddings = rows(np.random.default_rng(5), [0.3, 0.7])
+    (found,) = tracks(embeddings, [8, 32], ["a", "a"])
+    assert 16 < found.side < 32

@@ -1,6 +1,6 @@
 """The one way in which a face gets a name: embed, search, and hold the score against the threshold for its size."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,8 @@ from lrface.images.sizes import FACE_SIZE
 from lrface.models.pair import BATCH, Pair
 from lrface.naming.asked import FIXED, Asked, Kind
 from lrface.naming.points import OperatingPoints, Point
+from lrface.naming.side import Sized, sized
+from lrface.naming.track import Track, tracks
 
 NO_POINTS: Final = (
     f"this pair has no operating points: {FIXED} holds at every size, and its false alarm rate is not known"
@@ -52,12 +54,16 @@ class Namer:
         pair: Both networks.
         gallery: Where names are.
         points: The pair's operating points; None where it has none.
+        estimate_side: Whether faces that were enlarged before they came are looked for, and brought back to their size.
     """
 
-    def __init__(self, pair: Pair, gallery: Gallery, points: OperatingPoints | None) -> None:
+    def __init__(
+        self, pair: Pair, gallery: Gallery, points: OperatingPoints | None, *, estimate_side: bool = False
+    ) -> None:
         self.pair = pair
         self.gallery = gallery
         self.points = points
+        self.estimate_side = estimate_side
 
     def name(
         self,
@@ -69,7 +75,7 @@ class Namer:
 
         Args:
             pictures: Aligned faces, RGB.
-            sides: How large each really is, pixels; None: as large as its picture.
+            sides: How large each came, before it was aligned or resized, pixels; None: as large as its picture.
             asked: The threshold or the rate; None: ``auto``.
 
         Raises:
@@ -77,9 +83,49 @@ class Namer:
             ConfigError: A rate was asked for that nothing can tell.
             WeightsError: The gallery is of another recogniser.
         """
-        if sides is None:
-            sides = [float(picture.shape[0]) for picture in pictures]
-        return self.name_embedded(self.embed(pictures), sides, asked)
+        faces = self.sized(pictures, sides)
+        return self.name_embedded(self.embed([face.pixels for face in faces]), [face.side for face in faces], asked)
+
+    def sized(
+        self, pictures: Sequence[UInt8[np.ndarray, "s s 3"]], sides: Sequence[float] | None = None
+    ) -> list[Sized]:
+        """Return faces as the pair is to see them, and how large they really are.
+
+        Args:
+            pictures: Aligned faces, RGB.
+            sides: How large each came, pixels; None: as large as its picture.
+
+        Raises:
+            DataError: There is not a side for each picture.
+        """
+        return sized(pictures, sides, estimate=self.estimate_side)
+
+    def name_tracks(
+        self,
+        embeddings: Float[np.ndarray, "n d"],
+        sides: Sequence[float],
+        keys: Sequence[Hashable],
+        asked: Asked | None = None,
+    ) -> list[tuple[Track, Named]]:
+        """Say whom each track shows: the pictures of one key are one probe.
+
+        Args:
+            embeddings: Of unit length, a row per picture.
+            sides: How large each face really is, pixels.
+            keys: The track of each picture.
+            asked: The threshold or the rate; None: ``auto``.
+
+        Returns:
+            The tracks in order of first appearance, with their names; the threshold is that for `Track.side`.
+
+        Raises:
+            DataError: There is no gallery, not a side or key for each embedding, or pictures that cancel each other.
+            ConfigError: A rate was asked for that nothing can tell.
+            WeightsError: The gallery is of another recogniser.
+        """
+        found = tracks(embeddings, sides, keys)
+        probes = np.stack([track.embedding for track in found]) if found else embeddings
+        return list(zip(found, self.name_embedded(probes, [track.side for track in found], asked), strict=True))
 
     def embed(self, pictures: Sequence[UInt8[np.ndarray, "s s 3"]]) -> Float[np.ndarray, "n d"]:
         """Return the unit embeddings of aligned faces of any size, a batch at a time.

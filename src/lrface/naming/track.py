@@ -1,7 +1,7 @@
 """Several pictures of one unknown person as one probe: a track of a film, an album, a folder.
 
-What each picture is worth is told before anything is compared, by its side and its sharpness, and then by how well it
-agrees with the others. A picture of somebody else, who came into the track by mistake, agrees with none of them.
+What each picture is worth is told before anything is compared, by its side, and then by how well it agrees with the
+others: one that is out of focus agrees less, and one of somebody else, who came in by mistake, with none of them.
 """
 
 from collections.abc import Hashable, Sequence
@@ -12,10 +12,17 @@ import numpy as np
 from jaxtyping import Float
 
 from lrface.errors import DataError
+from lrface.gallery.entry import check_embeddings
 
-_SIDES: Final = (8.0, 10.0, 12.0, 16.0, 20.0, 24.0, 32.0, 112.0)
-_LIKENESS: Final = (0.30, 0.38, 0.46, 0.58, 0.65, 0.70, 0.74, 0.80)
-_NARROWEST: Final = 2
+_SIDES: Final = (8.0, 12.0, 16.0, 24.0, 32.0, 112.0)
+_LIKENESS: Final = (0.31, 0.47, 0.57, 0.69, 0.73, 0.79)
+FEWEST: Final = 3
+"""Pictures of a track from which agreement counts: of two, neither is the odd one."""
+ODD: Final = 0.5
+"""A picture is told to be odd where it is less than half as alike to the others as the usual one is."""
+_UNLIKE: Final = 1e-3
+_ROUNDS: Final = 2
+_LEAST: Final = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,17 +32,15 @@ class Pooled:
     Attributes:
         embedding: Of unit length, float32.
         weights: The share that each picture has in it, in [0, 1]; they sum to one.
-        left_out: Places of the pictures that agree with none of the others, and have no share.
+        odd: Places of the pictures that are not like the others, which have a small share.
     """
 
     embedding: Float[np.ndarray, " d"]
     weights: Float[np.ndarray, " n"]
-    left_out: tuple[int, ...] = ()
+    odd: tuple[int, ...] = ()
 
 
-def worth(
-    sides: Sequence[float] | Float[np.ndarray, " n"], sharpness: Sequence[float] | Float[np.ndarray, " n"] | None = None
-) -> Float[np.ndarray, " n"]:
+def worth(sides: Sequence[float] | Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Tells what each picture is worth beside the others, before any is compared.
 
     An embedding is the person times c and noise besides, c the cosine to be expected of a face of that side to the
@@ -43,28 +48,27 @@ def worth(
     Brennan, "Linear diversity combining techniques", Proc. IRE 1959).
 
     Args:
-        sides: Effective side of each face, pixels.
-        sharpness: Of each face, as ``images.traits`` measures it, logarithm to base 10; None where it is not known.
+        sides: How large each face really is, pixels.
 
     Returns:
         Weights over 0; only their ratios mean something.
 
     Raises:
-        DataError: A side is not positive, or there are not as many figures as sides.
+        DataError: A side is not positive.
     """
     given = np.asarray(sides, dtype=np.float64)
     if given.ndim != 1 or not (np.isfinite(given).all() and (given > 0).all()):
         raise DataError("sides of faces", got=str(sides), expected="pixels over 0", remedy="correct them")
-    if sharpness is not None and len(sharpness) != len(given):
-        raise DataError(
-            "sharpness of faces", got=f"{len(sharpness)} figures", expected=f"{len(given)}", remedy="give one a face"
-        )
     likeness = np.interp(np.log(given), np.log(_SIDES), _LIKENESS)
     return np.asarray(likeness / (1 - likeness**2))
 
 
 def pooled(embeddings: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"] | None = None) -> Pooled:
     """Make one probe of the embeddings of several pictures of one person.
+
+    From three pictures on a picture counts the more, the more alike it is to the others: its weight is multiplied by
+    the weighted mean of its cosines to them, or by next to nothing where that is not positive. Who came in by mistake
+    is not like the others, and has a small share.
 
     Args:
         embeddings: Of unit length, a row per picture.
@@ -73,16 +77,14 @@ def pooled(embeddings: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"
     Raises:
         DataError: There is none, they are no unit rows, weights that do not fit, or pictures that cancel each other.
     """
-    rows = np.asarray(embeddings, dtype=np.float64)
-    if rows.ndim != 2 or not len(rows) or rows.shape[1] < _NARROWEST:
-        raise DataError(
-            "track", got=f"embeddings of shape {rows.shape}", expected="one row or more", remedy="give pictures"
-        )
+    rows = check_embeddings(embeddings)
     shares = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=np.float64)
     if shares.shape != (len(rows),) or not (np.isfinite(shares).all() and (shares > 0).all()):
         raise DataError(
             "weights of a track", got=f"{shares.tolist()}", expected=f"{len(rows)} over 0", remedy="correct them"
         )
+    factors = _agreement(rows, shares)
+    shares = shares * factors
     shares = shares / shares.sum()
     total = shares @ rows
     length = float(np.linalg.norm(total))
@@ -93,12 +95,75 @@ def pooled(embeddings: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"
             expected="pictures of one person",
             remedy="look at them, or name each by itself",
         )
-    return Pooled(np.asarray(total / length, dtype=np.float32), shares)
+    odd = tuple(np.flatnonzero(factors < ODD * np.median(factors)).tolist())
+    return Pooled(np.asarray(total / length, dtype=np.float32), shares, odd)
 
 
-def tracks(keys: Sequence[Hashable]) -> list[list[int]]:
-    """Group rows by the track that they belong to, in order of first appearance."""
+def _agreement(rows: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """What each picture is to count by how alike it is to the others."""
+    count = len(rows)
+    if count < FEWEST:
+        return np.ones(count)
+    cosines = rows @ rows.T
+    np.fill_diagonal(cosines, 0.0)
+    factors = np.ones(count)
+    for _ in range(_ROUNDS):
+        own = weights * factors
+        alike = cosines @ own / np.maximum(own.sum() - own, _LEAST)
+        factors = np.maximum(alike, _UNLIKE)
+    return factors
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """Several pictures of one unknown person, and the probe that they make.
+
+    Attributes:
+        rows: Places of its pictures among those that were given.
+        embedding: Of the probe, unit length, float32.
+        side: Side that the threshold is for, pixels: the geometric mean of the faces' sides, by their weights.
+        weights: The share of each picture in the probe.
+        odd: Places of the pictures that are not like the others, among those that were given.
+    """
+
+    rows: tuple[int, ...]
+    embedding: Float[np.ndarray, " d"]
+    side: float
+    weights: Float[np.ndarray, " n"]
+    odd: tuple[int, ...] = ()
+
+
+def tracks(
+    embeddings: Float[np.ndarray, "n d"],
+    sides: Sequence[float],
+    keys: Sequence[Hashable],
+) -> list[Track]:
+    """Make one probe of all pictures that have a key in common, in order of first appearance.
+
+    Args:
+        embeddings: Of unit length, a row per picture.
+        sides: How large each face really is, pixels.
+        keys: The track of each picture.
+
+    Raises:
+        DataError: There are not as many keys and sides as pictures, or the pictures of a track cancel each other.
+    """
+    if not len(embeddings) == len(sides) == len(keys):
+        raise DataError(
+            "tracks",
+            got=f"{len(keys)} keys and {len(sides)} sides",
+            expected=f"{len(embeddings)} of each",
+            remedy="give both for each picture",
+        )
     groups: dict[Hashable, list[int]] = {}
     for row, key in enumerate(keys):
         groups.setdefault(key, []).append(row)
-    return list(groups.values())
+    weights = worth(sides) if len(sides) else np.empty(0)
+    logs = np.log(np.asarray(sides, dtype=np.float64))
+    found = []
+    for rows in groups.values():
+        one = pooled(embeddings[rows], weights[rows])
+        side = float(np.exp(one.weights @ logs[rows]))
+        odd = tuple(rows[place] for place in one.odd)
+        found.append(Track(tuple(rows), one.embedding, side, one.weights, odd))
+    return found
