@@ -25,7 +25,7 @@ from lrface.models.pair import DSR, EDGEFACE, Pair, read_pair
 from lrface.naming.asked import AUTO, Asked
 from lrface.naming.namer import Namer
 from lrface.naming.photograph import NamedFace, name_faces, whole
-from lrface.naming.points import OperatingPoints, read_points
+from lrface.naming.points import OperatingPoints, points_of
 from lrface.project import project_root
 
 People = Gallery | str | PathLike[str] | Mapping[str, Picture | Sequence[Picture]]
@@ -245,7 +245,8 @@ def load(
 
 
 def _read(folder: Path, origin: str, device: torch.device, licence: str, crowd: Crowd | None) -> LoadedPair:
-    return LoadedPair(read_pair(folder, device), origin, read_points(folder), licence, crowd)
+    pair = read_pair(folder, device)
+    return LoadedPair(pair, origin, points_of(folder, pair.weights), licence, crowd)
 
 
 def _crowd(detector: str | PathLike[str] | None, smallest: float | None) -> Crowd | None:

@@ -22,6 +22,8 @@ from lrface.images.settings import AugmentationSettings, DegradationSettings
 from lrface.images.sizes import VLR_MAX, VLR_MIN
 from lrface.losses.settings import DsrLossSettings, MarginSettings
 from lrface.models.settings import DsrSettings, DsrVariant, OnnxSettings
+from lrface.naming.asked import Asked
+from lrface.naming.settings import PointsSettings
 from lrface.settings import Settings
 from lrface.tracking.settings import TrackingSettings
 from lrface.training.settings import (
@@ -42,6 +44,8 @@ BASELINE = "models:/dsr@baseline"
 CYCLE = "models:/dsr@cycle"
 CHAMPION = "models:/lrface@champion"
 
+Cosine = Annotated[float, Field(ge=-1, le=1)]
+Rate = Annotated[float, Field(gt=0, le=1)]
 Side = Annotated[int, Field(ge=8, le=112)]
 SmallSide = Annotated[int, Field(ge=8, le=111)]
 
@@ -253,6 +257,11 @@ class EvaluateSettings(ArmJobSettings, DataJobSettings):
 
     sizes: tuple[Side, ...] = Field((8, 12, 16, 24, 32), min_length=1, description="sides of the probes, in pixels")
     degradations: tuple[str, ...] = Field(("clean",), min_length=1, description="conditions of the probes")
+    groups: str = Field(
+        "none",
+        min_length=1,
+        description="CSV with the columns subject and group: false alarms are told by group too; or none",
+    )
     protocol: ProtocolSettings = ProtocolSettings()
     measure: EvaluationSettings = EvaluationSettings()
 
@@ -315,6 +324,7 @@ class PromoteSettings(EvaluateSettings):
         (8, 12, 16), min_length=1, description="sides of the probes on which the decision stands, in pixels"
     )
     decision: DecisionSettings = DecisionSettings()
+    points: PointsSettings = PointsSettings()
     rollback: bool = Field(False, description="put the previous champion back instead")
 
 
@@ -362,7 +372,32 @@ class OnePairSettings(StrangerJobSettings):
         return self
 
 
-class GallerySettings(OnePairSettings):
+class NamingJobSettings(OnePairSettings):
+    """What every job has that names faces."""
+
+    threshold: Cosine | Literal["auto"] = Field(
+        "auto",
+        description="cosine from which a face is named, or auto: as the pair's operating points say for its size and "
+        "for the rate, and 0.35 where the pair has none",
+    )
+    fpir: Rate | None = Field(
+        None,
+        description="share of the searches of strangers that may end in a name; none, without fmr and threshold: 0.01",
+    )
+    fmr: Rate | None = Field(None, description="share of the comparisons of two people that may pass for one")
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Self:
+        _ = self.asked
+        return self
+
+    @property
+    def asked(self) -> Asked:
+        """What a face is named by."""
+        return Asked(self.threshold, self.fpir, self.fmr)
+
+
+class GallerySettings(NamingJobSettings):
     """`gallery`: who can be named."""
 
     action: Literal["enrol", "list", "remove", "identify", "import", "export", "accept"] = Field(
@@ -382,20 +417,18 @@ class GallerySettings(OnePairSettings):
     person: str | None = Field(
         None, min_length=1, description="remove: key or name of the person, as `list` shows them"
     )
-    threshold: float = Field(0.35, ge=-1, le=1, description="cosine from which a face is named")
     read: ReadSettings = ReadSettings()
     # The others say something about a training alone.
     checks: CheckSettings = CheckSettings(ignore=("single_image", "imbalance", "all_grey", "enlarged"))
 
 
-class AppSettings(OnePairSettings):
+class AppSettings(NamingJobSettings):
     """`app`: the page to try a pair."""
 
     gallery: str | None = Field(
         None,
         description="path of a .parquet file; none: as LRFACE_GALLERY says, else mlruns/gallery.parquet",
     )
-    threshold: float = Field(0.35, ge=-1, le=1, description="cosine from which a face is named, at the start")
     detector: DetectorSettings = DetectorSettings()
     host: str = Field(
         "127.0.0.1", min_length=1, description="address to listen on; others than this machine's need a login"

@@ -37,7 +37,7 @@ def test_the_page_is_launched_with_the_pair_the_licence_and_an_example(job, monk
     seen = {}
 
     def launch(trial, about, **options):
-        seen.update(options, about=about, shown=trial.show(about.example, 12, 0.35))
+        seen.update(options, about=about, shown=trial.show(about.example, 12, about.asked))
 
     monkeypatch.setattr(module, "launch", launch)
     monkeypatch.setenv(module.USER, "me")

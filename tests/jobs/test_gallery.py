@@ -48,7 +48,7 @@ def test_enrol_identify_list_export_remove_import(job, project, people):
     asked = ("--source", str(people / "probe"), "--threshold", "-1", "--out", str(people / "out"))
     assert job("gallery", "--action", "identify", *asked, *PAIR, *gallery).code == 0
     found = pd.read_csv(people / "out" / "identified.csv")
-    assert list(found.columns) == ["picture", "name", "score", "margin"]
+    assert list(found.columns) == ["picture", "name", "score", "margin", "side", "threshold", "rate"]
     assert set(found["name"]) <= {"person 0", "person 1", "person 2"}
     assert found["score"].between(-1, 1).all()
 

@@ -1,18 +1,20 @@
 """A pair whose recogniser is arithmetic, a gallery, and points that are known in closed form."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from torch import Tensor
 from torch.nn import functional as F
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from lrface.gallery.place import gallery_at
 from lrface.images.resample import enlarge
 from lrface.models.pair import Pair
-from lrface.naming.points import Curve, OperatingPoints
-
-WEIGHTS = "a" * 64
-RATES = (1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5)
-SIDES = (8.0, 16.0, 32.0, 112.0)
+from lrface.naming.points import OperatingPoints
+from operating_points import WEIGHTS, known_points
 
 
 class Arithmetic:
@@ -37,36 +39,6 @@ def gallery(tmp_path):
 @pytest.fixture
 def points() -> OperatingPoints:
     return known_points()
-
-
-def known_points() -> OperatingPoints:
-    """Thresholds that fall by 0.1 with each tenfold rate, and rise by 0.1 with each tenfold gallery and by size."""
-
-    def threshold(rate: float, gallery: int, place: int) -> float:
-        return 0.2 + 0.1 * (np.log10(gallery) - np.log10(rate) - 2) + 0.05 * place
-
-    places = range(len(SIDES))
-    return OperatingPoints(
-        edgeface=WEIGHTS,
-        dsr="none",
-        sides=SIDES,
-        people=101,
-        searches=10_000,
-        impostors=1_000_000,
-        growth=(1.0, 1.0, 1.0, 0.5),
-        curves=tuple(
-            Curve(
-                gallery=gallery,
-                rate=rate,
-                thresholds=tuple(threshold(rate, gallery, place) for place in places),
-                low=tuple(threshold(rate, gallery, place) - 0.02 for place in places),
-                high=tuple(threshold(rate, gallery, place) + 0.02 for place in places),
-                alarms=tuple(int(rate * 10_000) for _ in places),
-            )
-            for gallery in (1, 10, 100)
-            for rate in RATES
-        ),
-    )
 
 
 def face(seed: int, side: int = 112) -> np.ndarray:

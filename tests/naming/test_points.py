@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from lrface.errors import WeightsError
 from lrface.naming.asked import Asked
 from lrface.naming.points import POINTS_NAME, read_points, write_points
-
-from .conftest import WEIGHTS, known_points
+from operating_points import WEIGHTS, known_points
 
 
 def test_at_calibrated_places_it_is_what_was_calibrated(points):

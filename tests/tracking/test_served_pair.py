@@ -38,7 +38,8 @@ from lrface.models.edgeface_folder import edgeface_spec
 from lrface.models.onnx_folder import write_onnx
 from lrface.models.onnx_recogniser import read_onnx
 from lrface.models.settings import OnnxSettings
-from lrface.models.store import write_model
+from lrface.models.store import read_spec, write_model
+from lrface.naming.points import write_points
 from lrface.tracking.guarded import GuardedModels
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias
 from lrface.tracking.pair import register_pair
@@ -48,6 +49,7 @@ from lrface.tracking.served_guard import MOST_BODY
 from lrface.tracking.served_images import encode_png
 from lrface.tracking.signatures import dsr_signature, edgeface_signature, pair_example, pair_signature
 from onnx_files import write_recogniser
+from operating_points import known_points
 
 STARTS_WITHIN = 180.0
 
@@ -92,13 +94,64 @@ def test_it_enrols_and_names(folder, gallery):
 
     named = ask(served, table(face(1), face(2)), identify=True)
 
-    assert list(named.columns) == ["embedding", "sr", "name", "score", "margin"]
+    columns = ["embedding", "sr", "name", "score", "margin", "side", "threshold", "rate", "note"]
+    assert list(named.columns) == columns
+    assert list(named["threshold"]) == [0.35, 0.35]
+    assert list(named["rate"]) == [None, None]
+    assert all("this pair has no operating points" in note for note in named["note"])
     assert list(named["name"]) == ["Ann", "Bob"]
     assert named["score"][1] == pytest.approx(1, abs=1e-4)
     assert all(0 < margin < 2 for margin in named["margin"])
     unknown = ask(served, table(face(7)), identify=True, threshold=1.0)
     assert list(unknown["name"]) == ["unknown"]
     json.dumps(named.to_dict("records"), allow_nan=False)
+
+
+@pytest.fixture
+def calibrated(folder, tmp_path):
+    """The pair with operating points."""
+    root = tmp_path / "calibrated"
+    shutil.copytree(folder, root)
+    write_points(root, known_points(read_spec(root / EDGEFACE).sha256, read_spec(root / DSR).sha256))
+    return root
+
+
+def test_it_names_by_the_operating_points_that_came_with_it(calibrated, gallery):
+    served = _load_pyfunc(str(calibrated))
+    ask(served, table(face(1)), enrol=True, name="Ann")
+    named = ask(served, table(face(1, 8), face(1, 300)), identify=True, fpir=0.02)
+    assert list(named["side"]) == [8, 112]
+    assert list(named["rate"]) == [0.02, 0.02]
+    assert named["threshold"][0] < named["threshold"][1]
+    assert "note" not in named
+    assert list(ask(served, table(face(1)), identify=True)["rate"]) == [0.01]
+    fixed = ask(served, table(face(1)), identify=True, threshold=0.3)
+    assert list(fixed["threshold"]) == [0.3]
+    assert fixed["rate"][0] is not None
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"fpir": 0.01, "fmr": 0.01}, "expected one of threshold, fpir and fmr"),
+        ({"fpir": 0.01, "threshold": 0.3}, "expected one of threshold, fpir and fmr"),
+        ({"fpir": 1e-6}, "too few: 10000 searches"),
+        ({"fmr": 2.0}, "expected a rate above 0"),
+        ({"fpir": "often"}, "expected a rate above 0"),
+    ],
+)
+def test_a_rate_that_cannot_be_told_is_refused(calibrated, gallery, params, words):
+    served = _load_pyfunc(str(calibrated))
+    ask(served, table(face(1)), enrol=True, name="Ann")
+    with pytest.raises(MlflowException, match=words) as caught:
+        ask(served, table(face(1)), identify=True, **params)
+    assert caught.value.get_http_status_code() == 400
+
+
+def test_points_of_another_pair_are_refused(calibrated):
+    write_points(calibrated, known_points())
+    with pytest.raises(WeightsError, match="points of recogniser aaaaaaaaaaaa"):
+        _load_pyfunc(str(calibrated))
 
 
 def test_a_pair_with_a_recogniser_of_others_enrols_and_names_at_its_own_width(folder, gallery, tmp_path):

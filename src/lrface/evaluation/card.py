@@ -49,6 +49,7 @@ class CardInput:
         results: An evaluation on people who were in no training; None where there was none yet.
         arms: Arms of it to show, by the words for them: the version's own first, then what it is held against.
         verdict: What was decided.
+        points: The operating points of a pair, a line each.
     """
 
     model: str
@@ -60,6 +61,7 @@ class CardInput:
     results: Results | None = None
     arms: Mapping[str, str] = field(default_factory=dict)
     verdict: Verdict | None = None
+    points: Sequence[str] = ()
 
 
 def model_card(given: CardInput) -> str:
@@ -79,6 +81,8 @@ def model_card(given: CardInput) -> str:
         lines = [f"{name}: {value:.4g}" for name, value in given.validation.items()]
         parts.append(_section("On validation faces", ["selected by these, so they flatter; no intervals", *lines]))
         parts.append("Figures on people who were in no training stand in the card of the pair that it becomes part of.")
+    if given.points:
+        parts.append(_section("Operating points: cosine from which a face is named", given.points))
     parts.append(_section("Limits", _limits(given)))
     return "\n\n".join(parts) + "\n"
 

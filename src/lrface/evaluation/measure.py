@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from lrface.errors import EvaluationError
 from lrface.evaluation.calibration import Calibrated, calibrated_on, cross_fitted
 from lrface.evaluation.open_set import open_curve, rate_name
 from lrface.evaluation.protocol import Part, Protocol
@@ -19,6 +20,7 @@ from lrface.evaluation.settings import EvaluationSettings
 from lrface.evaluation.several import Probes, several_figures
 from lrface.metrics.diversity import effective_rank
 from lrface.metrics.identification import NOT_MATED, Identification, search, tpir_at_fpir
+from lrface.metrics.open_set import Alarms, Strangers
 from lrface.metrics.pairs import PairBootstrap, PairScores
 from lrface.metrics.statistics import (
     Interval,
@@ -96,6 +98,30 @@ class Ruler:
     def stranger_subjects(self) -> np.ndarray:
         """Subject of each search of somebody who is not enrolled."""
         return self._numbers(self.protocol.non_mated) if self.protocol.non_mated.rows else self.mated_subjects
+
+    @property
+    def gallery_size(self) -> int:
+        """People in the gallery."""
+        return len(self.protocol.gallery.names)
+
+    def alarms(self, embedded: Embedded) -> Alarms | None:
+        """How often strangers of the test are named, for the spread of that rate; None where too few tell."""
+        others = self.protocol.non_mated
+        probes = self._probes(embedded, others if others.rows else self.protocol.mated)
+        own = np.full(len(others), NOT_MATED) if others.rows else self._mates.numpy()
+        gallery = {name: place for place, name in enumerate(self.protocol.gallery.names)}
+        people = np.array(
+            [
+                gallery.setdefault(name, len(gallery))
+                for name in (others.subjects if others.rows else self.protocol.mated.subjects)
+            ],
+            dtype=np.int64,
+        )
+        try:
+            found = Strangers(probes.numpy(), self.templates(embedded).numpy(), own, people, self.settings.seed)
+        except EvaluationError:
+            return None
+        return found.alarms((found.largest,))
 
     def _search(self, embedded: Embedded) -> tuple[Identification, np.ndarray, Calibrated]:
         """Searches the mated probes, the strangers, and finds the calibrated threshold."""

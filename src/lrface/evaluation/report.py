@@ -21,8 +21,11 @@ from lrface.evaluation.conditions import Degrade, clean, described
 from lrface.evaluation.curve import curve_table
 from lrface.evaluation.decision import Verdict
 from lrface.evaluation.failures import where_it_fails
+from lrface.evaluation.operating_page import TITLE as OPERATING
+from lrface.evaluation.operating_page import operating_section
 from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, sheet_png, table_tag, whole_page
 from lrface.evaluation.results import Cell, Record, Results
+from lrface.evaluation.settings import EvaluationSettings
 from lrface.evaluation.several_page import TITLE as SEVERAL
 from lrface.evaluation.several_page import is_of_several, several_section
 from lrface.evaluation.sweep import SweepSettings, sweep
@@ -76,6 +79,8 @@ class ReportInput:
         licences: Terms of weights and faces, a line each.
         worth: The pair against the direct recogniser, where both were measured.
         extra: Sections of their own, as HTML by title; they come first.
+        groups: Group of each subject, where somebody names them.
+        settings: Rates of the operating points, and confidence.
         degrade: How the small faces of the headline were made.
         device: Where the networks are.
     """
@@ -92,6 +97,8 @@ class ReportInput:
     licences: Sequence[str] = ()
     worth: Worth | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
+    settings: EvaluationSettings = field(default_factory=EvaluationSettings)
     degrade: Degrade = clean
     device: torch.device | str = "cpu"
 
@@ -327,11 +334,13 @@ def make_report(given: ReportInput) -> Report:
     comparisons = "".join(
         _comparison(given, comparison, number, pictures) for number, comparison in enumerate(given.comparisons, start=1)
     )
+    operating = operating_section(results, cell, given.groups, given.settings, pictures)
     where, tables = where_it_fails(results, given.faces, cell, given.worth)
     versions = table_tag(["", ""], [[escaped(name), escaped(value)] for name, value in given.versions.items()])
     licences = "".join(f"<li>{escaped(line)}</li>" for line in given.licences) or "<li>none were given</li>"
     sections = {
         **given.extra,
+        OPERATING: operating,
         "All figures at the headline size": _by_metric(results, [*same, *ceiling]),
         SEVERAL: several_section(entry for entry in results.records if entry.degradation == cell.degradation),
         "Curves": f'<div class="grid">{plots}</div>',

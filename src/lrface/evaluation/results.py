@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 
 from lrface.errors import EvaluationError
+from lrface.evaluation.open_set import rate_name
 from lrface.evaluation.protocol import Protocol, load_protocol
 from lrface.metrics.identification import Identification
+from lrface.metrics.statistics import Interval
+from lrface.naming.points import OperatingPoints
 
 METRICS_FILE = "metrics.json"
 PROTOCOL_FILE = "protocol.json"
@@ -21,6 +24,8 @@ SUBJECTS_FILE = "subjects.csv"
 SCORES_FILE = "scores.npz"
 NOTES_FILE = "notes.json"
 SEPARATOR = "/"
+AUTO, ONE = "auto", "one_threshold"
+"""Ways to a threshold: one for each size, and one for all sizes."""
 NAME_SAFE = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -103,6 +108,54 @@ def record(cell: Cell, metric: str, value: float, low: float, high: float, n: in
     return Record(cell.arm, cell.size, cell.degradation, metric, _finite(value), _finite(low), _finite(high), n)
 
 
+@dataclass(frozen=True, eq=False)
+class Held:
+    """One rate at one cell.
+
+    Attributes:
+        cell: The cell.
+        way: `AUTO`: a threshold for each size; `ONE`: one for all sizes.
+        asked: The rate asked for.
+        threshold: The threshold; NaN where it could not be told.
+        had: The rate that strangers of the test have there.
+        named: Share of the mated probes that are named rightly.
+    """
+
+    cell: Cell
+    way: str
+    asked: float
+    threshold: float
+    had: Interval
+    named: Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Operating:
+    """What came of it.
+
+    Attributes:
+        points: By arm.
+        held: Every rate at every cell, both ways.
+        notes: What could not be told.
+    """
+
+    points: Mapping[str, OperatingPoints]
+    held: tuple[Held, ...]
+    notes: tuple[str, ...] = ()
+
+    def records(self) -> list[Record]:
+        """The figures, as an evaluation keeps them."""
+        found = []
+        for item in self.held:
+            suffix = f"{item.way}_{rate_name(item.asked)}"
+            values = {"threshold": Interval(item.threshold, math.nan, math.nan), "fpir": item.had, "tpir": item.named}
+            found += [
+                record(item.cell, f"{name}_{suffix}", value.value, value.low, value.high, 0)
+                for name, value in values.items()
+            ]
+        return found
+
+
 @dataclass(frozen=True)
 class Results:
     """An evaluation: all arms, sizes and conditions on one protocol.
@@ -117,6 +170,7 @@ class Results:
         replicates: Number of bootstrap replicates.
         seed: Seed of the bootstrap.
         notes: What could not be told, in words.
+        operating: Operating points by arm; None where it was read from files, which have their figures alone.
     """
 
     protocol: Protocol
@@ -127,6 +181,7 @@ class Results:
     replicates: int
     seed: int
     notes: tuple[str, ...] = ()
+    operating: Operating | None = None
 
     @property
     def cells(self) -> tuple[Cell, ...]:

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from lrface.errors import EvaluationError
 from lrface.evaluation.arms import Arm, Embedder
+from lrface.evaluation.calibrating import Calibrating
 from lrface.evaluation.conditions import CLEAN, Degrade, clean
 from lrface.evaluation.feeding import batch_on, fed, shown_to
 from lrface.evaluation.measure import Embedded, Ruler
+from lrface.evaluation.operating import Tested, hold
 from lrface.evaluation.protocol import Protocol
-from lrface.evaluation.results import NAME_SAFE, Cell, Kept, Record, Results
+from lrface.evaluation.results import NAME_SAFE, Cell, Kept, Operating, Record, Results
 from lrface.evaluation.seen import Seen, checked_embeddings
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.images.ranges import to_float
@@ -95,6 +97,9 @@ class Evaluation:
         self.ruler = Ruler(protocol, settings, self.device)
         self._check()
         self._high: dict[Embedder, Tensor] = {}
+        self._templates: dict[Embedder, np.ndarray] = {}
+        self._calibrating = Calibrating(protocol)
+        self.tested: dict[Cell, Tested] = {}
         self._pair_rows = set(protocol.pairs.rows)
         self.records: list[Record] = []
         self.kept: dict[Cell, Kept] = {}
@@ -171,23 +176,44 @@ class Evaluation:
             ssim=ordered(gathered.ssim),
             looks={f"lpips_{self.lpips.network}": ordered(gathered.lpips)} if self.lpips is not None else {},
         )
+        if not arm.is_ceiling:
+            self.tested[cell] = self._tested(arm, cell, embedded)
         records, kept, table, notes = self.ruler.measure(cell, embedded)
         self.records += records
         self.kept[cell] = kept
         self.tables.append(table)
         self.notes += notes
 
+    def _tested(self, arm: Arm, cell: Cell, embedded: Embedded) -> Tested:
+        """How often strangers are named: by calibration people where faces are clean, and by those of the test."""
+        calibrating, calibration = self._calibrating, None
+        if calibrating.people and cell.degradation == CLEAN:
+            if arm.enrols_with not in self._templates:
+                rows = calibrating.template_rows
+                high = embed_high(self.faces, rows, arm.enrols_with, self.settings.batch, self.device)
+                self._templates[arm.enrols_with] = calibrating.templates(high)
+            calibration = calibrating.alarms(self._templates[arm.enrols_with], embedded.probes, self.ruler.gallery_size)
+        return Tested(calibration, self.ruler.alarms(embedded), calibrating.people)
+
+    def _operating(self) -> Operating:
+        kept = {cell: self.kept[cell] for cell in self.tested}
+        subjects = self.ruler.mated_subjects, self.ruler.stranger_subjects
+        weights = self.ruler.weights
+        return hold(kept, self.tested, self.ruler.gallery_size, subjects, weights, self.settings)
+
     def results(self) -> Results:
         """Gives what was found so far."""
+        operating = self._operating()
         return Results(
             protocol=self.protocol,
-            records=tuple(self.records),
+            records=(*self.records, *operating.records()),
+            operating=operating,
             subjects=pd.concat(self.tables, ignore_index=True),
             kept=dict(self.kept),
             threshold=self.settings.threshold,
             replicates=self.settings.replicates,
             seed=self.settings.seed,
-            notes=tuple(dict.fromkeys(self.notes)),
+            notes=tuple(dict.fromkeys([*self.notes, *operating.notes])),
         )
 
 

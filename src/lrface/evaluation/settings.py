@@ -25,6 +25,9 @@ class EvaluationSettings(Settings):
     calibration_fpir: float = Field(
         default=0.01, gt=0.0, le=1.0, description="false alarm rate at which calibration subjects set the threshold"
     )
+    open_fpirs: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...] = Field(
+        default=(1e-1, 1e-2, 1e-3), description="false alarm rates whose operating points are held against the test"
+    )
     poor_subject: float = Field(
         default=0.15, ge=0.0, le=1.0, description="a subject named rightly less often has failed"
     )

@@ -9,7 +9,9 @@ PARAMETERS = (
     Parameter("pair", "pair", "models:/lrface@ALIAS, or a folder that holds edgeface/ and dsr/"),
     Parameter("edgeface", "edgeface", "recogniser in the place of the pair's"),
     Parameter("dsr", "dsr", "super-resolver in the place of the pair's, or none"),
-    Parameter("threshold", "threshold", "cosine from which a face is named, at the start"),
+    Parameter("threshold", "threshold", "cosine from which a face is named; auto: as the operating points say"),
+    Parameter("fpir", "fpir", "share of the searches of strangers that may end in a name"),
+    Parameter("fmr", "fmr", "share of the comparisons of two people that may pass for one"),
 )
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from lrface.config import ArmJobSettings, EvaluateSettings
 from lrface.data.pack import Pack
-from lrface.errors import ConfigError, EvaluationError
+from lrface.errors import ConfigError, DataError, EvaluationError
 from lrface.evaluation.arms import BICUBIC, HIGH_RESOLUTION, JUDGE, Arm, bicubic
 from lrface.evaluation.compare import Comparison, compare
 from lrface.evaluation.conditions import CLEAN, conditions
@@ -16,6 +18,7 @@ from lrface.evaluation.protocol import Protocol, draw_protocol
 from lrface.evaluation.report import ReportInput, make_report
 from lrface.evaluation.results import Cell, Results
 from lrface.evaluation.run import evaluate
+from lrface.evaluation.settings import EvaluationSettings
 from lrface.evaluation.several_page import is_gain_of_several
 from lrface.evaluation.strangers import TITLE, StrangerGain, stranger_section
 from lrface.evaluation.worth import Worth
@@ -167,6 +170,7 @@ def report_of(
     comparisons: Sequence[Comparison] = (),
     worth: Worth | None = None,
     gains: Sequence[StrangerGain] = (),
+    settings: EvaluateSettings | None = None,
 ) -> Report:
     """The page of an evaluation: figures, faces, verdict, protocol, versions and licences."""
     versions = {item.origin: f"sha256 {item.sha256}; faces seen: {seen_words(item)}" for item in networks} | dict(
@@ -185,11 +189,34 @@ def report_of(
             comparisons=comparisons,
             worth=worth,
             extra={TITLE: stranger_section(gains)},
+            groups=groups_of(settings.groups if settings else NONE),
+            settings=settings.measure if settings else EvaluationSettings(),
             versions=versions,
             licences=licences,
             device=context.device,
         )
     )
+
+
+def groups_of(path: str) -> dict[str, str]:
+    """Read who belongs to which group from a CSV with the columns `subject` and `group`; `none` names nobody.
+
+    Raises:
+        DataError: It cannot be read, or has other columns.
+    """
+    if path == NONE:
+        return {}
+    try:
+        table = pd.read_csv(Path(path).expanduser(), dtype=str, keep_default_na=False, nrows=10_000_000)
+        found = dict(zip(table["subject"], table["group"], strict=True))
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"groups {path}",
+            got=f"{type(error).__name__}: {error}".splitlines()[0],
+            expected="a CSV with the columns subject and group",
+            remedy="correct groups, or leave it out",
+        ) from error
+    return {str(subject): str(group) for subject, group in found.items() if group}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ the calibration people must still be able to tell.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +22,14 @@ from pydantic import Field, ValidationError, model_validator
 from scipy.interpolate import PchipInterpolator
 
 from lrface.errors import WeightsError
-from lrface.models.store import write_whole
-from lrface.naming.asked import AUTO, Asked, Kind
+from lrface.models.pair import DSR, stands_for_bicubic
+from lrface.models.store import read_spec, write_whole
+from lrface.naming.asked import AUTO, FIXED, Asked, Kind
 from lrface.settings import Settings
 
 POINTS_NAME: Final = "operating_points.json"
+NO_DSR: Final = "none"
+"""What stands for the super-resolver of a pair that enlarges by bicubic."""
 FEWEST: Final = 10
 """False alarms that must stand behind a rate, or it is not told."""
 _MOST_BYTES: Final = 8 * 2**20
@@ -76,10 +80,10 @@ class OperatingPoints(Settings):
     format_version: Literal[1] = Field(default=1, description="Version of this layout")
     edgeface: str = Field(description="Sha256 of the recogniser's weights that they are of")
     dsr: str = Field(description="Sha256 of the super-resolver's weights, or none: bicubic")
-    sides: tuple[float, ...] = Field(min_length=1, description="Calibrated sides of a face, pixels, rising")
-    people: int = Field(ge=2, description="Calibration people")
-    searches: int = Field(ge=1, description="Searches of strangers at each side")
-    impostors: int = Field(ge=1, description="Comparisons of two people at each side")
+    sides: tuple[float, ...] = Field(description="Calibrated sides of a face, pixels, rising")
+    people: int = Field(ge=0, description="Calibration people")
+    searches: int = Field(ge=0, description="Searches of strangers at each side")
+    impostors: int = Field(ge=0, description="Comparisons of two people at each side")
     growth: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
         description="By side, the exponent by which false alarms grow with a larger gallery"
     )
@@ -95,11 +99,32 @@ class OperatingPoints(Settings):
         lengths = {len(self.growth)} | {
             len(values) for curve in self.curves for values in (curve.thresholds, curve.low, curve.high, curve.alarms)
         }
-        if lengths != {count}:
+        if lengths != {count} or (self.curves and not count):
             raise ValueError(f"values for {sorted(lengths)} sides; {count} sides are named")
         if any(after <= before for before, after in zip(self.sides, self.sides[1:], strict=False)):
             raise ValueError("sides that do not rise")
         return self
+
+    def lines(self, rates: Sequence[float] = (0.01, 0.001)) -> list[str]:
+        """Gives the points in words, a line for each rate and one for what could not be told."""
+        if not self.curves:
+            return [f"no operating points: {'; '.join(self.notes)}; {FIXED} holds"]
+        people = min(100, self.galleries[-1])
+        told = []
+        for asked in [Asked(fpir=rate) for rate in rates] + [Asked(fmr=rate) for rate in (0.001, 0.0001)]:
+            what = f"FPIR {asked.rate:g} in a gallery of {people}" if asked.kind == "fpir" else f"FMR {asked.rate:g}"
+            points = [self.at(side, people, asked) for side in self.sides]
+            if any(point.rate is None for point in points):
+                told.append(f"{what}: {points[0].reason}")
+                continue
+            told.append(
+                f"{what}: "
+                + ", ".join(
+                    f"{point.side:g} px {point.threshold:.3f} [{point.low:.3f}, {point.high:.3f}]" for point in points
+                )
+            )
+        behind = f"{self.searches} searches and {self.impostors} comparisons of {self.people} calibration people"
+        return [*told, f"behind them: {behind}; {'; '.join(self.notes)}"]
 
     @cached_property
     def galleries(self) -> tuple[int, ...]:
@@ -116,15 +141,15 @@ class OperatingPoints(Settings):
 
         Returns:
             The point. Where the rate asked for cannot be told it is the strictest threshold that can be, with `rate`
-            None and the reason.
+            None and the reason; where nothing was told at all, 0.35.
         """
         people = 1 if asked.kind == "fmr" else max(1, gallery)
         count = self.impostors if people == 1 else self.searches
         line = self._line(side, people)
-        if line is None:
-            raise WeightsError(
-                POINTS_NAME, got="no threshold at all", expected="one or more", remedy="calibrate on more people"
-            )
+        if line is None or not line.rates.size:
+            fixed = FIXED if asked.threshold == AUTO else float(asked.threshold)
+            words = f"{'; '.join(self.notes) or 'too few calibration people'}: {fixed:g} holds, its rate is not known"
+            return Point(fixed, None, "fixed", None, None, count, side, words)
         if asked.threshold != AUTO:
             threshold = float(asked.threshold)
             return Point(threshold, line.rate_of(threshold), "fixed", None, None, count, side, None)
@@ -277,3 +302,18 @@ def read_points(folder: Path, edgeface: str | None = None, dsr: str | None = Non
                 f"{path}", got=f"points of {half} {own[:12]}", expected=f"those of {wanted[:12]}", remedy=remedy
             )
     return points
+
+
+def points_of(folder: Path, edgeface: str) -> OperatingPoints | None:
+    """Read the points of a pair's folder, held against its networks; None where it has none.
+
+    Args:
+        folder: Holds ``edgeface/`` and ``dsr/``.
+        edgeface: What the recogniser is known by (`Pair.weights`).
+
+    Raises:
+        WeightsError: They are no points, or of other networks.
+    """
+    if not (folder / POINTS_NAME).is_file():
+        return None
+    return read_points(folder, edgeface, NO_DSR if stands_for_bicubic(folder / DSR) else read_spec(folder / DSR).sha256)

@@ -15,7 +15,7 @@ from lrface.data.measure import hash_pixels
 from lrface.data.settings import CheckSettings
 from lrface.errors import DataError
 from lrface.gallery.entry import Enrolled, Entry
-from lrface.gallery.gallery import Gallery, Match
+from lrface.gallery.gallery import Gallery
 from lrface.images.alignment import is_small_face
 from lrface.images.levels import light
 from lrface.images.ranges import to_float, to_uint8
@@ -23,6 +23,9 @@ from lrface.images.reading import BadImageError, read_image
 from lrface.images.resample import check_size, shrink
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.pair import Pair
+from lrface.naming.asked import Asked
+from lrface.naming.namer import Named, Namer
+from lrface.naming.points import OperatingPoints
 
 MOST_BYTES: Final = 8 * 1024**2
 MOST_PIXELS: Final = 24_000_000
@@ -44,7 +47,7 @@ class Shown:
     vlr: UInt8[np.ndarray, "s s 3"]
     bicubic: UInt8[np.ndarray, "112 112 3"]
     sr: UInt8[np.ndarray, "112 112 3"]
-    matches: dict[str, Match]
+    matches: dict[str, Named]
     note: str
 
 
@@ -56,24 +59,34 @@ class Trial:
         bicubic: The other way from small faces to 112 pixels.
         gallery: Where names are.
         aligner: Finds the face in a picture that is none yet.
+        points: The pair's operating points; None where it has none.
     """
 
-    def __init__(self, pair: Pair, bicubic: Callable[[Tensor], Tensor], gallery: Gallery, aligner: Aligner) -> None:
+    def __init__(
+        self,
+        pair: Pair,
+        bicubic: Callable[[Tensor], Tensor],
+        gallery: Gallery,
+        aligner: Aligner,
+        points: OperatingPoints | None = None,
+    ) -> None:
+        self._namer = Namer(pair, gallery, points)
         self._pair = pair
         self._bicubic = bicubic
         self._gallery = gallery
         self._aligner = aligner
 
-    def show(self, path: Path, side: int, threshold: float) -> Shown:
+    def show(self, path: Path, side: int, asked: Asked) -> Shown:
         """Make a small face of a picture and show what the pair makes of that.
 
         Args:
             path: The picture. A square one of 8 to 32 pixels is taken as it is, whatever `side` says.
             side: Side of the small face, 8 to 32 pixels.
-            threshold: Cosine from which it is named.
+            asked: The threshold or the rate by which it is named.
 
         Raises:
             DataError: The picture cannot be used.
+            ConfigError: A rate was asked for that nothing can tell.
             WeightsError: The gallery is of another recogniser.
         """
         face, note, _ = self._face(path)
@@ -83,12 +96,15 @@ class Trial:
         sr = self._pair.restore([vlr])
         ways: dict[str, Tensor] = {"SR": sr, "bicubic": self._bicubic(to_float(vlr[None]))}
         if large is not None:
-            ways["the picture itself"] = large
+            ways[_ITSELF] = large
         matches = {}
         if self._gallery.about() is not None:
             embeddings = np.concatenate([self._pair.embed(image) for image in ways.values()])
-            found = self._gallery.identify(embeddings, self._pair.weights, threshold)
-            matches = dict(zip(ways, found, strict=True))
+            # The picture itself is one of 112 pixels, as long as it is not made small.
+            sides = [float(FACE_SIZE if way == _ITSELF else vlr.shape[0]) for way in ways]
+            matches = dict(zip(ways, self._namer.name_embedded(embeddings, sides, asked), strict=True))
+            notes = dict.fromkeys(item.note for item in matches.values() if item.note)
+            note = "; ".join([note, *notes])
         return Shown(vlr, to_uint8(ways["bicubic"])[0], to_uint8(sr)[0], matches, note)
 
     def enrol(self, paths: Sequence[Path], name: str) -> Enrolled:
@@ -156,11 +172,23 @@ def cosine_words(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def rows_of(matches: dict[str, Match]) -> list[list[str]]:
-    """Whom each way takes the face for, as the rows of a table: way, name, score, margin."""
-    return [[way, match.name, cosine_words(match.score), cosine_words(match.margin)] for way, match in matches.items()]
+def rows_of(matches: dict[str, Named]) -> list[list[str]]:
+    """Whom each way takes the face for, as the rows of a table: way, name, score, margin, side, threshold, rate."""
+    return [
+        [
+            way,
+            match.name,
+            cosine_words(match.score),
+            cosine_words(match.margin),
+            f"{match.side:g}",
+            cosine_words(match.threshold),
+            "-" if match.rate is None else f"{match.rate:.2g}",
+        ]
+        for way, match in matches.items()
+    ]
 
 
+_ITSELF: Final = "the picture itself"
 _CHECKS: Final = CheckSettings()
 _HOW: Final = {
     "as_is": "taken as an aligned face of 112 pixels",

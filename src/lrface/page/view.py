@@ -17,12 +17,19 @@ from PIL import Image
 
 from lrface.errors import LrfaceError
 from lrface.images.sizes import VLR_MAX, VLR_MIN
+from lrface.naming.asked import AUTO, DEFAULT_FPIR, FIXED, Asked
 from lrface.page.trial import MOST_BYTES, MOST_PIXELS, Trial, rows_of
 
 LOCAL: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _SIDE: Final = 224
 _KEPT_SECONDS: Final = 300
 _ERROR_SECONDS: Final = 15
+_BY: Final = {
+    "rate of named strangers (FPIR)": "fpir",
+    "rate of one-to-one comparisons (FMR)": "fmr",
+    "threshold": "fixed",
+}
+_HEADERS: Final = ["way", "name", "score", "margin", "side", "threshold", "rate"]
 _FONTS: Final = ["system-ui", "sans-serif"]
 
 
@@ -33,13 +40,13 @@ class About:
     Attributes:
         heading: Which pair it is.
         lines: Licence, gallery, limits: a line each.
-        threshold: Cosine from which a face is named, at the start.
+        asked: The threshold or the rate by which a face is named, at the start.
         example: A picture to begin with.
     """
 
     heading: str
     lines: Sequence[str]
-    threshold: float
+    asked: Asked
     example: Path
 
 
@@ -103,7 +110,10 @@ def _try_tab(gr: Any, trial: Trial, about: About) -> None:  # noqa: ANN401
         with gr.Column(scale=2):
             picture = _picture(gr, str(about.example))
             side = gr.Slider(VLR_MIN, VLR_MAX, 16, step=1, label="Side of the small face, pixels")
-            threshold = gr.Slider(-1, 1, about.threshold, step=0.01, label="Threshold, cosine")
+            by = gr.Radio(list(_BY), value=_by(about.asked), label="Named by")
+            rate = gr.Number(about.asked.rate or DEFAULT_FPIR, label="Rate of false alarms", minimum=0, maximum=1)
+            fixed = about.asked.threshold if about.asked.threshold != AUTO else FIXED
+            threshold = gr.Slider(-1, 1, fixed, step=0.01, label="Threshold, cosine, where named by it")
             go = gr.Button("Show", variant="primary")
         with gr.Column(scale=3):
             with gr.Row():
@@ -111,21 +121,33 @@ def _try_tab(gr: Any, trial: Trial, about: About) -> None:  # noqa: ANN401
                     gr.Image(label=label, interactive=False, format="png", width=_SIDE, height=_SIDE, buttons=[])
                     for label in ("VLR", "bicubic", "SR")
                 ]
-            table = gr.Dataframe(headers=["way", "name", "score", "margin"], interactive=False, label="Match")
+            table = gr.Dataframe(headers=_HEADERS, interactive=False, label="Match")
             note = gr.Markdown()
 
-    def show(path: str | None, side: float, threshold: float) -> list[object]:
+    def show(path: str | None, side: float, by: str, rate: float | None, threshold: float) -> list[object]:
         if path is None:
             raise gr.Error("give a picture first", duration=_ERROR_SECONDS, print_exception=False)
-        found = trial.show(Path(path), round(side), float(threshold))
-        margin = "margin: how far the second is behind"
+        found = trial.show(Path(path), round(side), _asked(by, rate, threshold))
+        margin = "margin: how far the second is behind; rate: of false alarms, at that threshold"
         words = (
             f"{found.note}; {margin}" if found.matches else f"{found.note}; nobody is enrolled yet, so nobody is named"
         )
         pictures = [_large(image) for image in (found.vlr, found.bicubic, found.sr)]
         return [*pictures, rows_of(found.matches), words]
 
-    go.click(_told(gr, show), [picture, side, threshold], [*views, table, note], api_visibility="private")
+    go.click(_told(gr, show), [picture, side, by, rate, threshold], [*views, table, note], api_visibility="private")
+
+
+def _by(asked: Asked) -> str:
+    return next(words for words, kind in _BY.items() if kind == asked.kind)
+
+
+def _asked(by: str, rate: float | None, threshold: float) -> Asked:
+    """What the controls say."""
+    kind = _BY.get(by)
+    if kind == "fixed":
+        return Asked(float(threshold))
+    return Asked(fmr=rate) if kind == "fmr" else Asked(fpir=rate if rate != DEFAULT_FPIR else None)
 
 
 def _enrol_tab(gr: Any, trial: Trial) -> None:  # noqa: ANN401

@@ -69,6 +69,7 @@ class VersionTag(StrEnum):
     DSR_SHA256 = "dsr_sha256"
     FILES = "files"
     NETWORK = "network"
+    POINTS = "operating_points"
 
 
 _BRACKETED = re.compile(r"\[([^\]]*)\]")

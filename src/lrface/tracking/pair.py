@@ -7,6 +7,7 @@ from typing import Final
 
 from lrface.errors import RegistryError
 from lrface.models.pair import write_bicubic
+from lrface.naming.points import OperatingPoints, write_points
 from lrface.tracking.ledger import Licensed, whole_licence
 from lrface.tracking.lineage import joined_terms
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, STRANGER, Alias, VersionTag
@@ -28,6 +29,7 @@ def register_pair(
     tags: Mapping[str, object] | None = None,
     alias: str | None = Alias.CHALLENGER,
     card: str | None = None,
+    points: OperatingPoints | None = None,
 ) -> ModelVersion:
     """Register both halves, copied into one folder, as a version of ``lrface``.
 
@@ -41,6 +43,7 @@ def register_pair(
         tags: More tags.
         alias: The alias to set.
         card: The model card in Markdown.
+        points: Its operating points, a file beside the halves; None: the version has none.
 
     Raises:
         RegistryError: The super-resolver was trained against another recogniser, or a step failed.
@@ -56,6 +59,7 @@ def register_pair(
         VersionTag.DSR_SHA256.value: dsr.sha256 if dsr else NONE,
         VersionTag.LICENCE.value: whole_licence(ledger),
         VersionTag.TERMS.value: joined_terms(half.tags.get(VersionTag.TERMS, "") for half in halves),
+        VersionTag.POINTS.value: "; ".join(points.lines()) if points else NONE,
         **(tags or {}),
     }
     with tempfile.TemporaryDirectory() as scratch:
@@ -65,6 +69,8 @@ def register_pair(
             write_bicubic(folder / DSR)
         else:
             download(run.store, dsr, folder / DSR)
+        if points is not None:
+            write_points(folder, points)
         return register(
             run,
             PAIR,

@@ -32,6 +32,9 @@ from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.onnx_folder import ONNX
 from lrface.models.pair import Pair, read_half, read_pair, read_recogniser
 from lrface.models.store import read_spec
+from lrface.naming.asked import AUTO, Asked
+from lrface.naming.namer import Namer
+from lrface.naming.points import OperatingPoints, points_of
 from lrface.tracking.names import DSR, EDGEFACE
 from lrface.tracking.served_guard import guard_server
 from lrface.tracking.served_images import decode_images, encode_png
@@ -88,12 +91,16 @@ class ServedPair:
     Args:
         pair: Both networks.
         gallery: Where names are, or None.
+        points: The pair's operating points; None where the version has none.
         enrols: Whether requests may enrol.
     """
 
-    def __init__(self, pair: Pair, gallery: Gallery | None = None, *, enrols: bool = False) -> None:
+    def __init__(
+        self, pair: Pair, gallery: Gallery | None = None, points: OperatingPoints | None = None, *, enrols: bool = False
+    ) -> None:
         self._pair = pair
         self._gallery = gallery
+        self._namer = Namer(pair, gallery, points) if gallery is not None else None
         self._enrols = enrols
 
     def predict(self, data: pd.DataFrame, params: Mapping[str, object] | None = None) -> pd.DataFrame:
@@ -102,16 +109,19 @@ class ServedPair:
         Args:
             data: A row per picture: base64 of any that ``images.reading`` reads (also as a ``data:`` URL), or the
                 file's bytes.
-            params: ``identify``: also say who is shown; ``threshold``: cosine from which a face is named;
-                ``enrol``: put the pictures into the gallery, as those of the one person ``name``.
+            params: ``identify``: also say who is shown; ``fpir`` or ``fmr``: at which rate of false alarms, as the
+                version's operating points tell it for the size of each face (without either FPIR 0.01);
+                ``threshold``: a cosine from which a face is named, in their place; ``enrol``: put the pictures into
+                the gallery, as those of the one person ``name``.
 
         Returns:
             ``embedding`` (of unit length; EdgeFace's has 512 floats) and ``sr`` (base64 PNG, 112 x 112), a row per
             picture. With ``identify`` also ``name`` ("unknown" below the threshold), ``score`` (cosine to the best
-            template) and ``margin`` (how far the second is behind); with ``enrol`` also ``enrolled``, how many
-            pictures the person's template is made of now, and ``again``, how many of the request's were there
-            already. Where a picture is nearly black, nearly white, of one level, or a photograph by its size, ``note``
-            says so.
+            template), ``margin`` (how far the second is behind), ``side`` (pixels), ``threshold`` and ``rate`` (the
+            share of strangers, or with ``fmr`` of comparisons, that it names; absent where nobody knows); with
+            ``enrol`` also ``enrolled``, how many pictures the person's template is made of now, and ``again``, how
+            many of the request's were there already. Where a picture is nearly black, nearly white, of one level, or a
+            photograph by its size, or where something is to be known of the threshold, ``note`` says so.
 
         Raises:
             MlflowException: The request cannot be used (over HTTP a 400), the gallery is of another recogniser
@@ -129,9 +139,11 @@ class ServedPair:
             columns: dict[str, list[object]] = {
                 "embedding": embeddings.tolist(),
                 "sr": [encode_png(picture) for picture in to_uint8(faces)],
-                **self._people(embeddings, pictures, doubts, asked),
-                **({"note": list[object](doubts)} if any(doubts) else {}),
+                **self._people(embeddings, pictures, sides, doubts, asked),
             }
+            told = columns.pop("note", [""] * len(doubts))
+            notes = ["; ".join(filter(None, (doubt, str(note)))) for doubt, note in zip(doubts, told, strict=True)]
+            columns |= {"note": list[object](notes)} if any(notes) else {}
         except RegistryError as error:
             _log.exception("the gallery does not answer")
             raise MlflowException(
@@ -154,22 +166,20 @@ class ServedPair:
         self,
         embeddings: Float[np.ndarray, "n d"],
         pictures: Sequence[UInt8[np.ndarray, "s s 3"]],
+        sides: Sequence[int],
         doubts: Sequence[str],
-        asked: "Asked",
+        asked: "Request",
     ) -> dict[str, list[object]]:
         if not asked.identify and not asked.enrol:
             return {}
-        if self._gallery is None:
+        if self._gallery is None or self._namer is None:
             raise _refused(
                 f"got a request for names; expected a server with a gallery; set {LOCATION} where it is started"
             )
         if asked.identify:
-            matches = self._gallery.identify(embeddings, self._pair.weights, asked.threshold)
-            return {
-                "name": [match.name for match in matches],
-                "score": [match.score for match in matches],
-                "margin": [match.margin for match in matches],
-            }
+            named = self._namer.name_embedded(embeddings, [float(side) for side in sides], asked.asked)
+            wanted = ("name", "score", "margin", "side", "threshold", "rate", "note")
+            return {column: [getattr(item, column) for item in named] for column in wanted}
         if not self._enrols:
             raise _refused(
                 f"got a request to enrol; expected a server that lets requests enrol; set {ENROL}=true where it is "
@@ -187,41 +197,53 @@ class ServedPair:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What a request wants besides embeddings."""
 
     identify: bool
     enrol: bool
     name: str
-    threshold: float
+    asked: Asked
 
 
-def _asked(params: Mapping[str, object] | None) -> Asked:
+def _asked(params: Mapping[str, object] | None) -> Request:
     given = {**PAIR_PARAMS, **(params or {})}
     identify, enrol, name, threshold = (given[key] for key in ("identify", "enrol", "name", "threshold"))
+    threshold = AUTO if threshold is None else threshold
     if not (isinstance(identify, bool) and isinstance(enrol, bool) and isinstance(name, str)):
         raise _refused("got params of other types; expected identify and enrol true or false, name text; correct them")
-    if not isinstance(threshold, (int, float)) or not -1 <= threshold <= 1:
-        raise _refused(f"got threshold {threshold!r}; expected a cosine in [-1, 1]; correct it")
+    if threshold != AUTO and (not isinstance(threshold, int | float) or not -1 <= threshold <= 1):
+        raise _refused(f"got threshold {threshold!r}; expected a cosine in [-1, 1]; correct it, or leave it out")
+    rates = {}
+    for key in ("fpir", "fmr"):
+        rate = given[key]
+        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float)):
+            raise _refused(f"got {key} {rate!r}; expected a rate above 0 and up to 1; correct it, or leave it out")
+        rates[key] = None if rate is None else float(rate)
+    try:
+        asked = Asked(AUTO if threshold == AUTO else float(threshold), **rates)
+    except ConfigError as error:
+        raise _refused(str(error)) from error
     if identify and enrol:
         raise _refused("got identify and enrol at once; expected one of them; send two requests")
     if enrol != bool(name):
         raise _refused("got enrol without name, or name without enrol; expected both or neither; correct params")
-    return Asked(identify, enrol, name, float(threshold))
+    return Request(identify, enrol, name, asked)
 
 
 def _load_pyfunc(path: str) -> ServedNetwork | ServedPair:
     """Load what ``path`` holds: a model folder, or two of them. MLflow calls this by its name.
 
     Raises:
-        WeightsError: Weights that are missing, or not those of their spec.
+        WeightsError: Weights that are missing, or not those of their spec; operating points of another pair.
         ConfigError: ``LRFACE_GALLERY`` or ``LRFACE_GALLERY_ENROL`` cannot be used.
     """
     folder = Path(path)
     if (folder / EDGEFACE).is_dir() and (folder / DSR).is_dir():
         guard_server()
         location = os.environ.get(LOCATION)
-        return ServedPair(read_pair(folder), gallery_at(location) if location else None, enrols=_enrols())
+        pair, gallery = read_pair(folder), gallery_at(location) if location else None
+        return ServedPair(pair, gallery, points_of(folder, pair.weights), enrols=_enrols())
     if read_spec(folder).kind in {EDGEFACE, ONNX}:
         return ServedNetwork(read_recogniser(folder)[0], (FACE_SIZE, FACE_SIZE))
     return ServedNetwork(read_half(folder, DSR)[0], (VLR_MIN, VLR_MAX))

@@ -16,9 +16,13 @@ from lrface.images.resample import shrink
 from lrface.tracking.served_images import encode_png
 
 PAIR_PARAMS: Final[Mapping[str, object]] = MappingProxyType(
-    {"identify": False, "threshold": 0.35, "enrol": False, "name": ""}
+    {"identify": False, "threshold": None, "fpir": None, "fmr": None, "enrol": False, "name": ""}
 )
-"""What a request to the pair may ask for, and what holds where it does not."""
+"""What a request to the pair may ask for, and what holds where it does not.
+
+Without threshold, fpir and fmr the operating points choose the threshold: ``auto`` is no number, so MLflow's schema has
+no other word for it than nothing.
+"""
 _EXAMPLE_SIDE: Final = 16
 
 
@@ -35,8 +39,8 @@ def dsr_signature() -> ModelSignature:
 def pair_signature() -> ModelSignature:
     """Rows with ``image`` (base64 of a picture) to rows with ``embedding`` and ``sr`` (base64 PNG).
 
-    With the param ``identify`` also ``name``, ``score`` and ``margin``, with ``enrol`` also ``enrolled`` and ``again``;
-    ``note`` where something is to be known of a picture.
+    With the param ``identify`` also ``name``, ``score``, ``margin``, ``side``, ``threshold`` and ``rate``; with
+    ``enrol`` ``enrolled`` and ``again``; ``note`` where something is to be known of a picture.
     """
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "image")]),
@@ -47,6 +51,9 @@ def pair_signature() -> ModelSignature:
                 ColSpec(DataType.string, "name", required=False),
                 ColSpec(DataType.double, "score", required=False),
                 ColSpec(DataType.double, "margin", required=False),
+                ColSpec(DataType.double, "side", required=False),
+                ColSpec(DataType.double, "threshold", required=False),
+                ColSpec(DataType.double, "rate", required=False),
                 ColSpec(DataType.long, "enrolled", required=False),
                 ColSpec(DataType.long, "again", required=False),
                 ColSpec(DataType.string, "note", required=False),
@@ -56,6 +63,8 @@ def pair_signature() -> ModelSignature:
             [
                 ParamSpec("identify", DataType.boolean, PAIR_PARAMS["identify"]),
                 ParamSpec("threshold", DataType.double, PAIR_PARAMS["threshold"]),
+                ParamSpec("fpir", DataType.double, PAIR_PARAMS["fpir"]),
+                ParamSpec("fmr", DataType.double, PAIR_PARAMS["fmr"]),
                 ParamSpec("enrol", DataType.boolean, PAIR_PARAMS["enrol"]),
                 ParamSpec("name", DataType.string, PAIR_PARAMS["name"]),
             ]
@@ -64,10 +73,12 @@ def pair_signature() -> ModelSignature:
 
 
 def pair_example() -> tuple[pd.DataFrame, dict[str, object]]:
-    """A request to the pair: a drawn face of 16 pixels, and the params at their defaults."""
+    """A request to the pair: a drawn face of 16 pixels, and the params that have a default."""
     face = render(draw_identity(0, 0), draw_nuisance(0, 0, 0, 0.3))
     small = to_uint8(shrink(to_float(np.asarray(face)[None]), _EXAMPLE_SIDE))[0]
-    return pd.DataFrame({"image": [encode_png(small)]}), dict(PAIR_PARAMS)
+    return pd.DataFrame({"image": [encode_png(small)]}), {
+        key: value for key, value in PAIR_PARAMS.items() if value is not None
+    }
 
 
 def _tensors(takes: tuple[int, ...], gives: tuple[int, ...]) -> ModelSignature:

@@ -15,9 +15,11 @@ from lrface.data.settings import AlignSettings
 from lrface.errors import ConfigError
 from lrface.evaluation.arms import bicubic
 from lrface.images.procedural import draw_identity, draw_nuisance, render
+from lrface.jobs.calibrating import points_of_pair
 from lrface.jobs.context import Context
 from lrface.jobs.networks import NONE, load_one_pair, working_pair
 from lrface.jobs.pipelines.gallery import open_gallery
+from lrface.naming.namer import NO_POINTS
 from lrface.page.trial import Trial
 from lrface.page.view import LOCAL, About, launch
 from lrface.tracking.ledger import terms_of
@@ -43,7 +45,8 @@ def run(settings: AppSettings, context: Context, parent: Run | None = None) -> N
     recogniser, resolver = load_one_pair(settings, context)
     gallery = open_gallery(settings.gallery, context)
     align = AlignSettings(detector=settings.detector, on_no_face="raise")
-    trial = Trial(working_pair(recogniser, resolver, context), bicubic, gallery, Aligner(align))
+    points = points_of_pair(settings, recogniser, resolver, context)
+    trial = Trial(working_pair(recogniser, resolver, context), bicubic, gallery, Aligner(align), points)
     with tempfile.TemporaryDirectory() as scratch:
         example = Path(scratch) / "drawn.png"
         Image.fromarray(np.asarray(render(draw_identity(0, 3), draw_nuisance(0, 3, 0, 0.3)))).save(example)
@@ -52,8 +55,9 @@ def run(settings: AppSettings, context: Context, parent: Run | None = None) -> N
             lines=(
                 f"licence: {recogniser.licence} ({terms_of(recogniser.licence)})",
                 "a super-resolved face is what the network takes for likely, and no photograph",
+                *(points.lines() if points else (NO_POINTS,)),
             ),
-            threshold=settings.threshold,
+            asked=settings.asked,
             example=example,
         )
         context.terminal.result(f"gallery: {gallery.place}")

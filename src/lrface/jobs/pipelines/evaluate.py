@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrface.config import EvaluateSettings
+from lrface.evaluation.operating_page import operating_lines
 from lrface.evaluation.results import Results
 from lrface.jobs.assessment import (
     arms_of,
@@ -79,12 +80,15 @@ def run(
             comparisons=(*(judged.comparisons if judged else ()), *((worth.whole,) if worth else ())),
             worth=worth,
             gains=gains,
+            settings=settings,
         )
         log_results(work.run, results, report, folder)
         work.run.log_headline(headlines(results, settings.sizes))
         for line in summary_lines(results):
             context.terminal.result(line)
         for line in (*(judged.verdict.lines if judged else ()), *(worth.lines() if worth else ())):
+            context.terminal.result(line)
+        for line in operating_lines(results, headline_cell(results, settings.sizes).arm):
             context.terminal.result(line)
         for line in (line for gain in gains for line in gain.lines()):
             context.terminal.result(line)

@@ -22,10 +22,11 @@ from lrface.models.graphs import DsrGraph, PairGraph
 from lrface.models.onnx_input import UNIT_RANGE
 from lrface.models.quantise import QuantisedReport, quantise, sensitive_products
 from lrface.models.timing import BATCH, Timing, thread_counts, time_onnx, time_torch
+from lrface.naming.points import POINTS_NAME, OperatingPoints, read_points, write_points
 from lrface.tracking.pair import pairs_of
 from lrface.tracking.registry import tag
 from lrface.tracking.runs import Run
-from lrface.tracking.versions import ModelVersion
+from lrface.tracking.versions import ModelVersion, as_recorded, download
 
 EDGEFACE, DSR, PAIR = "edgeface", "dsr", "pair"
 BENCH_SIZE = 16
@@ -61,7 +62,7 @@ class Exported:
 
 
 def run(settings: ExportSettings, context: Context, parent: Run | None = None) -> dict[str, Exported]:
-    """Write `edgeface.onnx`, `dsr.onnx` and `pair.onnx`, and `..._int8.onnx` beside them.
+    """Write `edgeface.onnx`, `dsr.onnx` and `pair.onnx`, and `..._int8.onnx` beside them; operating points too.
 
     Without a super-resolver the pair enlarges by bicubic.
     """
@@ -86,6 +87,10 @@ def run(settings: ExportSettings, context: Context, parent: Run | None = None) -
             "graphs": {name: asdict(item) for name, item in exported.items()},
             "timings": [asdict(timing) for timing in timings],
         }
+        points = _points(recogniser, resolver, context) if recogniser is not None else None
+        if points is not None:
+            write_points(folder, points)
+            context.terminal.result(f"{POINTS_NAME}: the thresholds that the graphs are used with, by size and rate")
         (folder / "export.json").write_text(json.dumps(report, indent=1).replace(f"{folder}/", "") + "\n")
         work.run.log_metrics(figures)
         work.run.log_artifacts(folder, "onnx")
@@ -94,6 +99,16 @@ def run(settings: ExportSettings, context: Context, parent: Run | None = None) -
             _tell_older(Path(settings.out), folder, context)
         _tell_registry(graphs, exported, work.run, context)
     return exported
+
+
+def _points(recogniser: Recogniser, resolver: SuperResolver | None, context: Context) -> OperatingPoints | None:
+    """The operating points of the newest version of `lrface` that holds both networks; None where none has any."""
+    halves = recogniser.sha256, resolver.sha256 if resolver else NONE
+    for version in pairs_of(context.store, *halves):
+        if POINTS_NAME in (as_recorded(version.tags) or {}):
+            with tempfile.TemporaryDirectory() as scratch:
+                return read_points(download(context.store, version, Path(scratch) / "pair"), *halves)
+    return None
 
 
 def _tell_older(out: Path, made: Path, context: Context) -> None:

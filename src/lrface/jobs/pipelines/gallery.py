@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lrface.config import GallerySettings
+from lrface.config import GallerySettings, NamingJobSettings
 from lrface.data.findings import Finding
 from lrface.data.pictures import Picture, read_people, read_pictures
 from lrface.data.source import Report
@@ -22,10 +22,14 @@ from lrface.gallery.exchange import export_gallery, import_gallery
 from lrface.gallery.gallery import Gallery
 from lrface.gallery.likeness import LOOK_ALIKE, look_alikes, parted, template_of
 from lrface.gallery.place import LOCATION, gallery_at
+from lrface.jobs.calibrating import points_of_pair
 from lrface.jobs.context import Context
 from lrface.jobs.networks import load_one_pair, working_pair
 from lrface.jobs.stage import copy_out
 from lrface.models.pair import BATCH, Pair
+from lrface.naming.asked import AUTO, FIXED
+from lrface.naming.namer import Namer
+from lrface.naming.points import OperatingPoints
 from lrface.tracking.ledger import terms_of
 from lrface.tracking.runs import Run
 
@@ -96,15 +100,20 @@ def _identify(settings: GallerySettings, context: Context, gallery: Gallery) -> 
     path, report = _source(settings), Report()
     pictures, findings = read_pictures(path, settings.read, settings.checks, report)
     _tell(report, path, findings, pictures, context)
-    pair = _pair(settings, context)
-    matches = gallery.identify(_embedded(pair, pictures), pair.weights, settings.threshold)
+    namer = open_namer(settings, context, gallery)
+    sides = [float(picture.pixels.shape[0]) for picture in pictures]
+    named = namer.name([picture.pixels for picture in pictures], sides, settings.asked)
+    columns = ("name", "score", "margin", "side", "threshold", "rate")
     table = pd.DataFrame(
         [
-            {"picture": picture.name, "name": match.name, "score": match.score, "margin": match.margin}
-            for picture, match in zip(pictures, matches, strict=True)
+            {"picture": picture.name} | {column: getattr(item, column) for column in columns}
+            for picture, item in zip(pictures, named, strict=True)
         ]
     )
-    _show(table.round(3), "identified.csv", settings, context)
+    table = table.round({"score": 3, "margin": 3, "side": 1, "threshold": 3})
+    _show(table, "identified.csv", settings, context)
+    for note in dict.fromkeys(item.note for item in named if item.note):
+        context.terminal.line(note)
 
 
 def _remove(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
@@ -141,9 +150,19 @@ def _accept(settings: GallerySettings, context: Context, gallery: Gallery) -> No
 
 
 def _pair(settings: GallerySettings, context: Context) -> Pair:
+    return _loaded(settings, context)[0]
+
+
+def _loaded(settings: NamingJobSettings, context: Context) -> tuple[Pair, OperatingPoints | None]:
     recogniser, resolver = load_one_pair(settings, context)
     context.terminal.result(f"licence of {recogniser.origin}: {recogniser.licence} ({terms_of(recogniser.licence)})")
-    return working_pair(recogniser, resolver, context)
+    return working_pair(recogniser, resolver, context), points_of_pair(settings, recogniser, resolver, context)
+
+
+def open_namer(settings: NamingJobSettings, context: Context, gallery: Gallery) -> Namer:
+    """Load the pair of the settings with its operating points, before a gallery."""
+    pair, points = _loaded(settings, context)
+    return Namer(pair, gallery, points)
 
 
 def _source(settings: GallerySettings) -> Path:
@@ -169,7 +188,7 @@ def _tell_parted(
 ) -> None:
     """Tell of whom the pictures fall into groups that are not alike: the folder may hold several people."""
     for name, embeddings in people.items():
-        groups = parted(embeddings, settings.threshold)
+        groups = parted(embeddings, FIXED if settings.threshold == AUTO else float(settings.threshold))
         if len(groups) > 1:
             examples = ", ".join(files[name][group[0]] for group in groups[:5])
             cause = f"the pictures of {name} fall into {len(groups)} groups that are not alike, one of each: {examples}"

@@ -15,6 +15,7 @@ from lrface.evaluation.conditions import CLEAN
 from lrface.evaluation.results import Cell, Results
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.assessment import log_results, measure, report_of, test_protocol
+from lrface.jobs.calibrating import operating_points
 from lrface.jobs.context import Context
 from lrface.jobs.networks import (
     NONE,
@@ -30,6 +31,7 @@ from lrface.jobs.rival import origin_of, rival_of, with_rival, worth_of
 from lrface.jobs.stage import copy_out, log_pack, stage
 from lrface.jobs.strangers import judge_arms, load_judge, registered_stranger, stranger_gains
 from lrface.models.onnx_recogniser import OnnxRecogniser
+from lrface.naming.points import POINTS_NAME, OperatingPoints
 from lrface.tracking.ledger import ledger_lines, terms_of
 from lrface.tracking.lineage import run_lineage
 from lrface.tracking.names import PAIR, Alias, VersionTag
@@ -118,19 +120,23 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
             comparisons=[*(item for item in comparisons if item is not None), *([worth.whole] if worth else [])],
             worth=worth,
             gains=gains,
+            settings=settings,
         )
         log_results(work.run, results, report, folder)
         lines = (*verdict.lines, *(worth.lines() if worth else ()), *_how(verdict, rival))
         lines += tuple(line for gain in gains for line in gain.lines())
         work.run.log_text("\n".join(lines) + "\n", "verdict.txt")
         cycle = resolver.cycle if resolver else recogniser.cycle
+        points = operating_points(pack, protocol, recogniser, resolver, settings.points, context, settings.seed)
+        work.run.log_text(points.model_dump_json(indent=1) + "\n", POINTS_NAME)
         edgeface = edgeface or registered_stranger(recogniser, work.run, context)
         pair = register_pair(
             work.run,
             edgeface,
             dsr,
             tags={VersionTag.PACK: pack.digest, VersionTag.CYCLE: cycle, VersionTag.JOB: "promote"},
-            card=_card(work.run, edgeface, dsr, results, verdict),
+            card=_card(work.run, edgeface, dsr, results, verdict, points),
+            points=points,
         )
         for line in ledger_lines(pair_ledger(edgeface, dsr)):
             context.terminal.result(line)
@@ -140,7 +146,7 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
             promote(pair, told, work.run)
         else:
             record_refusal(pair, told, work.run)
-        for line in lines:
+        for line in (*lines, *points.lines()):
             context.terminal.result(line)
         if settings.out is not None:
             copy_out(folder, settings.out)
@@ -206,7 +212,12 @@ def _comparisons(
 
 
 def _card(
-    run: Run, edgeface: ModelVersion, dsr: ModelVersion | None, results: Results, verdict: deciding.Verdict
+    run: Run,
+    edgeface: ModelVersion,
+    dsr: ModelVersion | None,
+    results: Results,
+    verdict: deciding.Verdict,
+    points: OperatingPoints,
 ) -> str:
     halves = [half for half in (edgeface, dsr) if half is not None]
     data = [f"{half.name}: {line}" for half in halves for line in training_data(run.store, half)]
@@ -231,6 +242,7 @@ def _card(
                 "bicubic and the recogniser in place": f"bicubic-{IN_PLACE}",
             },
             verdict=verdict,
+            points=points.lines(),
         )
     )
     run.log_text(card, "model_card.md")
