@@ -28,7 +28,8 @@ CPU = torch.device("cpu")
 def drawn(people: int, cache: Path | None) -> np.ndarray:
     """Faces of people of a population of their own, n x 10 x 112 x 112 x 3."""
     if cache is not None and cache.is_file():
-        return np.load(cache)
+        kept: np.ndarray = np.load(cache)
+        return kept
     settings = ProceduralSettings(subjects=people, images_per_subject=PICTURES, seed=SEED)
     faces = np.stack([face for _, _, face in render_faces(settings)]).reshape(people, PICTURES, 112, 112, 3)
     if cache is not None:
@@ -41,7 +42,8 @@ def seen(network: EdgeFace, faces: np.ndarray, size: int | None) -> np.ndarray:
     """Embeddings, people x pictures x 512; of faces that were `size` pixels wide where one is given."""
 
     def embed(images: torch.Tensor) -> torch.Tensor:
-        return network(images if size is None else enlarge(shrink(images, size)))
+        found: torch.Tensor = network(images if size is None else enlarge(shrink(images, size)))
+        return found
 
     flat = embed_all(faces.reshape(-1, 112, 112, 3), embed, CPU)
     return flat.numpy().reshape(*faces.shape[:2], -1)

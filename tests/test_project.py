@@ -298,6 +298,8 @@ def test_a_wheel_carries_the_configs_and_composes_them(tmp_path):
     configs = {path.relative_to(ROOT / "conf").as_posix() for path in (ROOT / "conf").rglob("*.yaml")}
     assert {name.removeprefix("lrface/_conf/") for name in names if name.startswith("lrface/_conf/")} == configs
     assert all(name.startswith(("lrface/", "lrface-")) for name in names)
+    weights = "lrface/models/weights/drawn"
+    assert {f"{weights}/{name}" for name in ("model.safetensors", "config.json", "README.md")} <= names
     composed = (
         "from lrface.config import SCHEMAS; from lrface.jobs.compose import COMMON, config_folder, settings_for; "
         "print(config_folder(), settings_for('train_dsr', SCHEMAS['train_dsr'], {'preset': 'smoke'}, COMMON).dsr)"

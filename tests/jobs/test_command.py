@@ -173,7 +173,7 @@ def test_ctrl_c_ends_with_130_and_a_killed_run(copy_project, person, tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         for text in process.stdout:
-            if text.startswith("pretrain epoch 1"):
+            if text.startswith("dsr epoch 1"):
                 process.send_signal(signal.SIGINT)
                 break
         _, errors = process.communicate(timeout=120)

@@ -54,6 +54,6 @@ def test_the_rival_has_seen_as_many_faces_as_the_recogniser_of_the_pair(
     assert "test/bicubic-direct/16/rank1" in figures
     assert ("test/bicubic-direct_start/16/rank1" in figures) == again
     # a stage more changes no draw of the others
-    assert (figures["pretrain/rank1"], figures["pretrain/dprime"]) == tuple(
-        cycle.project.run("cycle").data.metrics[f"pretrain/{name}"] for name in ("rank1", "dprime")
-    )
+    same = ("pack_digest",) if again else ("pack_digest", "weights_sha256")
+    baselines = [place.version("dsr", "baseline").tags for place in (project, cycle.project)]
+    assert len({tuple(tags[name] for name in same) for tags in baselines}) == 1

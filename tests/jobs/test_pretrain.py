@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from lrface.models.edgeface import EdgeFace
+from lrface.models.shipped import shipped_folder
+from lrface.models.store import read_spec
 
 
 @pytest.fixture
@@ -47,7 +49,18 @@ def test_trained_from_nothing_the_same_seed_gives_the_same_figures(job, project)
         figures.append({name: value for name, value in metrics.items() if name.startswith(("train/", "val/"))})
 
     assert figures[0] == figures[1]
-    assert "train/loss_arcface" in figures[0]
+    assert {"train/loss", "train/loss_arcface", "train/accuracy", "val/rank1"} <= set(figures[0])
+    assert {"val/similarity", "val/impostor", "val/effective_rank", "val/dprime"} <= set(figures[0])
+
+
+def test_the_weights_of_the_package_become_a_version_by_their_name(job, project):
+    ended = job("pretrain", "--edgeface", "drawn")
+
+    assert ended.code == 0, ended.err
+    version = project.version("edgeface", "pretrained")
+    assert version.tags["licence"] == "CC0-1.0"
+    assert version.tags["source_sha256"] == read_spec(shipped_folder()).sha256
+    assert project.run("pretrain from drawn").data.tags["lrface.job"] == "pretrain"
 
 
 def test_weights_of_another_network_are_refused_and_nothing_is_registered(job, project, tmp_path):

@@ -11,8 +11,8 @@ from lrface.images.ranges import to_float
 from lrface.models.adapters import AdaptedLinear
 from lrface.models.edgeface import EdgeFace
 from lrface.models.settings import TrainableSettings
-from lrface.training.edgeface import mixed
 from lrface.training.fit import fit
+from lrface.training.mix import mixed
 from lrface.training.settings import CoarseSettings, CollapseSettings, EdgeFaceOptimSettings, MixSettings
 
 

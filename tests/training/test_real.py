@@ -8,7 +8,7 @@ from lrface.errors import ConfigError
 from lrface.images.degradation import SmallFaces, degrade, fixed_draw, small_faces
 from lrface.images.ranges import to_float
 from lrface.images.settings import AugmentationSettings
-from lrface.training.edgeface import mixed
+from lrface.training.mix import mixed
 from lrface.training.real import draw_real
 from lrface.training.settings import MixSettings
 from lrface.training.source import Batch, EpochSource, augmented

@@ -1,6 +1,6 @@
 """Training of the recogniser: from nothing on HR faces, or fine-tuning on what a super-resolver makes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from lrface.data.loaders import batches
 from lrface.data.pack import Pack
 from lrface.errors import ConfigError, DataError
 from lrface.images.augmentation import AugmentationDraw, draw_augmentation
-from lrface.images.degradation import DegradationDraw, SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float
 from lrface.images.settings import AugmentationSettings, DegradationSettings
 from lrface.losses.margin import MarginHead
@@ -28,17 +27,15 @@ from lrface.models.device import pick_bf16
 from lrface.models.edgeface import EdgeFace
 from lrface.training.findings import Finding, FirstLook, collapse, first_findings, no_progress
 from lrface.training.mean import move_mean, running_mean
+from lrface.training.mix import MixDraw, Restorer, draw_mix, mix_by, shrunk
 from lrface.training.module import Reporter, TrainingModule
 from lrface.training.ready import Ready, split
-from lrface.training.real import RealDraw, RealSmall, draw_pairs, pairs
+from lrface.training.real import RealDraw, draw_pairs, pairs
 from lrface.training.settings import CoarseSettings, CollapseSettings, EdgeFaceOptimSettings, LoopSettings, MixSettings
 from lrface.training.source import Batch, EpochSource, augmented_by, shared_order
 from lrface.training.validation import ValidationSet, embed_all, recognition_metrics
 
-Restorer = Callable[[SmallFaces], Float[Tensor, "n 3 112 112"]]
-
-
-Drawn = tuple["RealDraw | None", AugmentationDraw, "MixDraw", "Tensor | None"]
+Drawn = tuple["RealDraw | None", AugmentationDraw, MixDraw, "Tensor | None"]
 
 
 @dataclass(frozen=True)
@@ -332,80 +329,6 @@ class EdgeFaceTraining(TrainingModule):
                 parts.append(images.clamp(0.0, 1.0).cpu())
             self._restored = torch.cat(parts)
         return self._restored
-
-
-@dataclass(frozen=True)
-class MixDraw:
-    """What each face of a batch becomes.
-
-    Attributes:
-        kind: 0 for SR, 1 for bicubic, 2 for itself.
-        degradation: How it becomes small.
-    """
-
-    kind: Int64[Tensor, " n"]
-    degradation: DegradationDraw
-
-    def take(self, part: slice) -> "MixDraw":
-        """The draw of some of its faces."""
-        return MixDraw(self.kind[part], self.degradation.take(part))
-
-    @classmethod
-    def joined(cls, draws: "Sequence[MixDraw]") -> "MixDraw":
-        """The draws of several batches as that of all their faces."""
-        kinds = torch.cat([draw.kind for draw in draws])
-        return cls(kinds, DegradationDraw.joined([draw.degradation for draw in draws]))
-
-
-def draw_mix(recipe: EdgeFaceRecipe, count: int, generator: torch.Generator, *, restores: bool) -> MixDraw:
-    """Draw for a whole batch of `count` faces, by the shares of the mix.
-
-    Without a super-resolver (`restores`) the others have its share.
-    """
-    shares = torch.tensor([recipe.mix.sr if restores else 0.0, recipe.mix.bicubic, recipe.mix.hr])
-    kind = torch.multinomial(shares, count, replacement=True, generator=generator)
-    return MixDraw(kind, draw_degradation(recipe.degradation, count, generator))
-
-
-def mix_by(
-    hr: Float[Tensor, "n 3 112 112"], draw: MixDraw, restore: Restorer | None, real: RealSmall | None = None
-) -> Float[Tensor, "n 3 112 112"]:
-    """Turn each HR face into SR, bicubic or itself, as drawn.
-
-    Those of `real` are shrunk by nobody: their VLR images are taken.
-    """
-    images = hr.clone()
-    for number in (0, 1):
-        rows = (draw.kind == number).nonzero().squeeze(1)
-        if rows.numel():
-            small = degrade(hr[rows.to(hr.device)], draw.degradation.take(rows))
-            if real is not None:
-                small = real.take(rows.to(hr.device)).put_small(small)
-            shown = small.enlarged if number or restore is None else restored(restore, small)
-            images[rows.to(hr.device)] = shown.clamp(0.0, 1.0)
-    return images
-
-
-def shrunk(images: Float[Tensor, "n 3 112 112"], side: int) -> Float[Tensor, "n 3 side side"]:
-    """Faces of fewer pixels, for the coarse epochs; not to be taken for VLR faces, which are enlarged again."""
-    small = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
-    return small.clamp(0.0, 1.0)
-
-
-def restored(restore: Restorer, small: SmallFaces) -> Float[Tensor, "n 3 112 112"]:
-    """SR faces by a frozen super-resolver."""
-    return in_chunks(lambda enlarged, size: restore(SmallFaces(enlarged, size)), small.enlarged, small.size)
-
-
-def mixed(
-    hr: Float[Tensor, "n 3 112 112"],
-    recipe: EdgeFaceRecipe,
-    restore: Restorer | None,
-    generator: torch.Generator,
-    real: RealSmall | None = None,
-) -> Float[Tensor, "n 3 112 112"]:
-    """Draw for the HR faces of a whole batch and turn each into what is drawn."""
-    return mix_by(hr, draw_mix(recipe, len(hr), generator, restores=restore is not None), restore, real)
 
 
 def _check(mix: MixSettings, restore: Restorer | None, validation: ValidationSet) -> None:

@@ -16,8 +16,9 @@ from lrface.images.ranges import to_float
 from lrface.losses.margin import MarginHead
 from lrface.models.chunks import in_chunks
 from lrface.models.edgeface import EdgeFace
-from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, MixDraw, Restorer, draw_mix, mix_by
+from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe
 from lrface.training.graph import Graphed, own_stream
+from lrface.training.mix import MixDraw, Restorer, draw_mix, mix_by
 from lrface.training.ready import GROUP_FACES
 from lrface.training.settings import HeadSettings
 

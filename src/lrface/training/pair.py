@@ -17,8 +17,9 @@ from lrface.models.chunks import in_chunks
 from lrface.models.device import pick_bf16
 from lrface.models.dsr import DSR
 from lrface.models.edgeface import EdgeFace
-from lrface.training.edgeface import Drawn, EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining, MixDraw, Restorer
+from lrface.training.edgeface import Drawn, EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
 from lrface.training.mean import move_mean, running_mean
+from lrface.training.mix import MixDraw, Restorer
 from lrface.training.module import Reporter
 from lrface.training.ready import Ready, split
 from lrface.training.real import RealDraw, pairs

@@ -21,7 +21,7 @@ from .conftest import LOGIN, Remote, artifact_names
 pytestmark = pytest.mark.skipif(bool(why_no_postgres()), reason=str(why_no_postgres()))
 PASSWORD = SECRETS["LRFACE_TRACKING_PASSWORD"]
 BUCKET = "lrface-stack"
-RUNS = ["cycle", "prepare procedural", "pretrain xxs", "train_dsr baseline", "finetune v1", "train_dsr cycle"]
+RUNS = ["cycle", "prepare procedural", "pretrain from drawn", "train_dsr baseline", "finetune v1", "train_dsr cycle"]
 RUNS += ["evaluate", "promote"]
 
 
