@@ -8,6 +8,7 @@ metrics are compared by the tolerances below. One line an entry point; the exit 
 """
 
 import argparse
+import json
 import math
 import os
 import sqlite3
@@ -28,6 +29,7 @@ from lrface.images.procedural import ProceduralSettings, render_faces, subject_n
 ROOT = Path(__file__).resolve().parents[1]
 
 PAIR = ("--edgeface", "models:/edgeface@finetuned", "--dsr", "models:/dsr@cycle")
+SEARCHED = ("--overrides", "loss.l1=1,3 images_per_epoch=16")
 JOBS: tuple[tuple[str, ...], ...] = (
     ("main", "--preset", "smoke", "--overrides", "direct=true"),
     ("prepare", "--preset", "smoke"),
@@ -44,8 +46,12 @@ JOBS: tuple[tuple[str, ...], ...] = (
     ("export", "--out", "{out}"),
     ("gallery", "--action", "enrol", "--source", "{people}", *PAIR),
     ("gallery", "--action", "identify", "--source", "{people}", *PAIR),
+    ("search", "--job", "train_dsr", "--preset", "smoke", "--epochs", "1", "--metric", "psnr", *SEARCHED),
+    ("app", "--gallery", "{out}.parquet", *PAIR),
+    ("inspect", "{weights}"),
 )
-"""In this order: what a later one reads an earlier one has registered."""
+"""In this order: what a later one reads an earlier one has registered. Of `app` all but the browser (`page_once.py`);
+`inspect` has no device, and is there so that a bare machine is seen to have what it needs."""
 
 TOLERANCES: tuple[tuple[str, float, float], ...] = (
     ("data/", 0.0, 0.0),
@@ -84,8 +90,11 @@ class Ended:
 
 def run(job: Sequence[str], device: str, place: Path) -> Ended:
     """Run an entry point in a project folder of its own."""
-    name, *rest = (part.format(out=place / "exported", people=place.parent / "people") for part in job)
-    arguments = [sys.executable, "-m", f"lrface.jobs.{name}", *rest, "--device", device]
+    places = {"out": place / "exported", "people": place.parent / "people", "weights": _weights(place)}
+    name, *rest = (part.format(**places) for part in job)
+    module = [str(ROOT / "benchmarks" / "page_once.py")] if name == "app" else ["-m", f"lrface.jobs.{name}"]
+    on = [] if name == "inspect" else ["--device", device]
+    arguments = [sys.executable, *module, *rest, *on]
     path = os.pathsep.join([str(place / "src"), *filter(None, [os.environ.get("PYTHONPATH", "")])])
     environment = {**os.environ, "PYTHONPATH": path}
     environment.pop("MLFLOW_TRACKING_URI", None)
@@ -97,7 +106,16 @@ def run(job: Sequence[str], device: str, place: Path) -> Ended:
     spent = time.monotonic() - started
     lines = [*ended.stdout.splitlines(), *ended.stderr.splitlines()] if ended.returncode else ended.stdout.splitlines()
     found = {key: value for key, value in _metrics(place).items() if key not in known}
-    return Ended(ended.returncode, lines[-1] if lines else "", {key[1:]: value for key, value in found.items()}, spent)
+    figures = {key[1:]: value for key, value in found.items()}
+    if name == "app" and not ended.returncode:
+        figures |= {("page", key): value for key, value in json.loads(lines[-1]).items()}
+    return Ended(ended.returncode, lines[-1] if lines else "", figures, spent)
+
+
+def _weights(place: Path) -> Path:
+    """Some recogniser that was registered; the folder itself where there is none yet."""
+    found = sorted((place / "mlruns" / "artifacts").rglob("edgeface*/**/model.safetensors"))
+    return found[0] if found else place / "mlruns"
 
 
 def _metrics(place: Path) -> dict[tuple[str, str, str], float]:
@@ -150,6 +168,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--jobs", type=int, default=len(JOBS), help="only the first so many")
+    parser.add_argument(
+        "--only", default="", help="only these entry points, by commas; they may need what `main` makes"
+    )
     options = parser.parse_args()
     if options.device != "cpu" and not torch.cuda.is_available():
         sys.exit("gpu-check: got no GPU that torch can use; expected one; run it on a machine with a GPU")
@@ -157,7 +178,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         drawn_people(Path(scratch) / "people")
         here, there = (project(Path(scratch) / name) for name in ("device", "cpu"))
-        for job in JOBS[: options.jobs]:
+        only = options.only.split(",") if options.only else [job[0] for job in JOBS]
+        for job in [job for job in JOBS[: options.jobs] if job[0] in only]:
             with ThreadPoolExecutor(2) as both:
                 beside = both.submit(run, job, options.device, here), both.submit(run, job, "cpu", there)
                 ours, theirs = (future.result() for future in beside)

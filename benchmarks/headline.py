@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12, help="steps of each of two epochs, where a part is measured")
     parser.add_argument("--whole", action="store_true", help="run every epoch on a CPU too (days)")
     parser.add_argument("--batch", type=int, default=0, help="faces in a batch; 0: the defaults, 32 and 16")
+    parser.add_argument("--only", choices=("", "finetune", "dsr"), default="", help="one of the two; empty: both")
     parser.add_argument("--out", type=Path, default=None, help="a JSON file for the figures")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", module=r"(lightning|kornia|timm|torch|mlflow|pytorch_metric_learning)(\..*)?")
@@ -78,15 +79,17 @@ def main() -> None:
         store = own_store(folder)
         with start_run(store, "headline", job="headline", params={}) as run:
             bench = Bench(folder, pack, run, device, options.steps, options.batch or 16)
-            figures = {
-                "finetune_s": finetune(bench, options.batch or 32, whole=whole),
-                "dsr_s": dsr(bench, whole=whole),
-            }
+            figures = dict[str, float]()
+            if options.only != "dsr":
+                figures["finetune_s"] = finetune(bench, options.batch or 32, whole=whole)
+            if options.only != "finetune":
+                figures["dsr_s"] = dsr(bench, whole=whole)
     about = machine(device) | {"clock": "wall", "measured": "whole" if whole else f"2 x {options.steps} steps"}
     for name, text in about.items():
         print(f"{name}: {text}")
-    print(f"fine-tuning, 30 epochs of {options.images} images: {_shown(figures['finetune_s'])}")
-    print(f"super-resolver, {DSR_EPOCHS} epochs of them: {_shown(figures['dsr_s'])}")
+    for name, what in (("finetune_s", "fine-tuning, 30 epochs"), ("dsr_s", f"super-resolver, {DSR_EPOCHS} epochs")):
+        if name in figures:
+            print(f"{what} of {options.images} images: {_shown(figures[name])}")
     if options.out is not None:
         partial = options.out.with_suffix(".partial")
         partial.write_text(json.dumps(about | figures, indent=1) + "\n")

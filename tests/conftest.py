@@ -11,9 +11,10 @@ from lrface.data.pack import Pack
 from lrface.data.pack_writer import write_pack
 from lrface.images.procedural import ProceduralSettings, render_faces, subject_name
 
+from .ray_cluster import ray_cluster
 from .s3_server import s3, s3_server
 
-__all__ = ["s3", "s3_server"]  # fixtures for all tests
+__all__ = ["ray_cluster", "s3", "s3_server"]  # fixtures for all tests
 
 PEOPLE, IMAGES = 8, 4
 

@@ -102,6 +102,17 @@ def emptied(make: Callable[[np.ndarray], bytes]):
     return lambda pixels: (whole := make(pixels))[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2)
 
 
+def holed(make: Callable[[np.ndarray], bytes], start: float = 0.4, share: float = 0.1):
+    """A part in the middle is zero: a bad block, or a download by several threads of which one failed."""
+
+    def damaged(pixels: np.ndarray) -> bytes:
+        whole = make(pixels)
+        first, last = int(len(whole) * start), int(len(whole) * (start + share))
+        return whole[:first] + bytes(last - first) + whole[last:]
+
+    return damaged
+
+
 def bomb(pixels: np.ndarray) -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -214,6 +225,10 @@ REFUSED = [
     Kind("not copied whole", "a.png", emptied(saved("PNG")), None, refused="it ends in zeros"),
     Kind("not copied whole", "a.webp", emptied(saved("WEBP")), None, refused="it ends in zeros"),
     Kind("not copied whole", "a.avif", emptied(saved("AVIF")), None, refused="it ends in zeros"),
+    Kind("zeros in its middle", "a.jpg", holed(saved("JPEG", **JPEG)), None, refused="a damaged image .Corrupt JPEG"),
+    Kind("zeros in a progressive one", "a.jpg", holed(saved("JPEG", progressive=True, **JPEG)), None,
+         refused="a damaged image .Corrupt JPEG"),
+    Kind("zeros in an MPO", "a.jpg", holed(several("MPO", **JPEG), 0.2), None, refused="a damaged image .Corrupt JPEG"),
     Kind("not copied at all", "a.jpg", is_content(bytes(4000)), None, refused="nothing but zeros"),
     Kind("a decompression bomb", "a.png", bomb, None, refused="far too many pixels|60000x60000 pixels"),
     Kind("animated WebP", "a.webp", several("WEBP"), None, refused="several pictures in one WEBP file"),

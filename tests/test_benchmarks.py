@@ -141,3 +141,82 @@ def test_without_a_gpu_the_check_is_one_line(check, monkeypatch):
     monkeypatch.setattr("sys.argv", ["gpu_check.py"])
     with pytest.raises(SystemExit, match="got no GPU that torch can use; expected one"):
         check.main()
+
+
+@pytest.fixture
+def session(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import gpu_session
+
+    return gpu_session
+
+
+SCRIPT = """
+import json, sys, time
+from pathlib import Path
+what, out = sys.argv[1:3]
+Path(out).with_name("calls").open("a").write(what)
+print("said", what)
+if what == "slow":
+    time.sleep(600)
+if what == "wrong":
+    sys.exit("got nothing")
+Path(out).write_text(json.dumps({"images_per_s": 12.5, "card": "none"}))
+"""
+
+
+def measure(session, monkeypatch, tmp_path, *words, seconds=60.0):
+    script = tmp_path / "part.py"
+    script.write_text(SCRIPT)
+    steps = [
+        session.Step(name, 0.5 if name == "slow" else seconds, (str(script), name, "{out}"))
+        for name in ("good", "slow", "wrong", "last")
+    ]
+    monkeypatch.setattr(session, "STEPS", tuple(steps))
+    monkeypatch.setattr("sys.argv", ["gpu_session.py", "--device", "cpu", "--out", str(tmp_path / "out"), *words])
+    with pytest.raises(SystemExit) as left:
+        session.main()
+    calls = {path.parent.name: path.read_text() for path in (tmp_path / "out" / "scratch").glob("*/calls")}
+    return left.value.code, calls, (tmp_path / "out" / "table.md").read_text()
+
+
+def test_a_session_on_a_card_saves_each_step_and_goes_on_with_those_that_are_left(session, monkeypatch, tmp_path):
+    code, calls, table = measure(session, monkeypatch, tmp_path)
+    assert code == 1
+    assert calls == {"good": "good", "wrong": "wrong", "last": "last"} | ({"slow": "slow"} if "slow" in calls else {})
+    for row in (
+        "| good | well |",
+        "| slow | cut off |",
+        "| wrong | code 1 |",
+        "images_per_s 12.5",
+        "said wrong; got not",
+    ):
+        assert row in table
+    assert json.loads((tmp_path / "out" / "good.json").read_text())["figures"]["images_per_s"] == 12.5
+
+    code, calls, _ = measure(session, monkeypatch, tmp_path, "--again", "last", "--steps", "good,last")
+    assert (code, calls["good"], calls["last"]) == (0, "good", "lastlast"), "what is there is not done again"
+
+
+def test_a_step_for_which_no_time_is_left_is_not_begun_and_told(session, monkeypatch, tmp_path):
+    code, calls, table = measure(session, monkeypatch, tmp_path, "--minutes", "0.1", "--steps", "good,last")
+    assert (code, calls) == (1, {})
+    assert "| good | no time left |" in table
+    assert "| wrong | not begun |" in table
+
+
+def test_a_session_without_a_card_or_of_an_unknown_step_is_one_line(session, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["gpu_session.py"])
+    with pytest.raises(SystemExit, match="got no GPU that torch can use; expected one"):
+        session.main()
+    monkeypatch.setattr("sys.argv", ["gpu_session.py", "--steps", "bensch"])
+    with pytest.raises(SystemExit, match="got bensch; expected gpu_check, bench,"):
+        session.main()
+
+
+def test_every_entry_point_is_in_the_check(check):
+    entries = {path.stem for path in (ROOT / "src/lrface/jobs").glob("*.py") if "__main__" in path.read_text()}
+    assert {job[0] for job in check.JOBS} >= entries

@@ -15,6 +15,7 @@ from lrface.data.settings import (
     ProceduralData,
     ReadSettings,
 )
+from lrface.engines.settings import ClusterSettings
 from lrface.evaluation.public.settings import Kind, SearchSettings
 from lrface.evaluation.public.settings import PairSettings as PublicPairSettings
 from lrface.evaluation.settings import CURVE_SIZES, DecisionSettings, EvaluationSettings, ProtocolSettings
@@ -448,6 +449,7 @@ class HyperSearchSettings(JobSettings):
         "tar_at_far_1e-2", min_length=1, description="validation figure of the state that a training keeps"
     )
     direction: Literal["maximize", "minimize"] = Field("maximize", description="which of its values is better")
+    cluster: ClusterSettings = Field(ClusterSettings(), description="machines over which the trials are spread")
 
 
 class MainSettings(JobSettings):

@@ -4,6 +4,8 @@ Each message is one line: what was got, what was expected, what to do. The jobs 
 code that is not 0; a traceback is shown only when it is asked for.
 """
 
+from typing import Any
+
 
 class LrfaceError(Exception):
     """Something a user can mend.
@@ -21,6 +23,17 @@ class LrfaceError(Exception):
         self.got = got
         self.expected = expected
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel by pickle, from a worker of a cluster."""
+        return _again, (type(self), str(self), self.__dict__)
+
+
+def _again(kind: type[LrfaceError], text: str, parts: dict[str, Any]) -> LrfaceError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, text)
+    error.__dict__.update(parts)
+    return error
 
 
 class ConfigError(LrfaceError):
@@ -49,3 +62,7 @@ class NonFiniteError(TrainingError):
 
 class EvaluationError(LrfaceError):
     """A question that the given faces, probes or pairs cannot answer."""
+
+
+class ClusterError(LrfaceError):
+    """A cluster that does not answer, or whose workers die."""

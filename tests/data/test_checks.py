@@ -153,3 +153,35 @@ def test_faces_of_one_picture_make_a_group(warm):
     groups = checked(warm).groups(CheckSettings())
     assert groups[[1, 4, 9]].tolist() == [1, 1, 1]
     assert len(set(groups.tolist())) == 18
+
+
+def people_at(*sources):
+    plain = np.random.default_rng(0).integers(0, 256, (len(sources), 112, 112, 3), np.uint8)
+    found = checked(plain, [source.split("/")[0] for source in sources])
+    found.table["source"] = sources
+    return [finding for finding in check_faces(found, Report(), CheckSettings()) if finding.kind.startswith("nested")]
+
+
+def test_a_folder_too_high_is_an_error_that_names_the_one_to_give():
+    (found,) = people_at("people/ann/1.png", "people/ann/2.png", "people/bob/1.png")
+    assert (found.kind, found.severity, found.examples) == ("nested", "error", ("ann", "bob"))
+    with pytest.raises(DataError, match="give the folder people itself as the source"):
+        stop_on_errors([found], "source")
+
+
+def test_several_folders_too_high_are_a_warning():
+    (found,) = people_at("old/ann/1.png", "old/bob/1.png", "new/eve/1.png", "new/kim/1.png")
+    assert (found.kind, found.severity, found.count) == ("nested_several", "warning", 4)
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ["ann/1.png", "ann/2.png"],  # one person
+        ["ann/monday/1.png", "ann/monday/2.png"],  # one session
+        ["ann/monday/1.png", "ann/tuesday/1.png", "ann/1.png"],  # a picture of her own
+        ["ann/monday/1.png", "ann/tuesday/1.png", "bob/monday/1.png", "bob/friday/1.png"],  # sessions
+    ],
+)
+def test_sessions_of_people_are_no_people(sources):
+    assert people_at(*sources) == []

@@ -49,6 +49,26 @@ def test_a_killed_grid_goes_on_with_the_trials_that_are_left(job, project, monke
     assert project.registry()["dsr"] == (before[0] + 2, before[1]), "trials move no alias"
 
 
+def test_trials_are_spread_over_a_cluster_and_are_those_of_a_grid(job, project, ray_cluster, tmp_path):
+    words = f"loss.l1=1,3 images_per_epoch=16 seed=5 cluster.engine=ray cluster.address={ray_cluster.address}"
+    ended = job("search", *SMALL, "--overrides", words, "--out", str(tmp_path))
+
+    assert ended.code == 0, ended.err
+    assert sorted(line.split(":")[0] for line in ended.out.splitlines() if line.startswith("trial ")) == [
+        "trial loss.l1=1",
+        "trial loss.l1=3",
+    ]
+    parent = project.runs("tags.`lrface.job` = 'search'")[-1]
+    trials = project.children(parent)
+    assert sorted(trial.data.params["loss.l1"] for trial in trials) == ["1.0", "3.0"]
+    assert set(pd.read_csv(tmp_path / "trials.csv")["run"]) == {trial.info.run_id for trial in trials}
+
+
+def test_a_launcher_and_a_cluster_are_one_too_many(job):
+    words = "loss.l1=1,3 cluster.engine=ray hydra/launcher=joblib"
+    assert "expected one way of spreading trials" in job("search", *SMALL, "--overrides", words).refused()
+
+
 def test_a_search_by_mlflow_run_has_its_trials_below_it(project, mlflow_run):
     arguments = {"preset": "smoke", "epochs": "1", "metric": "psnr", "overrides": "seed=3,4 images_per_epoch=16"}
     given = [word for name, value in arguments.items() for word in ("-P", f"{name}={value}")]

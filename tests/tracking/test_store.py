@@ -93,7 +93,10 @@ def test_a_launched_run_is_claimed_once(store, monkeypatch):
     assert store.claim_launched() is None
 
 
-def test_two_processes_at_once_in_a_fresh_project_both_find_a_store(tmp_path):
+@pytest.mark.parametrize("uri", ["", "sqlite:///{tmp_path}/another.db"])
+def test_two_processes_at_once_in_a_fresh_project_both_find_a_store(tmp_path, monkeypatch, uri):
+    if uri:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.format(tmp_path=tmp_path))
     line = f"from pathlib import Path; from lrface.tracking.store import connect; connect(Path({str(tmp_path)!r}))"
     both = [subprocess.Popen([sys.executable, "-W", "ignore", "-c", line], stderr=subprocess.PIPE) for _ in range(2)]
 

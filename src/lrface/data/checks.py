@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int64, UInt8
 
+from lrface.data.copies import altered_pairs
+from lrface.data.depth import check_depth
 from lrface.data.duplicates import groups_of, near_pairs, same_pixels
 from lrface.data.findings import Collector, Finding
 from lrface.data.fit import Fit
@@ -79,6 +81,7 @@ def check_faces(checked: Checked, report: Report, settings: CheckSettings) -> li
         sizes = list(zip(checked.table["width"], checked.table["height"], strict=True))
         check_fits(list(checked.table["source"]), sizes, checked.fits, settings, collect)
     _check_colour(checked, settings, collect)
+    check_depth(checked.table["source"], checked.table["subject"], collect)
     _check_subjects(checked, settings, collect)
     return collect.sorted()
 
@@ -105,7 +108,24 @@ def check_splits(checked: Checked, splits: Splits, settings: CheckSettings) -> l
     if not set(near) <= set(settings.ignore):
         pairs = [(int(one), int(other)) for one, other in checked.near(settings)]
         _check_pairs(checked, splits, pairs, near, collect)
+    if "altered_subject" not in settings.ignore:
+        _check_altered(checked, settings, collect)
     return collect.sorted()
+
+
+def _check_altered(checked: Checked, settings: CheckSettings, collect: Collector) -> None:
+    names, subjects = list(checked.table["source"]), list(checked.table["subject"])
+    lively = [row for row, face in enumerate(checked.measured) if face.contrast >= settings.constant_contrast]
+    found = altered_pairs(
+        [checked.measured[row] for row in lively],
+        lambda place: checked.face(lively[place]),
+        settings.near_distance,
+        settings.near_correlation,
+    )
+    rows = [(lively[one], lively[other]) for one, other in found]
+    two = [f"{names[one]} = {names[other]}" for one, other in rows if subjects[one] != subjects[other]]
+    message = f"{len(two)} pairs under two subjects look like one picture, mirrored or cropped"
+    collect.add("altered_subject", len(two), message, two, "look at these, and leave one of each out")
 
 
 def _check_skipped(checked: Checked, report: Report, collect: Collector) -> None:

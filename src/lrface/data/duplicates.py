@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from jaxtyping import Int64, UInt8, UInt64
+from jaxtyping import Float64, Int64, UInt8, UInt64
 
 from lrface.data.measure import THUMB
 
@@ -64,7 +64,7 @@ def near_pairs(
     if not proposed:
         return np.empty((0, 2), dtype=np.int64)
     pairs = np.array(sorted(proposed), dtype=np.int64)
-    return pairs[_correlations(face, pairs) >= correlation]
+    return pairs[correlations(face, pairs) >= correlation]
 
 
 def _close_values(values: np.ndarray, distance: int) -> Iterator[tuple[int, int]]:
@@ -90,14 +90,26 @@ def _close_members(values: np.ndarray, members: np.ndarray, distance: int) -> It
                 yield int(one), int(other)
 
 
-def _correlations(face: Callable[[int], np.ndarray], pairs: np.ndarray) -> np.ndarray:
+def correlations(
+    face: Callable[[int], np.ndarray],
+    pairs: Int64[np.ndarray, "pairs 2"],
+    turned: Callable[[np.ndarray], np.ndarray] = lambda pixels: pixels,
+) -> Float64[np.ndarray, " pairs"]:
+    """Correlates the thumbnails of pairs of pictures, -1 to 1.
+
+    Args:
+        face: Gives the picture of a row.
+        pairs: The rows.
+        turned: What is done to the second of each pair before.
+    """
     result = np.empty(len(pairs))
     for start in range(0, len(pairs), _SEEN):
         some = pairs[start : start + _SEEN]
-        rows, places = np.unique(some, return_inverse=True)
-        thumbs = np.stack([_thumb(face(int(row))) for row in rows])
-        places = places.reshape(some.shape)
-        result[start : start + _SEEN] = (thumbs[places[:, 0]] * thumbs[places[:, 1]]).sum(axis=1)
+        sides = []
+        for column, change in ((0, lambda pixels: pixels), (1, turned)):
+            rows, places = np.unique(some[:, column], return_inverse=True)
+            sides.append(np.stack([_thumb(change(face(int(row)))) for row in rows])[places])
+        result[start : start + _SEEN] = (sides[0] * sides[1]).sum(axis=1)
     return result
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from lrface.data.measure import measure
 from lrface.data.parallel import ordered_map
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Problem, Report, SourceFace
+from lrface.data.spread import read_spread
 from lrface.errors import DataError
 from lrface.images.alignment import is_small_face
 from lrface.images.reading import BadImageError, decode_image, image_pixels, read_image
@@ -86,14 +87,19 @@ class FileReader:
         Raises:
             BadImageError: A file gave no face and the settings say to stop.
         """
-        for file, result in ordered_map(self._try, files, self.settings.workers):
-            if isinstance(result, SourceFace):
-                report.took(result)
-                yield result
-            elif self._skips(result):
-                report.skip(Problem(file.name, file.subject, result.kind, str(result)))
-            else:
-                raise result
+        if self.settings.cluster.engine == "none":
+            results = ordered_map(self.attempt, files, self.settings.workers)
+        else:
+            results = read_spread(files, self.settings, keep_small=self._keep_small)
+        with closing(results):
+            for file, result in results:
+                if isinstance(result, SourceFace):
+                    report.took(result)
+                    yield result
+                elif self._skips(result):
+                    report.skip(Problem(file.name, file.subject, result.kind, str(result)))
+                else:
+                    raise result
 
     def describe(self) -> dict[str, Any]:
         """Says in plain JSON values what decides about the pixels."""
@@ -112,7 +118,8 @@ class FileReader:
             return self.settings.align.on_no_face == "skip"
         return self.settings.on_bad_image == "skip"
 
-    def _try(self, file: ImageFile) -> tuple[ImageFile, SourceFace | BadImageError]:
+    def attempt(self, file: ImageFile) -> tuple[ImageFile, SourceFace | BadImageError]:
+        """Read one file, and give its face or why there is none."""
         try:
             return file, self._face(file)
         except BadImageError as error:

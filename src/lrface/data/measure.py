@@ -17,6 +17,10 @@ _RIM = np.flatnonzero(np.pad(np.zeros((THUMB - 6, THUMB - 6), dtype=bool), 3, co
 _COSINES = np.cos(np.pi / THUMB * np.outer(np.arange(1, 9), np.arange(THUMB) + 0.5)).astype(np.float32)
 
 
+_MIRROR = np.where(np.arange(1, 9) % 2, -1, 1).astype(np.float32)
+_BORDER = 0.05
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Figures of one face. All levels are 0 to 255.
@@ -24,6 +28,8 @@ class Measured:
     Attributes:
         sha256: Hash of the pixels.
         perceptual: 64-bit perceptual hash; alike pictures differ in few bits.
+        mirrored: That of its mirror image.
+        middle: That of its middle, nine tenths of each side.
         mean: Mean level.
         contrast: Standard deviation of the grey levels.
         grey: Whether red, green and blue are equal everywhere.
@@ -33,6 +39,8 @@ class Measured:
 
     sha256: str
     perceptual: int
+    mirrored: int
+    middle: int
     mean: float
     contrast: float
     grey: bool
@@ -58,6 +66,8 @@ def measure(pixels: UInt8[np.ndarray, "112 112 3"]) -> Measured:
     return Measured(
         sha256=hash_pixels(pixels),
         perceptual=perceptual_hash(grey_levels),
+        mirrored=perceptual_hash(grey_levels, mirrored=True),
+        middle=perceptual_hash(_middle(pixels)),
         mean=float(mean[0, 0]),
         contrast=float(contrast[0, 0]),
         grey=grey,
@@ -71,7 +81,16 @@ def hash_pixels(pixels: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
 
 
-def perceptual_hash(grey: np.ndarray) -> int:
+def _middle(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    rows, columns = round(height * _BORDER), round(width * _BORDER)
+    inner = np.ascontiguousarray(pixels[rows : height - rows, columns : width - columns])
+    small = cv2.resize(inner, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+    grey: np.ndarray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return grey
+
+
+def perceptual_hash(grey: np.ndarray, *, mirrored: bool = False) -> int:
     """Hashes a small grey picture so that recompressed, brighter or slightly shifted copies differ in few bits.
 
     The signs of 8x8 low frequencies of its cosine transform against their median (Zauner, "Implementation and
@@ -79,10 +98,12 @@ def perceptual_hash(grey: np.ndarray) -> int:
 
     Args:
         grey: float32, 28x28.
+        mirrored: Hash its mirror image: waves of odd frequency change their sign.
 
     Returns:
         64 bits.
     """
-    low = (_COSINES @ grey @ _COSINES.T).ravel()
+    waves = _COSINES @ grey @ _COSINES.T
+    low = (waves * _MIRROR if mirrored else waves).ravel()
     ordered = np.sort(low)
     return int.from_bytes(np.packbits(low > (ordered[31] + ordered[32]) / 2).tobytes())

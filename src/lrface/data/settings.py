@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from lrface.engines.settings import ClusterSettings
 from lrface.images.settings import BRIGHT, DARK, FLAT, ProceduralSettings
 from lrface.settings import Settings
 
@@ -116,6 +117,7 @@ class ReadSettings(Settings):
     )
     min_side: int = Field(8, description="Smallest side of an image that is taken, pixels.", ge=1)
     workers: int = Field(0, description="Threads that decode; 0 takes one per core.", ge=0)
+    cluster: ClusterSettings = Field(ClusterSettings(), description="Machines that read and align in their place.")
     align: AlignSettings = Field(AlignSettings(), description="How an image becomes an aligned face.")
 
 
@@ -136,6 +138,8 @@ FindingKind = Literal[
     "grey_among_colour",
     "all_grey",
     "bgr_suspected",
+    "nested",
+    "nested_several",
     "single_image",
     "imbalance",
     "duplicate",
@@ -144,6 +148,7 @@ FindingKind = Literal[
     "near_duplicate",
     "near_duplicate_subject",
     "near_duplicate_split",
+    "altered_subject",
 ]
 
 
@@ -155,6 +160,7 @@ class CheckSettings(Settings):
             "constant",
             "photographs",
             "landmark_columns",
+            "nested",
             "duplicate_subject",
             "duplicate_split",
             "near_duplicate_subject",

@@ -14,9 +14,10 @@ from typing import BinaryIO, Final
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL import Image, UnidentifiedImageError, features
 
 from lrface.errors import DataError
+from lrface.images.jpeg import jpeg_pixels
 from lrface.images.levels import LevelsError, as_rgb
 from lrface.images.signs import BEGINNING, sign_of
 
@@ -48,6 +49,8 @@ _ENDS: Final[dict[str | None, bytes]] = {
     "WEBP": b"",
     "AVIF": b"",
 }
+_JPEG: Final = ("JPEG", "MPO")
+_PLAIN: Final = ("RGB", "L")
 _OR_SKIP: Final = ", or set on_bad_image=skip"
 _ZEROS: Final = 64
 _BLOCK: Final = 1 << 20
@@ -148,8 +151,7 @@ def _read(file: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
                 raise _bad("several", name, f"several pictures in one {image.format} file", "one picture", "split it")
             if _is_cut_off(file, image):
                 raise _bad("broken", name, "a damaged image (it ends in zeros, as one that was not copied whole)")
-            image.load()
-            return as_rgb(_upright(image, name))
+            return _turned(_pixels(file, image), _orientation(image, name))
     except BadImageError:
         raise
     except LevelsError as error:
@@ -162,13 +164,32 @@ def _read(file: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
         raise _bad("broken", name, f"a damaged image ({_in_one_line(error)})") from error
 
 
-def _upright(image: Image.Image, name: str) -> Image.Image:
+def _pixels(file: BinaryIO, image: Image.Image) -> np.ndarray:
+    if image.format in _JPEG and image.mode in _PLAIN and (pixels := jpeg_pixels(file)) is not None:
+        return pixels
+    image.load()
+    return as_rgb(image)
+
+
+def _orientation(image: Image.Image, name: str) -> int:
+    """Which way is up, as EXIF counts it: 1 where the picture lies as it is."""
     if not any(key in image.info for key in _MAY_BE_TURNED):
-        return image
-    raw = image.info.get("exif", b"")
-    if _ORIENTATION not in image.getexif() and any(tag in raw for tag in _ORIENTATION_TAGS):
+        return 1
+    raw, exif = image.info.get("exif", b""), image.getexif()
+    if _ORIENTATION not in exif and any(tag in raw for tag in _ORIENTATION_TAGS):
         raise _bad("broken", name, "EXIF that is damaged where it says which way is up", remedy="save the picture anew")
-    return ImageOps.exif_transpose(image)
+    value = exif.get(_ORIENTATION)
+    return value if isinstance(value, int) else 1
+
+
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    if 5 <= orientation <= 8:  # rows and columns are exchanged
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _holds_several(image: Image.Image) -> bool:

@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(self._joined(sys.argv[1:] if args is None else list(args)), namespace)
 
     def _joined(self, words: Sequence[str]) -> list[str]:
-        options, joined = self._option_string_actions, []
+        options, joined = self._option_string_actions, list[str]()
         coming = iter(words)
         for word in coming:
             action = options.get(word)
@@ -32,7 +32,23 @@ class Parser(argparse.ArgumentParser):
             value = next(coming, None)
             # The name of another option is no value: there the value was forgotten.
             joined += [word] if value is None else [word, value] if value in options else [f"{word}={value}"]
+        self._refuse_twice(joined)
         return joined
+
+    def _refuse_twice(self, words: Sequence[str]) -> None:
+        """Refuse an option that is given two values: of them the last would count, in silence."""
+        given: dict[str, str] = {}
+        for word in words:
+            name, equals, value = word.partition("=")
+            if not equals or name not in self._option_string_actions:
+                continue
+            if given.setdefault(name, value) != value:
+                raise ConfigError(
+                    "parameters",
+                    got=f"{name} twice, {given[name]!r} and {value!r}",
+                    expected="each parameter once",
+                    remedy="leave one of them out",
+                )
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line.

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from lrface.config import JobSettings
 from lrface.errors import ConfigError
 from lrface.jobs.arguments import NOT_GIVEN
+from lrface.jobs.twice import refuse_twice
 
 Schema = TypeVar("Schema", bound=JobSettings)
 
@@ -105,8 +106,9 @@ def given_overrides(
         if parameter.key and parameter.key.partition(".")[0] in schema.model_fields
     }
     composing += [f"++{keys[name]}={_quoted(value)}" for name, value in chosen.items() if name in keys]
-    composing += free_overrides(chosen.get("overrides", "")) if overrides is None else overrides
-    return composing
+    on_top = free_overrides(chosen.get("overrides", "")) if overrides is None else overrides
+    refuse_twice(on_top)
+    return [*composing, *on_top]
 
 
 def free_overrides(text: str) -> list[str]:

@@ -128,9 +128,10 @@ def _name(data: ProceduralData | AnyImageData, source: Source, context: Context)
     else:
         place = Path(data.source).expanduser().resolve()
         stem, root = place.name, place if place.is_dir() else place.parent
-        # The detector counts by its content, not by its place, and the number of threads not at all.
+        # The detector counts by its content, not by its place, and who reads not at all.
         read = description["read"]
         read.pop("workers")
+        read.pop("cluster")
         if read["align"]["detector"].pop("weights"):
             weights = read_weights(data.read.align.detector)
             read["align"]["detector"]["sha256"] = hashlib.sha256(weights).hexdigest()

@@ -18,7 +18,7 @@ TRAININGS = {
     "finetune": finetune.PARAMETERS,
     "train_dsr": train_dsr.PARAMETERS,
 }
-HYDRA = "hydra"
+HYDRA, CLUSTER = "hydra", "cluster."
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Space:
 
 
 def own_overrides(text: str) -> list[str]:
-    """The overrides of the search itself: where it is tracked. All others are for the training."""
-    return [part for part in free_overrides(text) if part.lstrip("+~").startswith("tracking.")]
+    """The overrides of the search itself: tracking, and what spreads trials. All others are the training's."""
+    return [part for part in free_overrides(text) if part.lstrip("+~").startswith(("tracking.", CLUSTER))]
 
 
 def space_of(settings: HyperSearchSettings, given: Mapping[str, str]) -> Space:
@@ -53,7 +53,7 @@ def space_of(settings: HyperSearchSettings, given: Mapping[str, str]) -> Space:
     chosen["out"] = ""
     parts = given_overrides(job, SCHEMAS[job], chosen, parameters)
     launching = [part.lstrip("+") for part in parts if part.lstrip("+").startswith(HYDRA)]
-    parts = [part for part in parts if not part.lstrip("+").startswith(HYDRA)]
+    parts = [part for part in parts if not part.lstrip("+~").startswith((HYDRA, CLUSTER))]
     try:
         parsed = OverridesParser.create().parse_overrides(parts)
     except HydraException as error:
@@ -89,6 +89,13 @@ def _refuse(settings: HyperSearchSettings, space: Space) -> None:
             got=f"{space.launching[0]} with sampler={settings.sampler}",
             expected="a launcher with sampler=grid only",
             remedy="take sampler=grid, or leave the launcher out",
+        )
+    if space.launching and settings.cluster.engine != "none":
+        raise ConfigError(
+            "search",
+            got=f"{space.launching[0]} and cluster.engine={settings.cluster.engine}",
+            expected="one way of spreading trials",
+            remedy="leave one of them out",
         )
     schema = SCHEMAS[settings.job]
     settled = validated(settings.job, schema, composed(settings.job, space.fixed))

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import pandas as pd
 import torch
 
 from lrface.config import SCHEMAS, JobSettings
+from lrface.engines.settings import ClusterSettings
+from lrface.engines.spread import as_they_end, engine_of
 from lrface.errors import ConfigError, LrfaceError
 from lrface.jobs.compose import validated
 from lrface.jobs.context import Context
 from lrface.jobs.inputs import inputs_of
 from lrface.jobs.stage import NOT_PARAMS
-from lrface.jobs.terminal import Log, terminal_of
+from lrface.jobs.terminal import Log, Terminal, terminal_of
 from lrface.models.device import pick_device
 from lrface.tracking.runs import OthersRun
 from lrface.tracking.settings import TrackingSettings
@@ -70,6 +73,60 @@ class Record:
     run_id: str = ""
     version: str = ""
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial that is to be made.
+
+    Attributes:
+        config: The composed config of the training.
+        tried: Which of its keys were chosen for this trial, and how.
+        number: What the sampler calls it.
+    """
+
+    config: Mapping[str, object]
+    tried: Mapping[str, str]
+    number: int = 0
+
+    @property
+    def words(self) -> str:
+        """What was chosen."""
+        return " ".join(f"{key}={value}" for key, value in self.tried.items())
+
+
+def try_trial(search: Search, trial: Trial) -> float:
+    """As `try_out`, for a worker of a cluster."""
+    return try_out(search, trial.config, trial.tried)
+
+
+def made(
+    search: Search, trials: Iterable[Trial], count: int, cluster: ClusterSettings, terminal: Terminal
+) -> Iterator[tuple[Trial, float]]:
+    """Make trials, here one after the other or spread over a cluster, and yield each with its figure as it ends.
+
+    Args:
+        search: Of which search.
+        trials: The trials; of a stream as many are taken as can be made at once.
+        count: How many they are.
+        cluster: What spreads them.
+        terminal: Where a person is told which is done; on a cluster they speak into its log alone.
+
+    Raises:
+        ClusterError: The cluster does not answer, or its workers die again and again.
+    """
+    if cluster.engine == "none":
+        for trial in trials:
+            yield trial, try_trial(search, trial)
+        return
+    with terminal.progress("search") as progress, engine_of(cluster) as engine:
+        progress(0, count)
+        ended = as_they_end(engine, partial(try_trial, search), trials, cluster.retries)
+        for done, (trial, value) in enumerate(ended, 1):
+            how = "failed" if math.isnan(value) else f"{search.metric} {value:.4f}"
+            terminal.line(f"trial {trial.words}: {how}")
+            progress(done, count)
+            yield trial, value
 
 
 def try_out(search: Search, config: Mapping[str, object], tried: Mapping[str, str]) -> float:

@@ -137,13 +137,23 @@ def connect(root: Path, settings: TrackingSettings | None = None) -> Store:
     uri = _choose(launch, settings, own)
     _refuse_files(uri)
     _refuse_signs(uri, root, settings.artifacts)
-    embedded = sqlite_path(uri) is not None and sqlite_uri(sqlite_path(uri) or Path()) == own
-    if not embedded:
+    database = sqlite_path(uri)
+    embedded = database is not None and sqlite_uri(database) == own
+    if embedded:
+        refuse_file_store(root)
+    lock = root / "mlruns" / "store.lock" if embedded else _lock_beside(database)
+    if lock is None:
         return _open(root, uri, settings, launch, embedded=False)
-    refuse_file_store(root)
-    # Two jobs at once in a fresh project would both make the tables of the database, and one of them fail.
-    with locked(root / "mlruns" / "store.lock", f"tracking store of {root}", _WAIT_SECONDS):
-        return _open(root, uri, settings, launch, embedded=True)
+    # Two jobs at once on a fresh database would both make its tables, and one of them fail.
+    with locked(lock, f"tracking store {database}", _WAIT_SECONDS):
+        return _open(root, uri, settings, launch, embedded=embedded)
+
+
+def _lock_beside(database: Path | None) -> Path | None:
+    """The lock of an SQLite file that is not the project's own; none where no file could be made there either."""
+    if database is None or not os.access(database.parent, os.W_OK):
+        return None
+    return database.resolve().with_name(f"{database.name}.lock")
 
 
 def _open(root: Path, uri: str, settings: TrackingSettings, launch: Launch, *, embedded: bool) -> Store:

@@ -5,7 +5,7 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +20,8 @@ from lrface.jobs.compose import composed, config_folder
 from lrface.jobs.context import Context
 from lrface.jobs.space import key_of, space_of
 from lrface.jobs.stage import Stage, copy_out, stage
-from lrface.jobs.trials import Search, records, table, try_out
+from lrface.jobs.terminal import Terminal
+from lrface.jobs.trials import Search, Trial, made, records, table, try_out
 from lrface.tracking.runs import Run
 
 
@@ -33,20 +34,27 @@ def run(settings: HyperSearchSettings, context: Context, parent: Run | None = No
         "search", settings, context, name=f"search {settings.job}", inputs={"space": described}, parent=parent
     ) as work:
         work.run.set_tags({f"space.{key_of(sweep)}": sweep.get_value_string() for sweep in sweeps})
+        tracking = settings.tracking.model_dump(mode="json")
+        if not context.store.embedded:  # a worker of a cluster has not the environment that may have named it
+            tracking["uri"] = context.store.uri
         search = Search(
             settings.job,
             str(context.root),
-            settings.tracking.model_dump(mode="json"),
+            tracking,
             work.run.run_id,
             work.run.name,
             str(work.folder / "trials"),
             settings.metric,
             context.terminal.log,
         )
-        if settings.sampler == "grid":
+        if settings.sampler != "grid":
+            _sampled(search, settings, fixed, sweeps, work.folder / "optuna.journal", context.terminal)
+        elif settings.cluster.engine == "none":
             _grid(search, fixed, sweeps, space.launching, work.folder / "hydra")
         else:
-            _sampled(search, settings, fixed, sweeps, work.folder / "optuna.journal")
+            trials = _combinations(search.job, fixed, sweeps)
+            for _ in made(search, trials, len(trials), settings.cluster, context.terminal):
+                pass
         return _tell(settings, context, work, Path(search.folder))
 
 
@@ -86,8 +94,25 @@ def _grid(search: Search, fixed: list[str], sweeps: list[Override], launching: l
         sys.argv = before
 
 
+def _combinations(job: str, fixed: list[str], sweeps: list[Override]) -> list[Trial]:
+    """Every combination of a grid, in the order in which Hydra would run them."""
+    every = itertools.product(*([str(value) for value in sweep.sweep_string_iterator()] for sweep in sweeps))
+    return [_trial(job, fixed, sweeps, values) for values in every]
+
+
+def _trial(job: str, fixed: list[str], sweeps: list[Override], values: Sequence[str], number: int = 0) -> Trial:
+    words = [f"{sweep.get_key_element()}={value}" for sweep, value in zip(sweeps, values, strict=True)]
+    tried = dict(zip(map(key_of, sweeps), values, strict=True))
+    return Trial(composed(job, [*fixed, *words]), tried, number)
+
+
 def _sampled(
-    search: Search, settings: HyperSearchSettings, fixed: list[str], sweeps: list[Override], journal: Path
+    search: Search,
+    settings: HyperSearchSettings,
+    fixed: list[str],
+    sweeps: list[Override],
+    journal: Path,
+    terminal: Terminal,
 ) -> None:
     """Let Optuna choose; a killed search goes on with the trials that its journal has."""
     try:
@@ -112,15 +137,18 @@ def _sampled(
     seed = settings.seed + len(study.get_trials(deepcopy=False))
     sampler = optuna.samplers.RandomSampler if settings.sampler == "random" else optuna.samplers.TPESampler
     study.sampler = sampler(seed=seed)
-    for _ in range(settings.trials - done):
-        trial = study.ask()
-        tried = {key_of(sweep): _suggested(trial, sweep) for sweep in sweeps}
-        words = [f"{sweep.get_key_element()}={tried[key_of(sweep)]}" for sweep in sweeps]
-        value = try_out(search, composed(search.job, [*fixed, *words]), tried)
+
+    def asked() -> Iterator[Trial]:
+        for _ in range(settings.trials - done):
+            trial = study.ask()
+            values = [_suggested(trial, sweep) for sweep in sweeps]
+            yield _trial(search.job, fixed, sweeps, values, trial.number)
+
+    for trial, value in made(search, asked(), settings.trials - done, settings.cluster, terminal):
         if math.isnan(value):
-            study.tell(trial, state=TrialState.FAIL)
+            study.tell(trial.number, state=TrialState.FAIL)
         else:
-            study.tell(trial, value)
+            study.tell(trial.number, value)
 
 
 def _suggested(trial: Any, sweep: Override) -> str:  # noqa: ANN401 - Optuna is an extra, so its types may be absent
