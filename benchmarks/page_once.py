@@ -20,7 +20,7 @@ SIDE = 16
 
 def show(trial: Trial, about: About, **_options: object) -> None:
     trial.enrol([about.example], "drawn")
-    shown = trial.show(about.example, SIDE, about.threshold)
+    shown = trial.show(about.example, SIDE, about.asked)
     figures = {f"similarity_{way}": match.score for way, match in shown.matches.items()}
     print(json.dumps({**figures, "share_sr": float(shown.sr.mean()) / 255}), flush=True)
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lrface.engines.engine import WorkerLostError
 from lrface.engines.settings import ClusterSettings
-from lrface.engines.spread import WorkerLostError, as_they_end, engine_of, in_order
+from lrface.engines.spread import as_they_end, engine_of, in_order
 from lrface.errors import ClusterError, ConfigError, DataError
 from lrface.images.reading import BadImageError
 

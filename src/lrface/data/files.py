@@ -1,9 +1,10 @@
 """What all sources made of files share: read, align, and write down what gave no face."""
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lrface.data.parallel import ordered_map
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Problem, Report, SourceFace
 from lrface.data.spread import read_spread
+from lrface.engines.settings import ClusterSettings
 from lrface.errors import DataError
 from lrface.images.alignment import is_small_face
 from lrface.images.reading import BadImageError, decode_image, image_pixels, read_image
@@ -90,7 +92,9 @@ class FileReader:
         if self.settings.cluster.engine == "none":
             results = ordered_map(self.attempt, files, self.settings.workers)
         else:
-            results = read_spread(files, self.settings, keep_small=self._keep_small)
+            settings = self.settings.model_copy(update={"cluster": ClusterSettings(), "workers": 1})
+            read = partial(read_files, settings, self._keep_small)
+            results = read_spread(files, read, self.settings.cluster)
         with closing(results):
             for file, result in results:
                 if isinstance(result, SourceFace):
@@ -160,6 +164,19 @@ class FileReader:
             measured=measure(pixels),
             fit=aligned.fit,
         )
+
+
+def read_files(
+    settings: ReadSettings, keep_small: bool, files: Sequence[ImageFile]
+) -> list[SourceFace | BadImageError]:
+    """Read some files in a worker of a cluster, which keeps its reader, and so its detector."""
+    reader = _reader(settings, keep_small)
+    return [reader.attempt(file)[1] for file in files]
+
+
+@lru_cache(maxsize=1)
+def _reader(settings: ReadSettings, keep_small: bool) -> FileReader:
+    return FileReader(settings, keep_small=keep_small)
 
 
 def _read_vlr(path: Path, name: str, max_pixels: int) -> np.ndarray:

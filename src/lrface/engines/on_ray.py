@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lrface.engines.engine import WorkerLostError
 from lrface.engines.settings import ClusterSettings
-from lrface.engines.spread import WorkerLostError
 from lrface.errors import ClusterError, ConfigError, LrfaceError
 
 _LOOK_AGAIN = 5.0

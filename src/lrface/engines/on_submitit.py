@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lrface.engines.engine import WorkerLostError
 from lrface.engines.settings import ClusterSettings
-from lrface.engines.spread import WorkerLostError
 from lrface.errors import ClusterError, ConfigError
 
 _LOOK_AGAIN = 0.1
@@ -93,7 +93,7 @@ class SubmititEngine:
 
 def _forget(job: Any) -> None:  # noqa: ANN401
     """Remove a job's files, of which the results are as large as what they hold."""
-    for path in (job.paths.submitted_file, job.paths.result_pickle, job.paths.stdout, job.paths.stderr):
+    for path in (job.paths.submitted_pickle, job.paths.result_pickle, job.paths.stdout, job.paths.stderr):
         Path(path).unlink(missing_ok=True)
 
 

@@ -135,47 +135,47 @@ def free_overrides(text: str) -> list[str]:
     return found
 
 
-def _bare_comma(part: str) -> bool:
-    quote, depth, escaped = "", 0, False
-    for sign in part:
-        if escaped:
-            escaped = False
+class _Scan:
+    """Reads an override sign by sign, as Hydra's grammar does: backslashes, quotes, brackets."""
+
+    def __init__(self) -> None:
+        self.quote, self.depth = "", 0
+        self._escaped = False
+
+    def bare(self, sign: str) -> bool:
+        """Take the next sign, and say whether it stands outside of quotes and brackets, and means itself."""
+        if self._escaped:
+            self._escaped = False
         elif sign == "\\":
-            escaped = True
-        elif quote:
-            quote = "" if sign == quote else quote
+            self._escaped = True
+        elif self.quote:
+            self.quote = "" if sign == self.quote else self.quote
         elif sign in "'\"":
-            quote = sign
-        elif sign == "," and not depth:
-            return True
+            self.quote = sign
         else:
-            depth += (sign in "[{(") - (sign in "]})")
-    return False
+            self.depth += (sign in "[{(") - (sign in "]})")
+            return not self.depth
+        return False
+
+
+def _bare_comma(part: str) -> bool:
+    scan = _Scan()
+    return any(scan.bare(sign) and sign == "," for sign in part)
 
 
 def _parts(text: str) -> list[str]:
-    parts, quote, depth, escaped = [""], "", 0, False
+    scan, parts = _Scan(), [""]
     for sign in text:
-        if sign.isspace() and not quote and not depth and not escaped:
+        if scan.bare(sign) and sign.isspace():
             parts.append("")
-            continue
-        parts[-1] += sign
-        if escaped:
-            escaped = False
-        elif sign == "\\":
-            escaped = True
-        elif quote:
-            quote = "" if sign == quote else quote
-        elif sign in "'\"":
-            quote = sign
         else:
-            depth += (sign in "[{(") - (sign in "]})")
-    if quote or depth > 0:
+            parts[-1] += sign
+    if scan.quote or scan.depth > 0:
         raise ConfigError(
             "overrides",
             got=f"{text!r}, which does not end",
             expected="key=value key=value",
-            remedy=f"close the {'quote' if quote else 'bracket'}",
+            remedy=f"close the {'quote' if scan.quote else 'bracket'}",
         )
     return [whole for part in parts if (whole := _without_outer_quotes(part))]
 

@@ -8,7 +8,7 @@ from lrface.errors import WeightsError
 from lrface.images.sizes import FACE_SIZE
 from lrface.models.onnx_recogniser import OnnxRecogniser, read_onnx_bytes
 from lrface.models.settings import OnnxSettings
-from lrface.models.store import CONFIG_NAME, ModelSpec, read_spec, write_whole
+from lrface.models.store import CONFIG_NAME, ModelSpec, check_hash, read_spec, write_whole
 
 ONNX: Final = "onnx"
 GRAPH_NAME: Final = "model.onnx"
@@ -59,14 +59,7 @@ def read_onnx_folder(folder: Path) -> tuple[OnnxRecogniser, ModelSpec]:
         )
     path = folder / GRAPH_NAME
     data = read_onnx_bytes(path)
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != spec.sha256:
-        raise WeightsError(
-            f"weights {path}",
-            got=f"sha256 {digest}",
-            expected=f"{spec.sha256 or 'one'} as in {CONFIG_NAME}",
-            remedy="fetch the folder again; its files do not belong together",
-        )
+    check_hash(data, spec, path)
     try:
         settings = OnnxSettings.model_validate(spec.options)
     except ValueError as error:

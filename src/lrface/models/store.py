@@ -107,6 +107,22 @@ def read_spec(folder: Path) -> ModelSpec:
         ) from error
 
 
+def check_hash(data: bytes, spec: ModelSpec, path: Path) -> None:
+    """Hold the content of a folder's weights against the hash in its config.
+
+    Raises:
+        WeightsError: They differ.
+    """
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != spec.sha256:
+        raise WeightsError(
+            f"weights {path}",
+            got=f"sha256 {digest}",
+            expected=f"{spec.sha256 or 'one'} as in {CONFIG_NAME}",
+            remedy="fetch the folder again; its files do not belong together",
+        )
+
+
 def read_state(folder: Path, spec: ModelSpec | None = None) -> dict[str, Tensor]:
     """Read the weights of a model folder, held against the hash in its config.
 
@@ -116,14 +132,7 @@ def read_state(folder: Path, spec: ModelSpec | None = None) -> dict[str, Tensor]
     spec = spec or read_spec(folder)
     path = folder / WEIGHTS_NAME
     data = _bounded(path, _WEIGHTS_LIMIT)
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != spec.sha256:
-        raise WeightsError(
-            f"weights {path}",
-            got=f"sha256 {digest}",
-            expected=f"{spec.sha256 or 'one'} as in {CONFIG_NAME}",
-            remedy="fetch the folder again; its files do not belong together",
-        )
+    check_hash(data, spec, path)
     try:
         return safetensors.torch.load(data)
     except SafetensorError as error:
