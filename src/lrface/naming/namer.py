@@ -189,7 +189,9 @@ def point_of(points: OperatingPoints | None, side: float, people: int, asked: As
                 remedy="promote it again, or give threshold=NUMBER instead",
             )
         if asked.kind == "fixed":
-            return Point(float(asked.threshold), None, "fixed", None, None, 0, side)
+            fixed = float(asked.threshold)
+            words = f"this pair has no operating points: the false alarm rate of {fixed:g} is not known"
+            return Point(fixed, None, "fixed", None, None, 0, side, words)
         return Point(FIXED, None, "fixed", None, None, 0, side, NO_POINTS)
     point = points.at(side, people, asked)
     if point.rate is None and asked.insists:
