@@ -1,10 +1,18 @@
+import json
+import sys
+from pathlib import Path
+
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lrface.errors import RegistryError
 from lrface.models.pair import stands_for_bicubic
+from lrface.naming.points import POINTS_NAME, read_points
 from lrface.tracking.names import DSR, EDGEFACE, PAIR
 from lrface.tracking.pair import NONE, check_pair, pairs_of, register_pair
 from lrface.tracking.versions import download, resolve
+from operating_points import known_points
 
 
 @pytest.fixture
@@ -27,6 +35,20 @@ def test_the_pair_holds_both_and_says_of_what_it_is_made(store, run, halves, tmp
     for name, half in ((EDGEFACE, edgeface), (DSR, dsr)):
         alone = download(store, half, tmp_path / name)
         assert (got / name / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
+
+
+def test_operating_points_travel_with_the_pair_and_its_hashes_hold_them(store, run, halves, tmp_path):
+    points = known_points(halves[0].sha256, halves[1].sha256)
+
+    pair = register_pair(run, *halves, points=points)
+
+    assert POINTS_NAME in json.loads(pair.tags["files"])
+    assert pair.tags["operating_points"].startswith("FPIR 0.01 in a gallery of 100: 8 px 0.400 [0.380, 0.420]")
+    folder = download(store, pair, tmp_path / "got")
+    assert read_points(folder, halves[0].sha256, halves[1].sha256) == points
+    (folder / POINTS_NAME).write_text("{}")
+    assert read_points(download(store, pair, tmp_path / "got"), halves[0].sha256) == points
+    assert register_pair(run, *halves).tags["operating_points"] == "none"
 
 
 def test_a_super_resolver_of_another_recogniser_is_refused(run, make_version, halves):

@@ -105,7 +105,7 @@ def _one_threshold(found: Sequence[Alarms], gallery: int, rate: float) -> float:
 def _held(cell: Cell, way: str, rate: float, threshold: float, kept: Kept, tested: Tested, test: _Test) -> Held:
     if math.isnan(threshold):
         empty = Interval(NAN, NAN, NAN)
-        return Held(cell, way, rate, threshold, empty, empty)
+        return Held(cell, way, rate, threshold, empty, empty, 0, 0)
     value = float(np.mean(kept.strangers >= threshold)) if kept.strangers.size else NAN
     error, groups = NAN, 2
     if tested.test is not None:
@@ -115,7 +115,7 @@ def _held(cell: Cell, way: str, rate: float, threshold: float, kept: Kept, teste
     if kept.mated.rank.size:
         right = (kept.mated.rank == 1) & (kept.mated.best >= threshold)
         named = mean_interval(right, test.mated, test.weights, test.settings.level)
-    return Held(cell, way, rate, threshold, had, named)
+    return Held(cell, way, rate, threshold, had, named, kept.strangers.size, kept.mated.rank.size)
 
 
 @dataclass(frozen=True)

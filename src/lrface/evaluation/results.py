@@ -119,6 +119,8 @@ class Held:
         threshold: The threshold; NaN where it could not be told.
         had: The rate that strangers of the test have there.
         named: Share of the mated probes that are named rightly.
+        searches: Searches of strangers that `had` is a share of.
+        probes: Mated probes that `named` is a share of.
     """
 
     cell: Cell
@@ -127,6 +129,8 @@ class Held:
     threshold: float
     had: Interval
     named: Interval
+    searches: int
+    probes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,10 +152,14 @@ class Operating:
         found = []
         for item in self.held:
             suffix = f"{item.way}_{rate_name(item.asked)}"
-            values = {"threshold": Interval(item.threshold, math.nan, math.nan), "fpir": item.had, "tpir": item.named}
+            values = (
+                ("threshold", Interval(item.threshold, math.nan, math.nan), item.searches),
+                ("fpir", item.had, item.searches),
+                ("tpir", item.named, item.probes),
+            )
             found += [
-                record(item.cell, f"{name}_{suffix}", value.value, value.low, value.high, 0)
-                for name, value in values.items()
+                record(item.cell, f"{name}_{suffix}", value.value, value.low, value.high, n)
+                for name, value, n in values
             ]
         return found
 

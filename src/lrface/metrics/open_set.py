@@ -26,6 +26,7 @@ NOT_ENROLLED: Final = -1
 _GROUPS: Final = 20
 _LEVELS: Final = 160
 _CHUNK: Final = 512
+_SAMPLE: Final = 4_000_000  # scores that thresholds are chosen on
 _LEAST: Final = 1e-12
 
 
@@ -231,7 +232,7 @@ class Strangers:
 
     def _levels(self) -> np.ndarray:
         """Thresholds at the best scores and at ranks among all scores, dense in the tail."""
-        step = max(1, len(self._probes) // (4 * _CHUNK))
+        step = max(1, len(self._probes) * len(self._templates) // _SAMPLE)
         sample = self._scores(slice(0, None, step))[0].ravel()
         sample = np.sort(sample[np.isfinite(sample)])[::-1]
         ranks = np.unique(np.geomspace(1, sample.size, _LEVELS).astype(np.int64)) - 1
