@@ -22,6 +22,7 @@ import lrface.tracking.sender
 import lrface.training.dsr
 import lrface.training.edgeface
 import lrface.training.head
+import lrface.training.mix
 import lrface.training.ready
 from lrface.config import FinetuneSettings, TrainDsrSettings
 from lrface.data.pack import Pack
@@ -222,8 +223,12 @@ def dsr_limit(training: DsrTraining, batch: int, device: torch.device) -> Callab
     return as_graph(step, device)
 
 
-def _parts(bench: Bench, module: ModuleType, training: type[TrainingModule]) -> list[tuple[Any, str, str]]:
+def _parts(
+    bench: Bench, module: ModuleType, training: type[TrainingModule], small: ModuleType | None = None
+) -> list[tuple[Any, str, str]]:
     """What a step of a training does beside the networks, and the name that its time goes under.
+
+    `small` is the module that makes faces small, where it is not the training's own.
 
     On a GPU faces are made ready beside the steps, so that only waiting for them counts.
     """
@@ -233,8 +238,8 @@ def _parts(bench: Bench, module: ModuleType, training: type[TrainingModule]) -> 
         LOADING,
         LOGGING,
         (module, "augmented_by", "augment"),
-        (module, "draw_degradation", "degrade"),
-        (module, "degrade", "degrade"),
+        (small or module, "draw_degradation", "degrade"),
+        (small or module, "degrade", "degrade"),
         (training, "validate", "validation"),
     ]
 
@@ -334,7 +339,7 @@ def stage_2(bench: Bench) -> Found:
         limit = finetune_limit(training, restore, bench.device)
         epoch = images // batch
         meter = Meter(bench.device, limit, bench.chunk, apart=lambda step: (step + 1) % epoch == 0)
-        with meter.timing(*_parts(bench, lrface.training.edgeface, EdgeFaceTraining)):
+        with meter.timing(*_parts(bench, lrface.training.edgeface, EdgeFaceTraining, lrface.training.mix)):
             fit(training, bench.device, meter.tick)
     return _found("stage 2", meter, batch, peak)
 
@@ -361,7 +366,7 @@ def stage_1(bench: Bench) -> Found:
             network(hr)
 
         meter = Meter(bench.device, limit, 1, apart=lambda step: step == steps - 1)
-        place = lrface.training.edgeface
+        place = lrface.training.mix
         with meter.timing(LOADING, (place, "draw_degradation", "degrade"), (place, "degrade", "degrade")):
             embeddings, labels = cached_embeddings(
                 network, restore, data, recipe, generator, bench.device, meter.tick, bench.embed_batch
