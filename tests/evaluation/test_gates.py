@@ -65,5 +65,5 @@ def test_no_number_of_people_is_promised_where_none_would_do():
 
 def test_a_gate_reads_in_points():
     held = made(-0.009, -0.003, 0.0002)
-    assert held.line == "rank-1 at full size: -0.3 points [-0.9, 0.0], wanted all of it at least -2.0: holds"
+    assert held.line == "rank-1 at full size: -0.3 points [-0.9, 0.0], wanted interval at least -2.0: holds"
     assert isinstance(held, Gate)

@@ -88,12 +88,31 @@ def test_the_page_is_whole_and_needs_nothing_from_anywhere(report):
     assert "http" not in re.sub(r"base64,[^\"]+", "", report.page)
 
 
-def test_the_first_screen_has_the_curve_the_verdict_and_the_failures(report):
-    first = report.page.index('class="first"')
-    below = report.page.index("<h2>")
-    screen = report.page[first:below]
-    for wanted in ("curve_rank1", "Verdict", "do not promote", "gain_low.bicubic", "Worst failures"):
-        assert wanted in screen
+def test_the_first_screen_has_the_verdict_the_arms_the_differences_and_faces(report):
+    screen = report.page[report.page.index('class="first"') : report.page.index("<h2>")]
+    wanted = ("Verdict", "Do not promote", "points of rank-1 over bicubic", "gain_low.bicubic", "rank-1 at full size")
+    for words in (*wanted, "rank-1 of the four arms by size", "what the pair gains", "a face at three sizes"):
+        assert words in screen
+    assert "<details>" not in screen
+    assert report.page.count("<details><summary>") >= 8
+    assert "Worst failures" in report.page
+    assert {"lead_rank1", "gains", "faces_1", "faces_2", "faces_3"} <= set(report.figures)
+
+
+def test_figures_that_no_arm_could_tell_are_not_in_the_table(report, case):
+    _, _, results = case
+    silent = {entry.metric for entry in results.records} - {
+        entry.metric for entry in results.records if entry.value is not None
+    }
+    assert silent
+    table = report.page[report.page.index("All arms at") : report.page.index("All arms as curves")]
+    assert not [metric for metric in silent if f"<td>{metric}" in table]
+
+
+def test_the_page_reads_on_a_telephone_and_on_paper(report):
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in report.page
+    for rule in ("@media screen and (max-width: 760px)", "@media print", "break-inside: avoid"):
+        assert rule in report.page
 
 
 def test_protocol_versions_licences_and_notes_are_told(report, case):

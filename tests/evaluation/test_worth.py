@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 
 from lrface.evaluation.compare import Comparison, Difference
+from lrface.evaluation.first_screen import worth_card
 from lrface.evaluation.results import Cell
 from lrface.evaluation.run import evaluate
 from lrface.evaluation.settings import EvaluationSettings
-from lrface.evaluation.worth import Cost, Worth, weigh, worth_card
+from lrface.evaluation.worth import Cost, Worth, weigh
 from lrface.metrics.statistics import Interval, McNemar
 
 

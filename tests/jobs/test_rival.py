@@ -31,7 +31,8 @@ def test_evaluate_measures_it_beside_the_pair_and_answers_first(job, project, di
     assert "Does super-resolution earn its place here?" in ended.out
     assert "MMAC a face" in ended.out
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.index("Does super-resolution earn its place here?") < page.index("<h3>Verdict</h3>")
+    assert page.index("<h3>Verdict</h3>") < page.index("Does super-resolution earn its place here?")
+    assert page.index("Does super-resolution earn its place here?") < page.index("<details>")
     seen = project.version("edgeface", "direct").tags["faces_seen_in_all"]
     assert f"recogniser {int(seen):,}" in page
     assert direct in page

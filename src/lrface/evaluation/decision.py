@@ -8,6 +8,7 @@ from lrface.errors import EvaluationError
 from lrface.evaluation.compare import Comparison, Difference, title
 from lrface.evaluation.gates import SLACK, Gate, Side, gate
 from lrface.evaluation.settings import DecisionSettings
+from lrface.metrics.statistics import Interval
 
 DIRECT_GATE = "gain_low.direct"
 """The gate that a pair fails where a recogniser that was shown small faces directly is as good."""
@@ -35,6 +36,7 @@ class Verdict:
         gates: Every gate, passed or not.
         protocol: Hash of the protocol.
         lines: All of it in words.
+        sentence: The decision and its reason in one sentence.
     """
 
     decision: Decision
@@ -45,11 +47,12 @@ class Verdict:
     gates: tuple[Gate, ...]
     protocol: str
     lines: tuple[str, ...]
+    sentence: str = ""
 
     @property
     def recommends_direct(self) -> bool:
         """Whether the direct recogniser alone is as good as the pair."""
-        return any(held.name == DIRECT_GATE for held in self.failed)
+        return any(map(_is_direct, self.failed))
 
     @property
     def failed(self) -> tuple[Gate, ...]:
@@ -183,7 +186,38 @@ def decide(
         gates=tuple(gates),
         protocol=in_place.protocol,
         lines=tuple(_words(decision, promoted, name, in_place, chosen, gates, against_direct)),
+        sentence=_sentence(decision, promoted, name, gain, gates, chosen),
     )
+
+
+def _sentence(
+    decision: Decision,
+    promoted: bool,
+    over: str,
+    gain: Interval,
+    gates: Sequence[Gate],
+    settings: DecisionSettings,
+) -> str:
+    """Says what was decided and why."""
+    failed = [held for held in gates if not held.passed]
+    gained = (
+        f"{100 * gain.value:+.1f} points of {shown_metric(settings.metric)} over {over} "
+        f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+    )
+    if promoted:
+        return f"Promoted: {gained}, and all {len(gates)} gates hold."
+    if decision is Decision.PROMOTE:
+        reasons = "; ".join(f"{held.about}: {held.found}, {held.answer}" for held in failed)
+        return f"Not promoted: {gained}, but of {len(gates)} gates {len(failed)} do not hold: {reasons}."
+    wanted = f"promotion asks for more than {100 * settings.promote_over:g}"
+    direct = (
+        "; direct alone is not shown to be worse and costs less" if any(_is_direct(held) for held in failed) else ""
+    )
+    return f"Not promoted: {gained}, and {wanted}{direct}."
+
+
+def _is_direct(held: Gate) -> bool:
+    return held.name == DIRECT_GATE
 
 
 def _words(
@@ -202,7 +236,7 @@ def _words(
         f"interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}: {decision.value}",
     ]
     lines += [f"gate {held.name}: {'passed' if held.passed else 'FAILED'}: {held.line}" for held in gates]
-    if direct is not None and any(held.name == DIRECT_GATE for held in failed):
+    if direct is not None and any(map(_is_direct, failed)):
         over = direct.differences[settings.metric].change
         lines.append(
             f"recommended: {title(direct.second)}, without a super-resolver: over it {title(direct.first)} gains "

@@ -97,9 +97,7 @@ class Gate:
     @property
     def wanted(self) -> str:
         """The condition in words."""
-        if self.side is Side.ABOVE:
-            return f"all of the interval above {_points(self.bound)}"
-        return f"all of it at {'least' if self.side is Side.AT_LEAST else 'most'} {_points(self.bound)}"
+        return f"interval {self.side.value} {_points(self.bound)}"
 
     @property
     def answer(self) -> str:

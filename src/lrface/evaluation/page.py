@@ -19,18 +19,22 @@ body { margin: 0 auto; max-width: 1320px; padding: 20px 28px 60px; background: v
 h1 { font-size: 22px; margin: 0 0 2px; } h2 { font-size: 16px; margin: 34px 0 8px; padding-top: 10px;
   border-top: 1px solid var(--line); } h3 { font-size: 13px; margin: 14px 0 6px; }
 p { margin: 4px 0; } .soft { color: var(--soft); }
-.first { display: grid; grid-template-columns: minmax(0, 6fr) minmax(0, 5fr); gap: 14px; margin-top: 10px;
+.first { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 12px; margin-top: 10px;
   align-items: start; }
-.first .card + .card { margin-top: 12px; }
+.across { grid-column: 1 / -1; }
 .card { border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; background: var(--paper); }
-.card h3 { margin-top: 0; }
+.card h3 { margin-top: 0; } .card ul { font-size: 12px; margin-top: 8px; }
+.first .card > img { width: 100%; max-width: 620px; margin: 0 auto; }
 .verdict { border-left: 6px solid #8a8a8a; } .verdict.yes { border-left-color: #2e8b57; }
 .verdict.no { border-left-color: #d1495b; }
 .verdict strong { font-size: 18px; }
-.gates { display: grid; grid-template-columns: repeat(auto-fill, minmax(225px, 1fr)); gap: 0 22px; margin-top: 6px;
-  font-size: 12px; font-variant-numeric: tabular-nums; }
-.gates div { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 8px; padding: 1px 0;
-  border-bottom: 1px solid var(--line); } .gates .failed { color: #a3203a; font-weight: 600; }
+.gates { width: 100%; margin-top: 8px; } .gates td, .gates th { white-space: normal; text-align: left;
+  vertical-align: top; } .gates td:nth-child(2), .gates td:nth-child(3) { white-space: nowrap; }
+.gates small { color: var(--soft); } .untold td { color: #8a5a00; font-weight: 600; }
+.people { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 10px 18px; }
+.people img { width: 100%; max-width: 520px; }
+details { border-top: 1px solid var(--line); padding: 2px 0; }
+summary { cursor: pointer; font-weight: 600; padding: 6px 0; } details[open] { padding-bottom: 14px; }
 .wide { overflow-x: auto; }
 img { max-width: 100%; height: auto; display: block; }
 .faces img { width: auto; image-rendering: auto; }
@@ -41,10 +45,20 @@ th:first-child, td:first-child { text-align: left; }
 thead th { background: var(--tint); border-bottom: 1px solid #c6ccd3; }
 td small { color: var(--soft); } .failed td { color: #a3203a; font-weight: 600; }
 code { font-size: 12px; word-break: break-all; } ul { margin: 4px 0; padding-left: 18px; }
-@media (max-width: 900px) { body { padding: 12px 14px 40px; font-size: 13px; } h1 { font-size: 17px; }
-  .first { gap: 8px; margin-top: 6px; } .card { padding: 8px; } .verdict strong { font-size: 15px; }
-  .gates { font-size: 11px; } }
-@media (max-width: 480px) { .first { grid-template-columns: minmax(0, 1fr); } }
+@media screen and (max-width: 760px) { body { padding: 12px 14px 40px; } h1 { font-size: 18px; }
+  .first { grid-template-columns: minmax(0, 1fr); } .card { padding: 10px; } .verdict strong { font-size: 16px; }
+  .grid { grid-template-columns: minmax(0, 1fr); } th, td { padding: 3px 5px; }
+  .gates thead { display: none; } .gates tr { display: block; padding: 5px 0; border-bottom: 1px solid var(--line); }
+  .gates td, .gates td:nth-child(2), .gates td:nth-child(3) { display: block; border: 0; padding: 0 2px;
+    white-space: normal; }
+  .gates td:nth-child(3)::before { content: "wanted "; } .gates small { display: none; }
+  td small { display: block; } }
+@media print { @page { margin: 12mm; } body { padding: 0; max-width: none; font-size: 10pt; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .first { grid-template-columns: repeat(2, minmax(0, 1fr)); } .card, tr, img { break-inside: avoid; }
+  summary, h1, h2, h3 { break-after: avoid; } details:not([open]) { display: none; }
+  .people { grid-template-columns: repeat(3, minmax(0, 1fr)); } .wide { overflow: visible; }
+  td small { white-space: nowrap; } }
 """
 
 
@@ -105,6 +119,11 @@ def table_tag(head: Sequence[str], rows: Sequence[Sequence[str]], marked: Sequen
     )
     top = "".join(f"<th>{escaped(cell)}</th>" for cell in head)
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def folded(title: str, content: str) -> str:
+    """Puts a section one click away; the content is HTML already."""
+    return f"<details><summary>{escaped(title)}</summary>{content}</details>"
 
 
 def whole_page(heading: str, body: str) -> str:

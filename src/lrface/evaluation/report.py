@@ -1,7 +1,8 @@
 """The report: one HTML page that holds everything, pictures included, and needs nothing from anywhere.
 
-First screen: whether the super-resolver earns its place, the curve, the verdict, the worst failures. Below it: every
-table and figure, the protocol, what could not be told, versions and licences.
+First screen: the verdict with each gate in words, whether the super-resolver earns its place, the four arms that answer
+it, the differences with their intervals, faces at three sizes. One click away, in the same page: every arm, table and
+figure, the worst failures, the protocol, what could not be told, versions and licences.
 """
 
 import math
@@ -21,15 +22,19 @@ from lrface.evaluation.conditions import Degrade, clean, described
 from lrface.evaluation.curve import curve_table
 from lrface.evaluation.decision import Verdict
 from lrface.evaluation.failures import where_it_fails
+from lrface.evaluation.first_screen import first_screen, worth_table
+from lrface.evaluation.lead import Gain, Lead, gains, lead_of
+from lrface.evaluation.lead_figures import face_pictures, lead_pictures
 from lrface.evaluation.operating_page import TITLE as OPERATING
 from lrface.evaluation.operating_page import operating_section
-from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, sheet_png, table_tag, whole_page
+from lrface.evaluation.page import ABSENT, Report, escaped, folded, image_tag, sheet_png, table_tag, whole_page
 from lrface.evaluation.results import Cell, Record, Results
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.evaluation.several_page import TITLE as SEVERAL
 from lrface.evaluation.several_page import is_of_several, several_section
+from lrface.evaluation.shown import is_share, shown
 from lrface.evaluation.sweep import SweepSettings, sweep
-from lrface.evaluation.worth import Worth, worth_card
+from lrface.evaluation.worth import Worth
 from lrface.images.stored import StoredFaces
 
 HEADLINES = (
@@ -59,7 +64,6 @@ HEADLINES = (
     "subjects_under_15",
 )
 ACROSS = 10  # faces beside each other
-SHARES = ("rank", "tar_", "correct", "wrong", "unknown", "false_alarm", "tpir_", "eer")
 
 
 @dataclass(frozen=True)
@@ -103,30 +107,12 @@ class ReportInput:
     device: torch.device | str = "cpu"
 
 
-def is_share(metric: str) -> bool:
-    """Tells whether a metric is a share, to be shown in per cent."""
-    return metric.startswith(SHARES)
-
-
-def shown(entry: Record | None) -> str:
-    """Gives a figure with its interval, as HTML; a dash where it could not be told."""
-    if entry is None or entry.value is None:
-        return ABSENT
-    scale, digits = (100.0, 1) if is_share(entry.metric) else (1.0, 3)
-    if entry.metric in ("psnr", "effective_rank", "dprime"):
-        digits = 2
-    if entry.metric == "subjects_under_15":
-        digits = 0
-    text = f"{scale * entry.value:.{digits}f}"
-    if entry.low is None or entry.high is None:
-        return text
-    return f"{text} <small>[{scale * entry.low:.{digits}f}, {scale * entry.high:.{digits}f}]</small>"
-
-
 def _by_metric(results: Results, cells: Sequence[Cell]) -> str:
     """Lays out metrics down and cells across."""
     entries = {(Cell(entry.arm, entry.size, entry.degradation), entry.metric): entry for entry in results.records}
     present = {metric for cell, metric in entries if cell in cells}
+    told = {metric for (cell, metric), entry in entries.items() if cell in cells and entry.value is not None}
+    present &= told
     metrics = [metric for metric in HEADLINES if metric in present]
     metrics += sorted(metric for metric in present - set(HEADLINES) if not is_of_several(metric))
     rows = []
@@ -136,28 +122,10 @@ def _by_metric(results: Results, cells: Sequence[Cell]) -> str:
     return table_tag(["metric", *(f"{cell.arm}, {cell.size} px" for cell in cells)], rows)
 
 
-def _verdict_card(verdict: Verdict | None) -> str:
-    if verdict is None:
-        return '<div class="card verdict"><h3>Verdict</h3><p>None: nothing was held against bicubic.</p></div>'
-    word = "promote" if verdict.promoted else "do not promote"
-    gates = "".join(
-        f"<div{'' if gate.passed else ' class=failed'}><span>{escaped(gate.name)}: "
-        f"{'passed' if gate.passed else 'FAILED'}</span>"
-        f"<span>{escaped(gate.line)}</span></div>"
-        for gate in verdict.gates
-    )
-    return (
-        f'<div class="card verdict {"yes" if verdict.promoted else "no"}"><h3>Verdict</h3>'
-        f"<p><strong>{word}</strong> &ensp; {escaped(verdict.lines[0])}</p>"
-        f'<div class="gates">{gates}</div></div>'
-    )
-
-
 def _failures(given: ReportInput, pictures: dict[str, bytes]) -> str:
     worst = figures.worst_failures(given.results, given.headline, count=5)
-    head = "<h3>Worst failures</h3>"
     if worst.empty:
-        return f'<div class="card">{head}<p>No probe of this arm is taken for somebody else.</p></div>'
+        return "<p>No probe of this arm is taken for somebody else.</p>"
     arm = [arm for arm in given.arms if arm.name == given.headline.arm]
     rows = [int(row) for row in worst["row"]]
     columns = figures.seen_by(given.faces, rows, arm, given.headline.size, degrade=given.degrade, device=given.device)
@@ -171,7 +139,7 @@ def _failures(given: ReportInput, pictures: dict[str, bytes]) -> str:
     ]
     pictures["worst_failures"] = sheet_png(figures.face_sheet(columns, names))
     return (
-        f'<div class="card faces">{head}<p class="soft">{escaped(given.headline)}; in brackets the cosine to the own '
+        f'<div class="faces wide"><p class="soft">{escaped(given.headline)}; in brackets the cosine to the own '
         f"template and to the one that was taken</p>{image_tag(pictures['worst_failures'], 'worst failures')}</div>"
     )
 
@@ -323,12 +291,10 @@ def make_report(given: ReportInput) -> Report:
     same = [other for other in results.cells if (other.size, other.degradation) == (cell.size, cell.degradation)]
     ceiling = [other for other in results.cells if other not in same and results.kept[other].psnr.size == 0]
     failures = _failures(given, pictures) if results.protocol.mated.rows else ""
-    lead = next((name for name in ("curve_rank1", "curve_tar_at_far_1e-2") if name in pictures), "")
-    curve = f'<div class="card">{image_tag(pictures[lead], lead)}</div>' if lead else ""
     rest = [
         name
-        for name in ("curve_tar_at_far_1e-2", "roc", "cmc", "scores", "sweep", "embeddings")
-        if name in pictures and name != lead
+        for name in ("curve_rank1", "curve_tar_at_far_1e-2", "roc", "cmc", "scores", "sweep", "embeddings")
+        if name in pictures
     ]
     plots = "".join(f'<div class="card">{image_tag(pictures[name], name)}</div>' for name in rest)
     comparisons = "".join(
@@ -338,28 +304,40 @@ def make_report(given: ReportInput) -> Report:
     where, tables = where_it_fails(results, given.faces, cell, given.worth)
     versions = table_tag(["", ""], [[escaped(name), escaped(value)] for name, value in given.versions.items()])
     licences = "".join(f"<li>{escaped(line)}</li>" for line in given.licences) or "<li>none were given</li>"
+    lead = lead_of(results, given.arms, cell, given.worth, given.comparisons)
+    found = gains(results, lead, given.verdict)
+    first = first_screen(given.verdict, given.worth, results, lead, _lead_pictures(given, lead, found, pictures))
     sections = {
+        "Pair and direct, size by size": worth_table(given.worth) if given.worth else "",
         **given.extra,
         OPERATING: operating,
-        "All figures at the headline size": _by_metric(results, [*same, *ceiling]),
+        f"All arms at {cell.size} px": _by_metric(results, [*same, *ceiling]),
         SEVERAL: several_section(entry for entry in results.records if entry.degradation == cell.degradation),
-        "Curves": f'<div class="grid">{plots}</div>',
-        "Faces": _faces(given, pictures) if results.protocol.mated.rows else "",
+        "All arms as curves": f'<div class="grid">{plots}</div>',
+        "Worst failures": failures,
+        "Faces as all arms see them": _faces(given, pictures) if results.protocol.mated.rows else "",
         "Where it fails": where,
         "Comparisons": comparisons,
-        "Rank-1 by size and condition": _conditions(results),
+        "Rank-1 of all arms by size and condition": _conditions(results),
         f"Subjects that fail most ({cell})": _subjects(results, cell),
-        "Protocol": _protocol(results),
+        "Protocol, and what could not be told": _protocol(results),
         "Versions": versions if given.versions else "<p>none were given</p>",
         "Licences": f"<ul>{licences}</ul>",
     }
-    body = "".join(f"<h2>{escaped(name)}</h2>{content}" for name, content in sections.items() if content)
-    first = (
-        f"<p class=soft>{escaped(cell)}: {escaped(described(cell.degradation))} &middot; "
-        f"{len(results.protocol.mated)} probes of {len(results.protocol.mated.names)} people, gallery of "
-        f"{len(results.protocol.gallery.names)} &middot; intervals by bootstrap over subjects &middot; protocol "
-        f"<code>{results.protocol.digest[:12]}</code></p>"
-        f"{worth_card(given.worth, asked=given.verdict is not None)}"
-        f'<div class="first"><div>{curve}{_verdict_card(given.verdict)}</div><div>{failures}</div></div>'
+    body = "".join(folded(name, content) for name, content in sections.items() if content)
+    about = (
+        f"<p class=soft>{escaped(described(cell.degradation))} &middot; {len(results.protocol.mated)} probes of "
+        f"{len(results.protocol.mated.names)} people, gallery of {len(results.protocol.gallery.names)} &middot; 95 % "
+        f"intervals by bootstrap over people &middot; protocol <code>{results.protocol.digest[:12]}</code></p>"
     )
-    return Report(whole_page(given.heading, first + body), pictures, tables)
+    return Report(whole_page(given.heading, f"{about}{first}<h2>All the rest</h2>{body}"), pictures, tables)
+
+
+def _lead_pictures(
+    given: ReportInput, lead: Lead, found: Sequence[Gain], pictures: dict[str, bytes]
+) -> dict[str, list[bytes]]:
+    """Draws the first screen: plots and faces, in order."""
+    plots = lead_pictures(given.results, lead, found)
+    faces = face_pictures(given.results, lead, given.faces, given.arms, given.degrade, given.device)
+    pictures |= plots | faces
+    return {"plots": list(plots.values()), "faces": list(faces.values())}

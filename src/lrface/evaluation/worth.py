@@ -4,12 +4,10 @@ Beating bicubic before a frozen recogniser says little, for a recogniser that wa
 super-resolver to read them. So the pair is held against that one, size by size, and its cost stands beside its gain.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lrface.evaluation.compare import Comparison, Difference, compare
-from lrface.evaluation.page import ABSENT, escaped, table_tag
+from lrface.evaluation.compare import Comparison, compare
 from lrface.evaluation.results import Cell, Results
 from lrface.evaluation.settings import EvaluationSettings
 
@@ -133,38 +131,13 @@ def weigh(
     return Worth(pair, direct, against(sizes), {size: against([size]) for size in sizes}, costs or {}, seen or {})
 
 
-def worth_card(worth: Worth | None, *, asked: bool) -> str:
-    """The card of the first screen, as HTML; nothing where no super-resolver was measured (`asked` is false)."""
-    if worth is None:
-        return (
-            f'<div class="card verdict"><h3>{QUESTION}</h3><p>Not known: no recogniser that was shown small faces '
-            "directly was measured beside the pair. <code>finetune dsr=none</code> trains one.</p></div>"
-            if asked
-            else ""
-        )
-    columns = {"all sizes": worth.whole} | {f"{size} px": found for size, found in worth.at.items()}
-    rows = []
-    for name in _present(worth.whole):
-        found = [comparison.differences.get(name) for comparison in columns.values()]
-        rows += [
-            [f"{escaped(NAMES[name])} %, {escaped(worth.pair)}", *(_share(item, "first") for item in found)],
-            [f"{escaped(NAMES[name])} %, {escaped(worth.direct)}", *(_share(item, "second") for item in found)],
-            ["difference, points", *(_change(item) for item in found)],
-        ]
-    kind = "yes" if worth.earns else "no"
-    soft = "".join(f"<p class=soft>{escaped(line)}</p>" for line in (worth.cost_line(), worth.seen_line()) if line)
-    return (
-        f'<div class="card verdict {kind}"><h3>{QUESTION}</h3><p><strong>{escaped(worth.answer())}</strong> '
-        f"&ensp; {escaped(worth.recommendation())}</p>{table_tag(['', *columns], rows)}{soft}</div>"
-    )
-
-
-def _present(comparison: Comparison) -> list[str]:
+def present(comparison: Comparison) -> list[str]:
+    """The figures that pair and direct are held against each other by, as far as they were told."""
     return [name for name in (METRIC, BESIDE) if name in comparison.differences]
 
 
 def _all_said(comparison: Comparison) -> str:
-    return "; ".join(_said(name, comparison) for name in _present(comparison))
+    return "; ".join(_said(name, comparison) for name in present(comparison))
 
 
 def _said(name: str, comparison: Comparison) -> str:
@@ -174,18 +147,6 @@ def _said(name: str, comparison: Comparison) -> str:
         f"{NAMES[name]} {100 * found.first:.1f} against {100 * found.second:.1f} %, {100 * change.value:+.1f} points "
         f"[{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
     )
-
-
-def _share(found: Difference | None, side: str) -> str:
-    return ABSENT if found is None else f"{100 * float(getattr(found, side)):.1f}"
-
-
-def _change(found: Difference | None) -> str:
-    if found is None:
-        return ABSENT
-    change = found.change
-    interval = "" if math.isnan(change.low) else f" <small>[{100 * change.low:+.1f}, {100 * change.high:+.1f}]</small>"
-    return f"{100 * change.value:+.1f}{interval}"
 
 
 def listed(sizes: Sequence[int]) -> str:
