@@ -6,7 +6,7 @@ import pytest
 from lrface.evaluation.arms import Arm
 from lrface.evaluation.compare import compare
 from lrface.evaluation.decision import decide
-from lrface.evaluation.lead import Gain, gains, lead_of, table_lines
+from lrface.evaluation.lead import Gain, aligned, curves, gains, lead_of, table_rows
 from lrface.evaluation.lead_figures import forest, lead_curve, shown_sizes
 from lrface.evaluation.results import Cell
 from lrface.evaluation.run import evaluate
@@ -87,7 +87,7 @@ def test_gains_agree_with_the_comparisons_they_are_told_by(case):
 
 def test_the_table_has_a_line_for_each_of_the_four(case):
     arms, results, against, worth = case
-    lines = table_lines(results, lead_of(results, arms, PAIR, worth, [against]))
+    lines = aligned(table_rows(results, lead_of(results, arms, PAIR, worth, [against])))
     assert [line.split()[0] for line in lines] == ["rank-1", "bicubic", "direct", "pair", "HR"]
     value = results.find("dsr-finetuned", 8, "rank1").value
     assert f"{100 * value:.1f} [" in lines[3]
@@ -112,3 +112,11 @@ def test_the_plots_say_what_the_figures_say(case):
 )
 def test_faces_are_shown_at_three_sizes(sizes, three):
     assert shown_sizes(sizes) == three
+
+
+def test_a_tracker_is_given_the_four_over_the_size(case):
+    arms, results, against, worth = case
+    told = curves(results, lead_of(results, arms, PAIR, worth, [against]))
+    assert list(told) == [8, 12, 112]
+    assert told[12]["by_size/rank1_pair"] == results.find("dsr-finetuned", 12, "rank1").value
+    assert set(told[112]) <= {"by_size/rank1_HR", "by_size/tar_at_far_1e-2_HR"}

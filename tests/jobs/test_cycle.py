@@ -51,8 +51,10 @@ def test_the_rival_has_seen_as_many_faces_as_the_recogniser_of_the_pair(
     assert int(project.version("dsr", "cycle").version) == 2
     assert project.version("dsr", "cycle").tags["job"] == ("finetune" if "joint" in order else "train_dsr")
     figures = project.run("cycle").data.metrics
-    assert "test/bicubic-direct/16/rank1" in figures
-    assert ("test/bicubic-direct_start/16/rank1" in figures) == again
+    assert "by_size/rank1_direct" in figures
+    evaluated = project.run("evaluate").data.metrics
+    assert "test/bicubic-direct/16/rank1" in evaluated
+    assert ("test/bicubic-direct_start/16/rank1" in evaluated) == again
     # a stage more changes no draw of the others
     same = ("pack_digest",) if again else ("pack_digest", "weights_sha256")
     baselines = [place.version("dsr", "baseline").tags for place in (project, cycle.project)]

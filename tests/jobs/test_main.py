@@ -1,5 +1,6 @@
 """`mlflow run .`: the whole cycle, what it leaves behind, and how it goes on after a kill."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -78,11 +79,54 @@ def test_the_pair_is_champion_or_its_refusal_is_recorded(cycle):
         ("finetune v1", {"train/loss", "train/loss_arcface", "train/accuracy", "stage1/loss_arcface"}),
         ("evaluate", {"test/bicubic-pretrained/16/rank1", "test/dsr_cycle-finetuned/16/tar_at_far_1e-2"}),
         ("evaluate", {"test/hr-finetuned/112/rank1", "test/dsr_baseline-pretrained/8/psnr"}),
-        ("cycle", {"test/bicubic-pretrained/16/rank1", "test/dsr_cycle-finetuned/16/rank1", "dsr_cycle/psnr"}),
+        ("cycle", {"by_size/rank1_bicubic", "by_size/rank1_pair", "by_size/rank1_HR", "dsr_cycle/psnr"}),
     ],
 )
 def test_metrics_bear_the_names_of_the_design(cycle, name, expected):
     assert expected <= set(cycle.project.run(name).data.metrics)
+
+
+def test_the_parent_run_has_few_charts_and_the_first_are_figures_by_size(cycle):
+    run = cycle.project.run("cycle")
+    groups = sorted({name.split("/")[0] for name in run.data.metrics})
+    assert groups[0] == "by_size"
+    assert "test" not in groups
+    history = cycle.project.client.get_metric_history(run.info.run_id, "by_size/rank1_pair")
+    whole = cycle.project.run("evaluate").data.metrics
+    assert {point.step: point.value for point in history} == {
+        size: whole[f"test/dsr_cycle-finetuned/{size}/rank1"] for size in {point.step for point in history}
+    }
+    assert len(history) > 1
+
+
+def test_notes_say_what_is_what_and_where_to_go_on(cycle):
+    client, parent = cycle.project.client, cycle.project.run("cycle")
+    note = parent.data.tags["mlflow.note.content"]
+    assert "| pair |" in note
+    assert "romoted: " in note
+    for name in ("evaluate", "promote"):
+        child = cycle.project.run(name)
+        assert child.info.run_id in note
+        assert parent.info.run_id in child.data.tags["mlflow.note.content"]
+    assert "#/models/lrface/versions/1" in note
+    for name in ("edgeface", "dsr", "lrface"):
+        assert "@" in client.get_registered_model(name).description
+
+
+def test_the_terminal_says_where_the_cycle_is_and_ends_with_what_matters(cycle):
+    lines = cycle.ended.out.splitlines()
+    stages = [line for line in lines if re.match(r"stage \d of \d", line)]
+    numbers = [re.match(r"stage (\d) of (\d)", line).groups() for line in stages]
+    count = len(numbers)
+    assert numbers == [(str(place), str(count)) for place in range(1, count + 1)]
+    assert any("left in all: " in line for line in stages)
+    table = [(line.split() or [""])[0] for line in lines[:-5]]
+    table = table[len(table) - table[::-1].index("rank-1") :]
+    assert table in (["bicubic", "pair", "HR"], ["bicubic", "direct", "pair", "HR"])
+    assert lines[-5].startswith(("Promoted: ", "Not promoted: "))
+    assert cycle.project.run("cycle").info.run_id in lines[-3]
+    assert lines[-2].endswith("evaluation/report.html")
+    assert lines[-1].startswith("main: done")
 
 
 @pytest.mark.parametrize("name", ["train_dsr baseline", "finetune v1"])

@@ -16,6 +16,7 @@ from lrface.images.sizes import FACE_SIZE
 from lrface.metrics.statistics import Interval
 
 METRIC = "rank1"
+CURVES = (METRIC, "tar_at_far_1e-2")
 BICUBIC, DIRECT, PAIR, HIGH = "bicubic", "direct", "pair", "HR"
 ABOUT = {
     BICUBIC: "small faces enlarged by bicubic, before the recogniser that there was before",
@@ -138,14 +139,18 @@ def gains(results: Results, lead: Lead, verdict: Verdict | None) -> list[Gain]:
     return found
 
 
-def table_lines(results: Results, lead: Lead, metric: str = METRIC) -> list[str]:
-    """Gives the table of the four, a line each: per cent by size with 95 % intervals."""
+def table_rows(results: Results, lead: Lead, metric: str = METRIC) -> list[list[str]]:
+    """Gives the heads and a row for each of the four: per cent by size with 95 % intervals; nothing if none is told."""
     figures = lead.figures(results, metric)
     sizes = sorted({size for by_size in figures.values() for size in by_size})
     if not sizes:
         return []
     rows = [[f"{shown_metric(metric)} %, [95 % interval]", *(f"{size} px" for size in sizes)]]
-    rows += [[name, *(_told(by_size.get(size)) for size in sizes)] for name, by_size in figures.items()]
+    return rows + [[name, *(_told(by_size.get(size)) for size in sizes)] for name, by_size in figures.items()]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Gives rows as lines, with their columns one beneath the other."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -156,3 +161,13 @@ def _told(entry: Record | None) -> str:
     if entry.low is None or entry.high is None:
         return f"{100 * entry.value:.1f}"
     return f"{100 * entry.value:.1f} [{100 * entry.low:.1f}, {100 * entry.high:.1f}]"
+
+
+def curves(results: Results, lead: Lead) -> dict[int, dict[str, float]]:
+    """Gives the figures of the four by size, for a tracker that draws a metric over its steps: `by_size/rank1_pair`."""
+    found: dict[int, dict[str, float]] = {}
+    for metric in CURVES:
+        for name, by_size in lead.figures(results, metric).items():
+            for size, entry in by_size.items():
+                found.setdefault(size, {})[f"by_size/{metric}_{name}"] = float(entry.value or 0.0)
+    return dict(sorted(found.items()))

@@ -271,18 +271,6 @@ def headline_cell(results: Results, sizes: Sequence[int]) -> Cell:
     return Cell(arm, fitting[len(fitting) // 2], next(cell.degradation for cell in results.cells if cell.arm == arm))
 
 
-HEADLINES = ("rank1", "tar_at_far_1e-2", "psnr")
-
-
-def headlines(results: Results, sizes: Sequence[int]) -> dict[str, float]:
-    """The figures at some sizes that a cycle's parent run shows."""
-    return {
-        arm_metric(record.arm, record.size, record.metric): record.value
-        for record in results.records
-        if record.metric in HEADLINES and record.size in {*sizes, 112} and record.value is not None
-    }
-
-
 def summary_lines(results: Results, metrics: Sequence[str] = ("rank1", "tar_at_far_1e-2", "psnr")) -> list[str]:
     """The table that the terminal shows."""
     table = results.table()

@@ -18,6 +18,7 @@ from lrface.jobs import evaluate, finetune, pretrain, promote, train_dsr
 from lrface.jobs.compose import COMMON, DATA, Parameter, free_overrides, settings_for
 
 DIRECT = "finetune_direct"
+PROMOTE = "promote"
 STAGES: dict[str, tuple[type[JobSettings], tuple[Parameter, ...]]] = {
     "prepare": (PrepareSettings, DATA),
     "pretrain": (PretrainSettings, pretrain.PARAMETERS),
@@ -68,6 +69,42 @@ def stage_configs(settings: MainSettings, given: Mapping[str, str]) -> Configs:
             chosen["edgeface"] = settings.edgeface
         configs[name] = settings_for(JOBS.get(name, name), schema, chosen, parameters, _for_stage(name, overrides))
     return Configs(configs)
+
+
+def stages_of(settings: MainSettings, configs: Configs) -> list[str]:
+    """The stages that a cycle goes through, in order, under the names by which it remembers them."""
+    names = ["prepare", "pretrain"]
+    if settings.with_direct:
+        names += ["direct", *(["direct, trained on"] if settings.order == "from_direct" else [])]
+    names.append("train_dsr baseline")
+    together = bool(configs.of("finetune", FinetuneSettings).joint.lr)
+    for number in range(1, settings.cycles + 1):
+        names += [f"finetune {number}", *([] if together else [f"train_dsr cycle {number}"])]
+    return [*names, "evaluate", PROMOTE]
+
+
+def work_of(configs: Configs, cycles: int) -> dict[str, float]:
+    """How much work each stage is beside the others: passes over the faces, times what a face costs in it.
+
+    What a face costs was measured on a CPU, in units of drawing one; a guess that the pace of what is done makes good.
+    """
+    pretrain, dsr = configs.of("pretrain", PretrainSettings), configs.of("train_dsr", TrainDsrSettings)
+    tuning, evaluating = configs.of("finetune", FinetuneSettings), configs.of("evaluate", EvaluateSettings)
+    direct, promoting = configs.of(DIRECT, FinetuneSettings), configs.of("promote", PromoteSettings)
+    learnt = pretrain.edgeface.weights == "none"
+    work = {
+        "prepare": 2.0,
+        "pretrain": 2.0 * pretrain.loop.epochs if learnt else 0.2,
+        "direct": 1.0 + 2.5 * direct.loop.epochs,
+        "direct, trained on": 1.0 + 2.5 * direct.loop.epochs,
+        "train_dsr baseline": (6.0 if dsr.dsr == "base" else 3.0) * dsr.loop.epochs,
+        "evaluate": 0.6 * len(evaluating.sizes) * len(evaluating.degradations),
+        PROMOTE: 0.3 * len(promoting.sizes),
+    }
+    for number in range(1, cycles + 1):
+        work[f"finetune {number}"] = 1.5 + 4.0 * tuning.loop.epochs
+        work[f"train_dsr cycle {number}"] = work["train_dsr baseline"]
+    return work
 
 
 def own_overrides(text: str) -> list[str]:

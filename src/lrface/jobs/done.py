@@ -18,6 +18,10 @@ class Done:
         self._context = context
         self._made: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
 
+    def has(self, name: str) -> bool:
+        """Whether a stage was done before, and what it has made is there."""
+        return name in self._made and self._is_there(self._made[name])
+
     def once(self, name: str, make: Callable[[], str]) -> str:
         """What a stage has made, now or before the cycle was killed: a path, a version's URI or a run's id."""
         if name in self._made and not self._is_there(self._made[name]):

@@ -25,6 +25,7 @@ from lrface.models.store import write_model
 from lrface.tracking.ledger import Licensed, ledger_lines
 from lrface.tracking.lineage import joined_terms
 from lrface.tracking.names import DSR, EDGEFACE, Alias, VersionTag
+from lrface.tracking.notes import NOTE, job_note
 from lrface.tracking.registry import register
 from lrface.tracking.resume import fingerprint, work_folder
 from lrface.tracking.runs import OthersRun, Run
@@ -97,6 +98,7 @@ def stage(
         if work.run_id is not None:
             context.terminal.line(f"{job}: going on with run {run.run_id}")
         work.begin(run)
+        run.set_tags({NOTE: job_note(job, run)})
         if parent is None:
             context.made.run_id = run.run_id
         if trains and Processes().count > 1:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Literal, get_args
 
 from lrface.errors import ConfigError, LrfaceError
+from lrface.jobs.journey import Journey
 
 Tick = Callable[[int, int], None]
 Log = Literal["plain", "quiet", "json"]
@@ -36,6 +37,12 @@ class Terminal:
         self._clock = clock
         self._said = clock()
         self._under_way = ""
+        self.journey: Journey | None = None
+
+    def stage(self, name: str) -> None:
+        """A stage of a cycle begins."""
+        if self.journey is not None:
+            self.line(f"{self.journey.words()}: {name}")
 
     def line(self, text: str) -> None:
         """A line of news."""
@@ -82,9 +89,19 @@ class Terminal:
         # rich takes a tenth of a second to import, which a refusal need not wait for
         from lrface.jobs.bar import bar
 
+        began = self._clock()
         with bar(rate) as shown:
-            task = shown.add_task(what, total=None)
-            yield lambda done, total: shown.update(task, completed=done, total=total)
+            task = shown.add_task(self._placed(what, None), total=None)
+
+            def tick(done: int, total: int) -> None:
+                left = _left(self._clock() - began, done, total)
+                shown.update(task, completed=done, total=total, description=self._placed(what, left))
+
+            yield tick
+
+    def _placed(self, text: str, left: float | None) -> str:
+        """A text with where the cycle is, if this is one."""
+        return text if self.journey is None else f"{text} ({self.journey.words(left)})"
 
     def _told(self, what: str) -> Tick:
         began, ended = self._clock(), False
@@ -92,8 +109,9 @@ class Terminal:
         def tick(done: int, total: int) -> None:
             nonlocal ended
             passed = max(self._clock() - began, 1e-3)
-            left = f", {passed * (total - done) / done:.0f} s left" if 0 < done < total else ""
-            self._under_way = f"{what}: {done}/{total}, {rate(done / passed)}{left}"
+            own = _left(passed, done, total)
+            left = f", {own:.0f} s left" if own is not None else ""
+            self._under_way = self._placed(f"{what}: {done}/{total}, {rate(done / passed)}{left}", own)
             ends = 0 < total <= done and not ended
             ended = ended or ends
             if ends or self._clock() - self._said >= SILENCE:
@@ -124,7 +142,12 @@ class Terminal:
     def remind(self) -> None:
         """What is under way, where nothing was said for 30 seconds."""
         if self._clock() - self._said >= SILENCE:
-            self.line(self._under_way or "still at work")
+            self.line(self._under_way or self._placed("still at work", None))
+
+
+def _left(passed: float, done: int, total: int) -> float | None:
+    """How long a task will take if it goes on like this [s]; None before its first step and after its last."""
+    return passed * (total - done) / done if 0 < done < total else None
 
 
 class QuietTerminal(Terminal):
@@ -166,7 +189,7 @@ class SilentTerminal(QuietTerminal):
 
 
 class JsonTerminal(QuietTerminal):
-    """`json`: `news`, `metrics`, `finding`, `report`, `summary`, `result` and `error`, all on standard output."""
+    """`json`: `news`, `stage`, `metrics`, `finding`, `report`, `summary`, `result`, `error`; all on standard output."""
 
     log: Log = "json"
 
@@ -177,6 +200,13 @@ class JsonTerminal(QuietTerminal):
     def result(self, text: str) -> None:
         """A line of what the job was asked for."""
         _event("summary", text=text)
+
+    def stage(self, name: str) -> None:
+        """A stage of a cycle begins."""
+        if self.journey is not None:
+            left = self.journey.left()
+            seconds = None if left is None else round(left)
+            _event("stage", name=name, number=self.journey.number, of=self.journey.of, seconds_left=seconds)
 
     def metrics(self, stage: str, epoch: int, values: Mapping[str, float]) -> None:
         """Figures of an epoch, from 0; what is no number is null."""

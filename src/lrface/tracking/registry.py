@@ -24,6 +24,7 @@ from lrface.tracking.hashes import folder_hashes, weights_sha256
 from lrface.tracking.ledger import Licensed, ledger_metadata
 from lrface.tracking.lineage import git_commit, requirements
 from lrface.tracking.names import DATA, LOADER, VersionTag
+from lrface.tracking.notes import MODELS
 from lrface.tracking.runs import Run
 from lrface.tracking.store import Store
 from lrface.tracking.versions import (
@@ -238,7 +239,7 @@ def _create(
 ) -> ModelVersion:
     client = store.client
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=MODELS.get(name))
         made = True
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":

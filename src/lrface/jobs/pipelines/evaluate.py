@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrface.config import EvaluateSettings
+from lrface.evaluation.lead import curves, lead_of
 from lrface.evaluation.operating_page import operating_lines
 from lrface.evaluation.results import Results
 from lrface.jobs.assessment import (
     arms_of,
     headline_cell,
-    headlines,
     judge,
     load_networks,
     log_results,
@@ -68,9 +68,10 @@ def run(
         )
         gains = stranger_gains(results, arms, recognisers, settings)
         judged = judge(results, arms, settings, worth)
+        headline = headline_cell(results, settings.sizes)
         report = report_of(
             results,
-            headline_cell(results, settings.sizes),
+            headline,
             pack,
             arms,
             networks,
@@ -83,7 +84,9 @@ def run(
             settings=settings,
         )
         log_results(work.run, results, report, folder)
-        work.run.log_headline(headlines(results, settings.sizes))
+        lead = lead_of(results, arms, headline, worth, judged.comparisons if judged else ())
+        for size, figures in curves(results, lead).items():
+            work.run.log_headline(figures, size)
         for line in summary_lines(results):
             context.terminal.result(line)
         for line in (*(judged.verdict.lines if judged else ()), *(worth.lines() if worth else ())):

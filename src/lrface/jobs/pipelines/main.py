@@ -1,6 +1,7 @@
 """`main`: the whole cycle in one run, with a child run for each stage."""
 
 import json
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
@@ -15,15 +16,19 @@ from lrface.config import (
     TrainDsrSettings,
 )
 from lrface.data.settings import PackData
+from lrface.evaluation.lead import aligned
 from lrface.jobs.context import Context
-from lrface.jobs.cycle import DIRECT, Configs, stage_configs
+from lrface.jobs.cycle import DIRECT, PROMOTE, Configs, stage_configs, stages_of, work_of
 from lrface.jobs.done import Done
 from lrface.jobs.inputs import OTHERS, networks_of, weights_digest
+from lrface.jobs.journey import Journey
 from lrface.jobs.networks import NONE
 from lrface.jobs.packs import data_digest
 from lrface.jobs.pipelines import evaluate, finetune, prepare, pretrain, promote, train_dsr
 from lrface.jobs.stage import NOT_WORK, stage
+from lrface.tracking.addresses import run_address, version_address, where_to_look
 from lrface.tracking.names import Alias
+from lrface.tracking.notes import NOTE, cycle_note
 
 Measuring = TypeVar("Measuring", bound=EvaluateSettings)
 DIRECT_START = "direct_start"
@@ -48,12 +53,21 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
     }
     with stage("main", settings, context, name="cycle", inputs=inputs) as work:
         done = Done(work.folder / "stages.json", context)
+        way = context.terminal.journey = Journey(stages_of(settings, configs), work_of(configs, settings.cycles))
+
+        def once(name: str, make: Callable[[], str]) -> str:
+            way.begin(name)
+            fresh = not done.has(name)
+            context.terminal.stage(name)
+            made = done.once(name, make)
+            way.end(worked=fresh)
+            return made
 
         def prepared() -> str:
             return prepare.run(configs.of("prepare", PrepareSettings), context, work.run).location
 
         cache = given.model_dump(include={"cache", "cache_gb"}) if isinstance(given, PackData) else {}
-        data = PackData(source=done.once("prepare", prepared), **cache)
+        data = PackData(source=once("prepare", prepared), **cache)
 
         def pretrained() -> str:
             return pretrain.run(configs.of("pretrain", PretrainSettings, data=data), context, work.run).uri
@@ -77,19 +91,19 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
             changes = {**taught(start, wanted), "dsr": NONE, "alias": "direct"}
             return finetune.run(wanted.model_copy(update=changes), context, work.run).uri
 
-        first, rival = done.once("pretrain", pretrained), NONE
+        first, rival = once("pretrain", pretrained), NONE
         recognisers = {first: Alias.PRETRAINED.value}
         start = first
         if settings.with_direct:
-            rival = done.once("direct", partial(direct, first))
+            rival = once("direct", partial(direct, first))
             if settings.order == "from_direct":
                 start = rival
                 recognisers[start] = DIRECT_START
-                rival = done.once("direct, trained on", partial(direct, start))
+                rival = once("direct, trained on", partial(direct, start))
             recognisers[rival] = Alias.DIRECT.value
-        baseline = resolver = done.once("train_dsr baseline", partial(super_resolver, start))
+        baseline = resolver = once("train_dsr baseline", partial(super_resolver, start))
         for number in range(1, settings.cycles + 1):
-            tuned, _, with_it = done.once(f"finetune {number}", partial(finetuned, start, resolver)).partition(" ")
+            tuned, _, with_it = once(f"finetune {number}", partial(finetuned, start, resolver)).partition(" ")
             if with_it:
                 resolver = with_it
                 continue
@@ -97,7 +111,7 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
                 "start": resolver if settings.warm_start else "none",
                 "allow_second_cycle": settings.allow_second_cycle,
             }
-            resolver = done.once(f"train_dsr cycle {number}", partial(super_resolver, tuned, **changes))
+            resolver = once(f"train_dsr cycle {number}", partial(super_resolver, tuned, **changes))
 
         # By version and not by alias: another cycle on the same registry may move the aliases meanwhile.
         recognisers[tuned] = Alias.FINETUNED.value
@@ -108,11 +122,28 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
             names = recognisers | {baseline: Alias.BASELINE.value, resolver: Alias.CYCLE.value}
             return evaluate.run(wanted, context, work.run, labels=names).run_id
 
-        done.once("evaluate", evaluated)
+        told = once("evaluate", evaluated)
+        way.begin(PROMOTE)
+        context.terminal.stage(PROMOTE)
         pair = PairSettings(edgeface=tuned, dsr=resolver)
         ended = promote.run(_beside(_deciding(configs, data, pair), rival), context, work.run)
+        context.terminal.journey = None
         work.run.set_tags({"promoted": ended.promoted, "pair": ended.pair.uri})
+        work.run.set_tags({NOTE: cycle_note(work.run, ended.table, ended.sentence, _links(context, told, ended))})
+        looks = where_to_look(context.store, work.run.run_id, ended.run_id)
+        for line in (*aligned(ended.table), ended.sentence, *looks):
+            context.terminal.result(line)
         return ended
+
+
+def _links(context: Context, told: str, ended: promote.Promotion) -> list[tuple[str, str]]:
+    """What a person opens next, on the pages of MLflow."""
+    store, report = context.store, "evaluation/report.html"
+    return [
+        ("the decision: report", run_address(store, ended.run_id, report)),
+        ("every arm: report", run_address(store, told, report)),
+        (f"the pair: {ended.pair.uri}", version_address(store, ended.pair.name, ended.pair.version)),
+    ]
 
 
 def _again(start: str, first: str, wanted: FinetuneSettings) -> bool:

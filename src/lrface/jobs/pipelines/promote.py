@@ -12,6 +12,7 @@ from lrface.evaluation.arms import Arm, bicubic
 from lrface.evaluation.card import CardInput, model_card
 from lrface.evaluation.compare import Comparison, compare
 from lrface.evaluation.conditions import CLEAN
+from lrface.evaluation.lead import curves, lead_of, table_rows
 from lrface.evaluation.results import Cell, Results
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.assessment import log_results, measure, report_of, test_protocol
@@ -52,11 +53,17 @@ class Promotion:
         pair: The candidate's version.
         promoted: Whether it is the champion now.
         lines: The verdict in words.
+        sentence: The same in one.
+        table: The heads, then bicubic, direct, the pair and HR by size, a row each.
+        run_id: The run that holds the report.
     """
 
     pair: ModelVersion
     promoted: bool
     lines: tuple[str, ...]
+    sentence: str = ""
+    table: tuple[tuple[str, ...], ...] = ()
+    run_id: str = ""
 
 
 def run(settings: PromoteSettings, context: Context, parent: Run | None = None) -> Promotion:
@@ -108,9 +115,10 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         verdict = deciding.decide(*comparisons, settings.decision, worth.whole if worth else None)
         gains = stranger_gains(results, arms, [recogniser, *([judge] if judge else [])], settings)
         folder = Path(scratch) / "evaluation"
+        headline = Cell(CANDIDATE, settings.sizes[len(settings.sizes) // 2], CLEAN)
         report = report_of(
             results,
-            Cell(CANDIDATE, settings.sizes[len(settings.sizes) // 2], CLEAN),
+            headline,
             pack,
             arms,
             networks,
@@ -150,7 +158,11 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
             context.terminal.result(line)
         if settings.out is not None:
             copy_out(folder, settings.out)
-        return Promotion(pair, told.promotes, verdict.lines)
+        lead = lead_of(results, arms, headline, worth, comparisons[:1])
+        for size, figures in curves(results, lead).items():
+            work.run.log_metrics(figures, size)
+        table = tuple(map(tuple, table_rows(results, lead)))
+        return Promotion(pair, told.promotes, verdict.lines, verdict.sentence, table, work.run.run_id)
 
 
 def _reference(candidate: AnyRecogniser, context: Context) -> AnyRecogniser:
