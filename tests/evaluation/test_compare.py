@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 
 from lrface.errors import EvaluationError
 from lrface.evaluation.compare import compare
-from lrface.evaluation.curve import curve_table, evaluate_curve, smallest_size
+from lrface.evaluation.curve import curve_lines, curve_table, evaluate_curve, smallest_size
 from lrface.evaluation.results import Cell, load_results
 from lrface.evaluation.run import evaluate
 from lrface.evaluation.settings import EvaluationSettings
@@ -149,3 +149,13 @@ def test_two_networks_that_agree_on_every_probe_are_not_shown_to_be_the_same(fou
     assert change.value == 0.0
     assert change.low < -0.02
     assert change.high > 0.02
+
+
+def test_the_table_of_a_curve_is_in_the_unit_of_its_metric(found):
+    """A PSNR of 20 dB was once told as 2000."""
+    for metric, scale, unit in (("rank1", 100.0, "per cent"), ("psnr", 1.0, "dB"), ("similarity", 1.0, "")):
+        head, *rows = curve_lines(curve_table(found, metric), metric)
+        value = found.find("bicubic", 8, metric).value
+        assert (unit in head) if unit else head == f"{metric}, by side of the face in pixels:"
+        (row,) = [row for row in rows if "bicubic" in row and "coarse" not in row]
+        assert float(row.split()[2 if row.startswith("clean") else 1]) == pytest.approx(scale * value, rel=0.01)

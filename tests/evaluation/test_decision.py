@@ -158,6 +158,13 @@ def test_a_metric_that_was_not_compared_is_refused():
         decide(comparison(), None, SAME, DecisionSettings(metric="rank5"))
 
 
+@pytest.mark.parametrize("metric", ["psnr", "eer", "similarity", "unknown"])
+def test_a_gain_is_of_a_share_of_which_more_is_better(metric):
+    """Five points of PSNR would be five hundredths of a dB, and a gain in EER is a loss."""
+    with pytest.raises(EvaluationError, match=f"got decision.metric={metric}; expected a share"):
+        decide(comparison(), None, SAME, DecisionSettings(metric=metric))
+
+
 def test_a_pair_that_is_no_better_than_direct_alone_is_refused_and_direct_recommended():
     level = comparison(gain=0.01, low=-0.01)
     verdict = decide(comparison(), comparison(), SAME, against_direct=level)

@@ -12,6 +12,7 @@ from lrface.evaluation.protocol import Protocol
 from lrface.evaluation.results import Results
 from lrface.evaluation.run import evaluate
 from lrface.evaluation.settings import CURVE_SIZES, EvaluationSettings
+from lrface.evaluation.shown import unit_of
 from lrface.images.stored import StoredFaces
 
 
@@ -62,14 +63,15 @@ def curve_table(results: Results, metric: str = "rank1") -> pd.DataFrame:
     return chosen[columns].sort_values(["arm", "degradation", "size"], ignore_index=True)
 
 
-def curve_lines(table: pd.DataFrame) -> list[str]:
-    """Gives the curve as lines for a terminal: a row per condition and arm, a column per size, per cent."""
-    wide = table.assign(value=100.0 * table["value"]).pivot(
+def curve_lines(table: pd.DataFrame, metric: str = "rank1") -> list[str]:
+    """Gives the curve as lines for a terminal: its unit, then a row per condition and arm, a column per size."""
+    scale, digits, unit = unit_of(metric)
+    wide = table.assign(value=scale * table["value"]).pivot(
         index=["degradation", "arm"], columns="size", values="value"
     )
     order = table.set_index(["degradation", "arm"]).index.unique()
-    text: str = wide.reindex(order).round(1).to_string(na_rep="")
-    return text.splitlines()
+    text: str = wide.reindex(order).round(digits).to_string(na_rep="")
+    return [f"{metric}{f', {unit}' if unit else ''}, by side of the face in pixels:", *text.splitlines()]
 
 
 def smallest_size(table: pd.DataFrame, arm: str, wanted: float, degradation: str = CLEAN) -> float | None:

@@ -10,6 +10,9 @@ from lrface.evaluation.gates import SLACK, Gate, Side, gate
 from lrface.evaluation.settings import DecisionSettings
 from lrface.metrics.statistics import Interval
 
+GAINS = ("rank", "tar_at_far_", "tpir_at_fpir_", "correct")
+"""What a gain may be measured in starts so; five points of PSNR would be five hundredths of a dB."""
+
 DIRECT_GATE = "gain_low.direct"
 """The gate that a pair fails where a recogniser that was shown small faces directly is as good."""
 
@@ -160,6 +163,13 @@ def decide(
         EvaluationError: Comparisons on different protocols, or a metric that one of them lacks.
     """
     chosen = settings or DecisionSettings()
+    if not chosen.metric.startswith(GAINS):
+        raise EvaluationError(
+            "verdict",
+            got=f"decision.metric={chosen.metric}",
+            expected=f"a share of which more is better, as its bounds are points: one of {', '.join(GAINS)}...",
+            remedy="choose rank1, tar_at_far_1e-2 or correct",
+        )
     references = {"bicubic": against_bicubic}
     if against_champion is not None:
         references["champion"] = against_champion

@@ -81,7 +81,7 @@ def run(settings: CurveSettings, context: Context, parent: Run | None = None) ->
                 if size is not None
             }
         )
-        for line in (f"{settings.metric}, per cent, by side of the face in pixels:", *curve_lines(table)):
+        for line in curve_lines(table, settings.metric):
             context.terminal.result(line)
         for (arm, condition), least in smallest.items():
             said = "not at any size" if least is None else f"from {least:.1f} px on"
