@@ -31,7 +31,7 @@ def test_the_exit_code_says_whether_all_is_within_bounds(monkeypatch, capsys, va
     monkeypatch.setattr(simulations, "steps", lambda settings: [lambda: checks])
     assert main([]) == code
     shown = capsys.readouterr().out.splitlines()
-    assert f"{value:.3f}" in shown[1]
+    assert f"{value:.3f} [" in shown[1]
     assert ("OUT OF BOUNDS" in shown[1]) == bool(code)
     assert "without a bound" in shown[2]
     assert shown[-1] == ("1 out of bounds: coverage: x" if code else "all within their bounds")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from lrface.evaluation.compare import compare
 from lrface.evaluation.decision import Decision, Verdict, decide
@@ -60,6 +60,12 @@ class Check:
     high: float
     runs: int
     bounded: bool = True
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """How sure so many runs make it: the 95 % interval by Wilson."""
+        found = binomtest(round(self.value * self.runs), self.runs).proportion_ci(method="wilson")
+        return float(found.low), float(found.high)
 
     @property
     def passed(self) -> bool:

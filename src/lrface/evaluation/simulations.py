@@ -117,8 +117,9 @@ def simulate(
 def line(check: Check, done: int, total: int) -> str:
     """Says a check in one line."""
     bounds = f"must be {check.low:.2f} to {check.high:.2f}" if check.bounded else "told without a bound"
+    low, high = check.interval
     state = "" if check.passed else "  OUT OF BOUNDS"
-    return f"[{done:2}/{total}] {check.name:54} {check.value:6.3f}  {bounds}{state}"
+    return f"[{done:2}/{total}] {check.name:62} {check.value:6.3f} [{low:.3f}, {high:.3f}]  {bounds}{state}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
