@@ -127,3 +127,15 @@ def test_gains_are_those_of_the_two_figures(people):
     assert gained["tpir_at_fpir_3e-1"].value == pytest.approx(tpir(*one) - tpir(*other))
     for change in gained.values():
         assert change.low <= change.value <= change.high
+
+
+def test_probes_of_several_pictures_are_measured_beside_single_ones(people, world):
+    arms = [world.ceiling("hr", world.fine)]
+    chosen = SearchSettings(fpirs=(0.3,), probe_pictures=(2, 50), replicates=100)
+    records = {record.metric: record for record in evaluate_people(people, arms, [], settings=chosen)}
+    assert records["rank1_of_2"].value is not None
+    assert records["rank1_of_2_over_one"].low is not None
+    assert records["rank1_of_50"].value is None
+    assert "nobody who is enrolled has so many" in (records["rank1_of_50"].reason or "")
+    none = SearchSettings(fpirs=(0.3,), probe_pictures=())
+    assert not any("_of_" in record.metric for record in evaluate_people(people, arms, [], settings=none))

@@ -37,12 +37,12 @@ def open_curve(
     falling = np.sort(strangers)[::-1]
     place = np.minimum((levels * strangers.size + 1e-9).astype(np.int64), strangers.size - 1)
     limits = np.unique(falling[place])[::-1]
-    false, true = [np.zeros(len(weights))], [np.zeros(len(weights))]
     alarms = weights @ sums_by_subject(np.ones(strangers.size), of_strangers, count)
     probes = weights @ sums_by_subject(np.ones(found.rank.size), of_mated, count)
-    for limit in limits:
-        named = weights @ sums_by_subject(strangers > limit, of_strangers, count)
-        right = (found.best > limit) & (found.rank == 1)
-        false.append(named / np.maximum(alarms, 1.0))
-        true.append(weights @ sums_by_subject(right, of_mated, count) / np.maximum(probes, 1.0))
-    return np.stack(false, axis=1), np.stack(true, axis=1)
+    # Counts are whole numbers, so one product of matrices gives to the bit what one for each limit would.
+    named = [sums_by_subject(strangers > limit, of_strangers, count) for limit in limits]
+    right = [sums_by_subject((found.best > limit) & (found.rank == 1), of_mated, count) for limit in limits]
+    none = np.zeros((len(weights), 1))
+    false = weights @ np.stack(named, axis=1) / np.maximum(alarms, 1.0)[:, None]
+    true = weights @ np.stack(right, axis=1) / np.maximum(probes, 1.0)[:, None]
+    return np.concatenate([none, false], axis=1), np.concatenate([none, true], axis=1)

@@ -19,6 +19,9 @@ from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 
 ESTIMATES: Final = True
 """Whether the side is estimated where nobody says otherwise."""
+SLACK: Final = 1.25
+"""How much larger than its side a face is brought back. Too small a picture costs names, too large a one hardly: of faces
+of 12 pixels that Lanczos enlarged the pair names 9.6 points fewer with 1, and 3.7 points more with 1.25."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +74,7 @@ def sized(
         for row, side in zip(whole, estimated, strict=True):
             found[row] = min(found[row], float(side))
             if found[row] < VLR_MAX + 0.5:
-                shown[row] = _brought_back(pictures[row], found[row])
+                shown[row] = _brought_back(pictures[row], min(VLR_MAX, SLACK * found[row]))
     return [Sized(*parts) for parts in zip(shown, found, sides, strict=True)]
 
 

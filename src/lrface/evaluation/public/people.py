@@ -14,11 +14,12 @@ from lrface.evaluation.conditions import Degrade, clean
 from lrface.evaluation.open_set import rate_name
 from lrface.evaluation.public.gain import gain_records, tar_replicates
 from lrface.evaluation.public.pictures import Align, broken, read_faces
-from lrface.evaluation.public.records import PublicRecord
+from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.search import Found, search_records
 from lrface.evaluation.public.sets import PeopleSet
 from lrface.evaluation.public.settings import SearchSettings
 from lrface.evaluation.run import embed_high
+from lrface.evaluation.several import Probes, several_figures
 from lrface.images.sizes import FACE_SIZE
 from lrface.metrics.identification import NOT_MATED, search, tpir_at_fpir
 from lrface.metrics.statistics import Interval, draw_weights, expanded_interval, paired_interval
@@ -62,6 +63,7 @@ class _Search:
     ) -> None:
         self.people, self.degrade, self.settings, self.device = people, degrade, settings, device
         self._high: dict[Embedder, Tensor] = {}
+        self._probes = self._templates = torch.empty(0)
 
     def high(self, embedder: Embedder) -> Float[Tensor, "n d"]:
         """HR faces of everybody; mated probes and strangers among them are the ceiling's probes."""
@@ -77,10 +79,38 @@ class _Search:
         probes = self.high(arm.embedder)[rows] if size is None else self._small(arm, size, rows)
         templates = self.high(arm.enrols_with)[people.enrolled]
         split = len(people.mated)
+        self._probes, self._templates = probes, templates
         found = search(probes[:split], templates, torch.from_numpy(people.mates))
         nobody = torch.full((len(people.strangers),), NOT_MATED)
         alone = search(probes[split:], templates, nobody).best if len(nobody) else np.empty(0, np.float32)
         return found, alone
+
+    def several(self, arm: Arm, size: int | None) -> list[PublicRecord]:
+        """What probes of several pictures find, of those that were searched for last.
+
+        A stranger has one picture here, so false alarms are told by leaving the probe's own person out of the gallery.
+        """
+        people, chosen = self.people, self.settings
+        if not chosen.probe_pictures or len(people.enrolled) < 2:
+            return []
+        mated = Probes(self._probes[: len(people.mated)], people.owner[people.mated], torch.from_numpy(people.mates))
+        sides = np.full(len(people.mated), float(size or FACE_SIZE))
+        weights = draw_weights(int(people.owner.max()) + 1, chosen.replicates, chosen.seed)
+        figures = several_figures(
+            mated, None, self._templates, (sides, sides[:0]), chosen.probe_pictures, chosen.fpirs, weights
+        )
+        where = (people.name, arm.name, size or FACE_SIZE)
+        return [
+            made(
+                where,
+                figure.metric,
+                figure.interval.value,
+                figure.n,
+                (figure.interval.low, figure.interval.high),
+                figure.reason.removeprefix(f"{figure.metric}: ") if figure.reason else None,
+            )
+            for figure in figures
+        ]
 
     def _small(self, arm: Arm, size: int, rows: np.ndarray) -> Float[Tensor, "n d"]:
         upscaler = arm.upscaler
@@ -152,6 +182,7 @@ def evaluate_people(
     for done, (arm, size) in enumerate(wanted, start=1):
         found[arm.name, size] = under.search(arm, size)
         records += search_records(people.name, arm.name, size or FACE_SIZE, found[arm.name, size], chosen)
+        records += under.several(arm, size)
         if progress is not None:
             progress(done, len(wanted))
     for arm, size in wanted:

@@ -10,11 +10,16 @@ from lrface.evaluation.figures import CEILING, SIDE, arm_colours, new_axes, png
 from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, table_tag, whole_page
 from lrface.evaluation.public.gain import OVER, gain_lines, gain_table
 from lrface.evaluation.public.records import PublicRecord
+from lrface.evaluation.several_page import TITLE as SEVERAL
+from lrface.evaluation.several_page import several_section
 from lrface.evaluation.worth import QUESTION
 from lrface.images.sizes import FACE_SIZE
 
 PAIR_FIGURES = ("accuracy", "eer", "tar_at_far_1e-1", "tar_at_far_1e-2", "tar_at_far_1e-3", "accuracy_best")
-SEARCH_FIGURES = ("rank1", "rank5", "rank20", "tpir_at_fpir_1e-1", "tpir_at_fpir_1e-2", "correct", "wrong", "unknown")
+SEARCH_FIGURES = (
+    *("rank1", "rank5", "rank20", "tpir_at_fpir_1e-1", "tpir_at_fpir_1e-2", "correct", "wrong", "unknown"),
+    *("rank1_of_2", "rank1_of_4", "rank1_of_8"),
+)
 LEADING = {"accuracy": "ten-fold accuracy", "rank1": "rank-1"}
 
 
@@ -137,6 +142,7 @@ def make_public_report(
     body = []
     for name in dict.fromkeys(entry.set for entry in records):
         table = wide_table(records, name)
+        own = [entry for entry in records if entry.set == name]
         rows = [[escaped(cell).replace("+-", "&plusmn;") or ABSENT for cell in row] for row in table.to_numpy()]
         pictures[f"curve_{name}"] = png(accuracy_curve(records, name))
         reasons = dict.fromkeys(
@@ -148,7 +154,9 @@ def make_public_report(
             f"<p class=soft>{escaped(about.get(name, ''))}; per cent; accuracy with its "
             f"standard deviation over the folds; bars are 95 % intervals of their mean</p>"
             f"<div class=card>{image_tag(pictures[f'curve_{name}'], name)}</div>"
-            f"{table_tag(list(table.columns), rows)}" + (f"<ul>{notes}</ul>" if notes else "")
+            f"{table_tag(list(table.columns), rows)}"
+            + (f"<h3>{SEVERAL}</h3>{several}" if (several := several_section(own)) else "")
+            + (f"<ul>{notes}</ul>" if notes else "")
         )
     known = [[escaped(name), escaped(value)] for name, value in versions.items()]
     terms = "".join(f"<li>{escaped(line)}</li>" for line in licences)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from lrface.evaluation.settings import ProbePictures
 from lrface.settings import Settings
 
 Kind = Literal["auto", "bin", "lfw", "table", "tinyface", "survface", "people"]
@@ -27,6 +28,9 @@ class SearchSettings(Settings):
 
     threshold: float = Field(default=0.35, ge=-1.0, le=1.0, description="cosine at or above which a probe is named")
     fpirs: tuple[float, ...] = Field(default=(3e-1, 1e-1, 1e-2, 3e-3), description="false alarm rates for TPIR")
+    probe_pictures: tuple[ProbePictures, ...] = Field(
+        default=(2, 4, 8), description="kind people: pictures of one person that make one probe, beside single ones"
+    )
     batch: int = Field(default=64, ge=1, description="faces per batch")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates over people, for gains over direct")
     seed: int = Field(default=0, ge=0, description="seed of the bootstrap")
