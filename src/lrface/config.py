@@ -386,6 +386,11 @@ class NamingJobSettings(OnePairSettings):
         description="share of the searches of strangers that may end in a name; none, without fmr and threshold: 0.01",
     )
     fmr: Rate | None = Field(None, description="share of the comparisons of two people that may pass for one")
+    estimate_side: bool = Field(
+        True,
+        description="whether faces that were enlarged before they came are brought back to their size, which the "
+        "threshold is then for; false takes each as it came",
+    )
 
     @model_validator(mode="after")
     def _one_of_three(self) -> Self:
@@ -414,6 +419,9 @@ class GallerySettings(NamingJobSettings):
         min_length=1,
         description="enrol: folder with a folder of pictures per person; identify: a picture or a folder of them; "
         "import and export: a .parquet file",
+    )
+    probes: Literal["files", "folders"] = Field(
+        "files", description="identify: each picture is named by itself, or those of each folder as one unknown person"
     )
     person: str | None = Field(
         None, min_length=1, description="remove: key or name of the person, as `list` shows them"

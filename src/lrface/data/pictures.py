@@ -30,12 +30,14 @@ class Picture:
         name: Path below the folder that was read, posix.
         person: Name of the top folder that it lies in; empty at the top.
         pixels: The face, RGB, square: 8 to 32 pixels as it was, or 112.
+        side: How large the face was in its picture, pixels.
         measured: Its figures; the hash of the pixels is among them.
     """
 
     name: str
     person: str
     pixels: UInt8[np.ndarray, "s s 3"]
+    side: float
     measured: Measured
 
 
@@ -95,7 +97,8 @@ def _checked(
         return [], []
     measured = [face.measured or measure(face.pixels) for face in faces]
     pictures = [
-        Picture(face.source, face.subject, face.pixels, figures) for face, figures in zip(faces, measured, strict=True)
+        Picture(face.source, face.subject, face.pixels, _side_of(face), figures)
+        for face, figures in zip(faces, measured, strict=True)
     ]
     columns = {name: [getattr(face, name) for face in faces] for name in ("source", "subject", "width", "height")}
     checked = Checked(
@@ -112,6 +115,10 @@ def _checked(
     findings = [replace(finding, remedy=finding.remedy.replace("data.read.", "read.")) for finding in findings]
     stop_on_errors(findings, what)
     return pictures, by_severity(findings)
+
+
+def _side_of(face: SourceFace) -> float:
+    return face.fit.side if face.fit is not None else float(face.pixels.shape[0])
 
 
 def _files(root: Path, report: Report) -> list[ImageFile]:

@@ -60,6 +60,7 @@ class Trial:
         gallery: Where names are.
         aligner: Finds the face in a picture that is none yet.
         points: The pair's operating points; None where it has none.
+        estimate_side: Whether a picture that was enlarged before it came is taken for the small face that it is.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class Trial:
         gallery: Gallery,
         aligner: Aligner,
         points: OperatingPoints | None = None,
+        *,
+        estimate_side: bool = False,
     ) -> None:
-        self._namer = Namer(pair, gallery, points)
+        self._namer = Namer(pair, gallery, points, estimate_side=estimate_side)
         self._pair = pair
         self._bicubic = bicubic
         self._gallery = gallery
@@ -80,7 +83,8 @@ class Trial:
         """Make a small face of a picture and show what the pair makes of that.
 
         Args:
-            path: The picture. A square one of 8 to 32 pixels is taken as it is, whatever `side` says.
+            path: The picture. A square one of 8 to 32 pixels is taken as it is, whatever `side` says, and so is a face
+                that was enlarged from as few, where these are looked for.
             side: Side of the small face, 8 to 32 pixels.
             asked: The threshold or the rate by which it is named.
 
@@ -90,6 +94,10 @@ class Trial:
             WeightsError: The gallery is of another recogniser.
         """
         face, note, _ = self._face(path)
+        (found,) = self._namer.sized([face])
+        if found.note:
+            note = f"{note}; {found.note}"
+        face = found.pixels
         large = to_float(face[None]) if face.shape[0] == FACE_SIZE else None
         small = to_float(face[None]) if large is None else shrink(large, check_size(side, VLR_MIN, VLR_MAX))
         vlr = to_uint8(small)[0]
@@ -100,8 +108,7 @@ class Trial:
         matches = {}
         if self._gallery.about() is not None:
             embeddings = np.concatenate([self._pair.embed(image) for image in ways.values()])
-            # The picture itself is one of 112 pixels, as long as it is not made small.
-            sides = [float(FACE_SIZE if way == _ITSELF else vlr.shape[0]) for way in ways]
+            sides = [found.side if way == _ITSELF else float(vlr.shape[0]) for way in ways]
             matches = dict(zip(ways, self._namer.name_embedded(embeddings, sides, asked), strict=True))
             notes = dict.fromkeys(item.note for item in matches.values() if item.note)
             note = "; ".join([note, *notes])

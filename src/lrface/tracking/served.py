@@ -5,9 +5,10 @@ weights are held against the hash in their spec; ``versions.download`` also hold
 """
 
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,8 +34,9 @@ from lrface.models.onnx_folder import ONNX
 from lrface.models.pair import Pair, read_half, read_pair, read_recogniser
 from lrface.models.store import read_spec
 from lrface.naming.asked import AUTO, Asked
-from lrface.naming.namer import Namer
+from lrface.naming.namer import Named, Namer
 from lrface.naming.points import OperatingPoints, points_of
+from lrface.naming.side import Sized, sized
 from lrface.tracking.names import DSR, EDGEFACE
 from lrface.tracking.served_guard import guard_server
 from lrface.tracking.served_images import decode_images, encode_png
@@ -108,16 +110,18 @@ class ServedPair:
 
         Args:
             data: A row per picture: base64 of any that ``images.reading`` reads (also as a ``data:`` URL), or the
-                file's bytes.
+                file's bytes. Rows with the same text in the column ``track`` show one unknown person and get one name.
             params: ``identify``: also say who is shown; ``fpir`` or ``fmr``: at which rate of false alarms, as the
                 version's operating points tell it for the size of each face (without either FPIR 0.01);
-                ``threshold``: a cosine from which a face is named, in their place; ``enrol``: put the pictures into
-                the gallery, as those of the one person ``name``.
+                ``threshold``: a cosine from which a face is named, in their place; ``estimate_side``: bring faces that
+                were enlarged before they came back to their size; ``enrol``: put the pictures into the gallery, as
+                those of the one person ``name``.
 
         Returns:
             ``embedding`` (of unit length; EdgeFace's has 512 floats) and ``sr`` (base64 PNG, 112 x 112), a row per
             picture. With ``identify`` also ``name`` ("unknown" below the threshold), ``score`` (cosine to the best
-            template), ``margin`` (how far the second is behind), ``side`` (pixels), ``threshold`` and ``rate`` (the
+            template), ``margin`` (how far the second is behind), ``side`` (how large the face really is, pixels),
+            ``came_as`` (how large the picture was), ``weight`` (the share in its track), ``threshold``, ``rate`` (the
             share of strangers, or with ``fmr`` of comparisons, that it names; absent where nobody knows); with
             ``enrol`` also ``enrolled``, how many pictures the person's template is made of now, and ``again``, how
             many of the request's were there already. Where a picture is nearly black, nearly white, of one level, or a
@@ -130,19 +134,26 @@ class ServedPair:
         asked = _asked(params)
         if not isinstance(data, pd.DataFrame) or "image" not in data.columns:
             raise _refused("got no column 'image'; expected a row per picture; send base64 pictures as 'image'")
+        tracks = _tracks(data)
+        if tracks is not None and not asked.identify:
+            raise _refused("got tracks and nobody to name; expected them with identify; set it, or leave track out")
         try:
             sides = list[int]()
             pictures = decode_images(list(data["image"]), sides)
             doubts = [_doubt(picture, side) for picture, side in zip(pictures, sides, strict=True)]
-            faces = self._pair.restore(pictures)
+            shown = sized(pictures, sides, estimate=asked.estimate_side and not asked.enrol)
+            faces = self._pair.restore([face.pixels for face in shown])
             embeddings = self._pair.embed(faces)
             columns: dict[str, list[object]] = {
                 "embedding": embeddings.tolist(),
                 "sr": [encode_png(picture) for picture in to_uint8(faces)],
-                **self._people(embeddings, pictures, sides, doubts, asked),
+                **self._people(embeddings, pictures, shown, doubts, tracks, asked),
             }
             told = columns.pop("note", [""] * len(doubts))
-            notes = ["; ".join(filter(None, (doubt, str(note)))) for doubt, note in zip(doubts, told, strict=True)]
+            notes = [
+                "; ".join(filter(None, (doubt, face.note, str(note))))
+                for doubt, face, note in zip(doubts, shown, told, strict=True)
+            ]
             columns |= {"note": list[object](notes)} if any(notes) else {}
         except RegistryError as error:
             _log.exception("the gallery does not answer")
@@ -166,8 +177,9 @@ class ServedPair:
         self,
         embeddings: Float[np.ndarray, "n d"],
         pictures: Sequence[UInt8[np.ndarray, "s s 3"]],
-        sides: Sequence[int],
+        shown: Sequence[Sized],
         doubts: Sequence[str],
+        tracks: Sequence[str] | None,
         asked: "Request",
     ) -> dict[str, list[object]]:
         if not asked.identify and not asked.enrol:
@@ -177,9 +189,13 @@ class ServedPair:
                 f"got a request for names; expected a server with a gallery; set {LOCATION} where it is started"
             )
         if asked.identify:
-            named = self._namer.name_embedded(embeddings, [float(side) for side in sides], asked.asked)
+            named, weights = _named(self._namer, embeddings, [face.side for face in shown], tracks, asked.asked)
             wanted = ("name", "score", "margin", "side", "threshold", "rate", "note")
-            return {column: [getattr(item, column) for item in named] for column in wanted}
+            return {
+                **{column: [getattr(item, column) for item in named] for column in wanted},
+                "came_as": [face.came_as for face in shown],
+                **({} if tracks is None else {"weight": list[object](weights)}),
+            }
         if not self._enrols:
             raise _refused(
                 f"got a request to enrol; expected a server that lets requests enrol; set {ENROL}=true where it is "
@@ -204,6 +220,39 @@ class Request:
     enrol: bool
     name: str
     asked: Asked
+    estimate_side: bool
+
+
+def _tracks(data: pd.DataFrame) -> list[str] | None:
+    """The track of each row, those without one each by itself; None where the request knows no tracks."""
+    if "track" not in data.columns:
+        return None
+    given = [None if isinstance(value, float) and math.isnan(value) else value for value in data["track"]]
+    if any(value is not None and not isinstance(value, str) for value in given):
+        raise _refused("got tracks that are no text; expected the same text in all rows of one person; correct them")
+    if all(value is None for value in given):
+        return None
+    # A row without a track is one of its own: no text that somebody sends begins with a line break.
+    return [f"\n{row}" if value is None else value.strip() for row, value in enumerate(given)]
+
+
+def _named(
+    namer: Namer,
+    embeddings: Float[np.ndarray, "n d"],
+    sides: Sequence[float],
+    tracks: Sequence[str] | None,
+    asked: Asked,
+) -> tuple[list[Named], list[float]]:
+    """Whom each row shows, and its share in its track."""
+    if tracks is None:
+        return namer.name_embedded(embeddings, sides, asked), [1.0] * len(sides)
+    found: dict[int, tuple[Named, float]] = {}
+    for track, named in namer.name_tracks(embeddings, sides, tracks, asked):
+        odd = set(track.odd)
+        for row, weight in zip(track.rows, track.weights.tolist(), strict=True):
+            note = "; ".join(filter(None, (named.note, "not like the others of its track" if row in odd else "")))
+            found[row] = replace(named, note=note), weight
+    return [found[row][0] for row in range(len(sides))], [found[row][1] for row in range(len(sides))]
 
 
 def _asked(params: Mapping[str, object] | None) -> Request:
@@ -228,7 +277,9 @@ def _asked(params: Mapping[str, object] | None) -> Request:
         raise _refused("got identify and enrol at once; expected one of them; send two requests")
     if enrol != bool(name):
         raise _refused("got enrol without name, or name without enrol; expected both or neither; correct params")
-    return Request(identify, enrol, name, asked)
+    if not isinstance(given["estimate_side"], bool):
+        raise _refused("got estimate_side that is neither true nor false; expected one of them; correct it")
+    return Request(identify, enrol, name, asked, given["estimate_side"])
 
 
 def _load_pyfunc(path: str) -> ServedNetwork | ServedPair:

@@ -16,7 +16,7 @@ from lrface.images.resample import shrink
 from lrface.tracking.served_images import encode_png
 
 PAIR_PARAMS: Final[Mapping[str, object]] = MappingProxyType(
-    {"identify": False, "threshold": None, "fpir": None, "fmr": None, "enrol": False, "name": ""}
+    {"identify": False, "threshold": None, "fpir": None, "fmr": None, "estimate_side": True, "enrol": False, "name": ""}
 )
 """What a request to the pair may ask for, and what holds where it does not.
 
@@ -39,11 +39,12 @@ def dsr_signature() -> ModelSignature:
 def pair_signature() -> ModelSignature:
     """Rows with ``image`` (base64 of a picture) to rows with ``embedding`` and ``sr`` (base64 PNG).
 
-    With the param ``identify`` also ``name``, ``score``, ``margin``, ``side``, ``threshold`` and ``rate``; with
-    ``enrol`` ``enrolled`` and ``again``; ``note`` where something is to be known of a picture.
+    With the param ``identify`` also ``name``, ``score``, ``margin``, ``side``, ``came_as``, ``threshold`` and ``rate``;
+    rows of one ``track`` are one person, ``weight`` is the share of each; with ``enrol`` ``enrolled`` and ``again``;
+    ``note`` where something is to be known of a picture.
     """
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "image")]),
+        inputs=Schema([ColSpec(DataType.string, "image"), ColSpec(DataType.string, "track", required=False)]),
         outputs=Schema(
             [
                 ColSpec(Array(DataType.double), "embedding"),
@@ -52,6 +53,8 @@ def pair_signature() -> ModelSignature:
                 ColSpec(DataType.double, "score", required=False),
                 ColSpec(DataType.double, "margin", required=False),
                 ColSpec(DataType.double, "side", required=False),
+                ColSpec(DataType.double, "came_as", required=False),
+                ColSpec(DataType.double, "weight", required=False),
                 ColSpec(DataType.double, "threshold", required=False),
                 ColSpec(DataType.double, "rate", required=False),
                 ColSpec(DataType.long, "enrolled", required=False),
@@ -65,6 +68,7 @@ def pair_signature() -> ModelSignature:
                 ParamSpec("threshold", DataType.double, PAIR_PARAMS["threshold"]),
                 ParamSpec("fpir", DataType.double, PAIR_PARAMS["fpir"]),
                 ParamSpec("fmr", DataType.double, PAIR_PARAMS["fmr"]),
+                ParamSpec("estimate_side", DataType.boolean, PAIR_PARAMS["estimate_side"]),
                 ParamSpec("enrol", DataType.boolean, PAIR_PARAMS["enrol"]),
                 ParamSpec("name", DataType.string, PAIR_PARAMS["name"]),
             ]

@@ -46,7 +46,14 @@ def run(settings: AppSettings, context: Context, parent: Run | None = None) -> N
     gallery = open_gallery(settings.gallery, context)
     align = AlignSettings(detector=settings.detector, on_no_face="raise")
     points = points_of_pair(settings, recogniser, resolver, context)
-    trial = Trial(working_pair(recogniser, resolver, context), bicubic, gallery, Aligner(align), points)
+    trial = Trial(
+        working_pair(recogniser, resolver, context),
+        bicubic,
+        gallery,
+        Aligner(align),
+        points,
+        estimate_side=settings.estimate_side,
+    )
     with tempfile.TemporaryDirectory() as scratch:
         example = Path(scratch) / "drawn.png"
         Image.fromarray(np.asarray(render(draw_identity(0, 3), draw_nuisance(0, 3, 0, 0.3)))).save(example)

@@ -45,6 +45,9 @@ def run(settings: GallerySettings, context: Context, parent: Run | None = None) 
     ACTIONS[settings.action](settings, context, open_gallery(settings.gallery, context))
 
 
+_DIGITS = {"score": 3, "margin": 3, "side": 1, "threshold": 3, "came_as": 0}
+
+
 def open_gallery(named: str | None, context: Context) -> Gallery:
     """The gallery that the settings name, else the environment, else the project's own file."""
     return gallery_at(named or os.environ.get(LOCATION) or str(context.root / "mlruns" / "gallery.parquet"))
@@ -101,19 +104,68 @@ def _identify(settings: GallerySettings, context: Context, gallery: Gallery) -> 
     pictures, findings = read_pictures(path, settings.read, settings.checks, report)
     _tell(report, path, findings, pictures, context)
     namer = open_namer(settings, context, gallery)
-    sides = [float(picture.pixels.shape[0]) for picture in pictures]
-    named = namer.name([picture.pixels for picture in pictures], sides, settings.asked)
+    faces = namer.sized([picture.pixels for picture in pictures], [picture.side for picture in pictures])
+    embeddings = namer.embed([face.pixels for face in faces])
+    sides = [face.side for face in faces]
+    if settings.probes == "folders":
+        _identify_folders(pictures, embeddings, sides, namer, settings, context)
+        return
+    named = namer.name_embedded(embeddings, sides, settings.asked)
     columns = ("name", "score", "margin", "side", "threshold", "rate")
     table = pd.DataFrame(
         [
-            {"picture": picture.name} | {column: getattr(item, column) for column in columns}
-            for picture, item in zip(pictures, named, strict=True)
+            {"picture": picture.name, **{column: getattr(item, column) for column in columns}, "came_as": face.came_as}
+            for picture, item, face in zip(pictures, named, faces, strict=True)
         ]
     )
-    table = table.round({"score": 3, "margin": 3, "side": 1, "threshold": 3})
-    _show(table, "identified.csv", settings, context)
+    _show(table.round(_DIGITS), "identified.csv", settings, context)
+    _tell_enlarged(sum(bool(face.note) for face in faces), len(faces), context)
     for note in dict.fromkeys(item.note for item in named if item.note):
         context.terminal.line(note)
+
+
+def _identify_folders(
+    pictures: list[Picture],
+    embeddings: np.ndarray,
+    sides: list[float],
+    namer: Namer,
+    settings: GallerySettings,
+    context: Context,
+) -> None:
+    """Names each folder: its pictures are one probe."""
+    if loose := next((picture for picture in pictures if not picture.person), None):
+        raise DataError(
+            f"probes in {settings.source}",
+            got=f"{loose.name}, which lies in no folder",
+            expected="a folder of pictures for each person with probes=folders",
+            remedy="put it into one, or give probes=files",
+        )
+    named = namer.name_tracks(embeddings, sides, [picture.person for picture in pictures], settings.asked)
+    rows = [
+        {
+            "folder": pictures[track.rows[0]].person,
+            **{column: getattr(item, column) for column in ("name", "score", "margin", "side", "threshold", "rate")},
+            "pictures": len(track.rows),
+            "odd": len(track.odd),
+        }
+        for track, item in named
+    ]
+    _show(pd.DataFrame(rows).round(_DIGITS), "identified.csv", settings, context)
+    odd = [pictures[row].name for track, _ in named for row in track.odd]
+    if odd:
+        shown = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
+        cause = f"{len(odd)} pictures are not like the others of their folder, and hardly count: {shown}"
+        context.terminal.finding("warning", "odd_pictures", cause, "look whether they show somebody else")
+    for note in dict.fromkeys(item.note for _, item in named if item.note):
+        context.terminal.line(note)
+
+
+def _tell_enlarged(count: int, total: int, context: Context) -> None:
+    if count:
+        context.terminal.line(
+            f"{count} of {total} faces are smaller than they came as: side is how large they are, came_as how large "
+            "the picture was; estimate_side=false takes each as it came"
+        )
 
 
 def _remove(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
@@ -162,7 +214,7 @@ def _loaded(settings: NamingJobSettings, context: Context) -> tuple[Pair, Operat
 def open_namer(settings: NamingJobSettings, context: Context, gallery: Gallery) -> Namer:
     """Load the pair of the settings with its operating points, before a gallery."""
     pair, points = _loaded(settings, context)
-    return Namer(pair, gallery, points)
+    return Namer(pair, gallery, points, estimate_side=settings.estimate_side)
 
 
 def _source(settings: GallerySettings) -> Path:
