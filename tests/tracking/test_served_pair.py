@@ -65,8 +65,12 @@ def folder(tmp_path_factory):
 
 
 def face(seed, side=112):
-    small = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
-    return np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
+    generator = np.random.default_rng(seed)
+    small = generator.integers(0, 256, (6, 6, 3), np.uint8)
+    large = np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
+    # a large one has the noise of a camera, or it would be a small one that was enlarged
+    noise = generator.normal(0, 8, large.shape) if side > 32 else 0
+    return np.clip(large + noise, 0, 255).astype(np.uint8)
 
 
 def table(*images):
@@ -94,7 +98,7 @@ def test_it_enrols_and_names(folder, gallery):
 
     named = ask(served, table(face(1), face(2)), identify=True)
 
-    columns = ["embedding", "sr", "name", "score", "margin", "side", "threshold", "rate", "note"]
+    columns = ["embedding", "sr", "name", "score", "margin", "side", "threshold", "rate", "came_as", "note"]
     assert list(named.columns) == columns
     assert list(named["threshold"]) == [0.35, 0.35]
     assert list(named["rate"]) == [None, None]
@@ -119,7 +123,7 @@ def calibrated(folder, tmp_path):
 def test_it_names_by_the_operating_points_that_came_with_it(calibrated, gallery):
     served = _load_pyfunc(str(calibrated))
     ask(served, table(face(1)), enrol=True, name="Ann")
-    named = ask(served, table(face(1, 8), face(1, 300)), identify=True, fpir=0.02)
+    named = ask(served, table(face(1, 8), face(1, 300)), identify=True, fpir=0.02, estimate_side=False)
     assert list(named["side"]) == [8, 112]
     assert list(named["rate"]) == [0.02, 0.02]
     assert named["threshold"][0] < named["threshold"][1]
@@ -128,6 +132,41 @@ def test_it_names_by_the_operating_points_that_came_with_it(calibrated, gallery)
     fixed = ask(served, table(face(1)), identify=True, threshold=0.3)
     assert list(fixed["threshold"]) == [0.3]
     assert fixed["rate"][0] is not None
+
+
+def test_an_enlarged_face_is_named_as_the_small_one_that_it_is(calibrated, gallery):
+    served = _load_pyfunc(str(calibrated))
+    ask(served, table(face(1), face(2)), enrol=True, name="Ann")
+    enlarged = np.asarray(Image.fromarray(face(1, 12)).resize((112, 112), Image.Resampling.BICUBIC))
+    found = ask(served, table(enlarged), identify=True)
+    plain = ask(served, table(enlarged), identify=True, estimate_side=False)
+    assert found["side"][0] < 20
+    assert (found["came_as"][0], plain["side"][0]) == (112, 112)
+    assert found["threshold"][0] < plain["threshold"][0]
+    assert f"shows a face of about {found['side'][0]:.0f} px" in found["note"][0]
+    assert "note" not in plain
+
+
+def test_rows_of_one_track_get_one_name(folder, gallery):
+    served = _load_pyfunc(str(folder))
+    for seed, name in ((1, "Ann"), (2, "Bob")):
+        ask(served, table(face(seed)), enrol=True, name=name)
+    rows = table(face(1), face(2), face(1, 100), face(1, 16)).assign(track=["a", None, "a", "a"])
+    found = ask(served, rows, identify=True, threshold=-1.0)
+    assert len(set(found["name"][[0, 2, 3]])) == len(set(found["score"][[0, 2, 3]])) == 1
+    assert found["name"][1] == "Bob"
+    assert found["weight"][1] == 1
+    assert sum(found["weight"][[0, 2, 3]]) == pytest.approx(1)
+    assert found["weight"][3] < found["weight"][0]
+    alone = ask(served, table(face(1)).assign(track=[None]), identify=True)
+    assert "weight" not in alone
+    for data, params, words in (
+        (rows, {}, "got tracks and nobody to name"),
+        (table(face(1)).assign(track=[7]), {"identify": True}, "got tracks that are no text"),
+        (table(face(1)), {"estimate_side": "often"}, "neither true nor false"),
+    ):
+        with pytest.raises(MlflowException, match=words):
+            ask(served, data, **params)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 ESTIMATES: Final = True
 """Whether the side is estimated where nobody says otherwise."""
 SLACK: Final = 1.25
-"""How much larger than its side a face is brought back. Too small a picture costs names, too large a one hardly: of faces
-of 12 pixels that Lanczos enlarged the pair names 9.6 points fewer with 1, and 3.7 points more with 1.25."""
+"""How much larger than its side a face is brought back. Too small a picture costs names, too large a one hardly: of
+faces of 12 pixels that Lanczos enlarged the pair names 9.6 points fewer with 1, and 3.7 points more with 1.25."""
 
 
 @dataclass(frozen=True, eq=False)

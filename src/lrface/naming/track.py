@@ -59,8 +59,21 @@ def worth(sides: Sequence[float] | Float[np.ndarray, " n"]) -> Float[np.ndarray,
     given = np.asarray(sides, dtype=np.float64)
     if given.ndim != 1 or not (np.isfinite(given).all() and (given > 0).all()):
         raise DataError("sides of faces", got=str(sides), expected="pixels over 0", remedy="correct them")
-    likeness = np.interp(np.log(given), np.log(_SIDES), _LIKENESS)
+    likeness = _likeness(given)
     return np.asarray(likeness / (1 - likeness**2))
+
+
+def _likeness(sides: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Cosine to the person's template that is to be expected at a side."""
+    return np.asarray(np.interp(np.log(sides), np.log(_SIDES), _LIKENESS))
+
+
+def _side_of(sides: Sequence[float], weights: Float[np.ndarray, " n"]) -> float:
+    """The side of one face whose likeness is that of the probe, with noise that is independent between pictures."""
+    likeness = _likeness(np.asarray(sides, dtype=np.float64))
+    own, noise = float(weights @ likeness), float(weights**2 @ (1 - likeness**2))
+    of_probe = own / np.sqrt(own**2 + noise)
+    return float(np.exp(np.interp(of_probe, _LIKENESS, np.log(_SIDES))))
 
 
 def pooled(embeddings: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"] | None = None) -> Pooled:
@@ -121,7 +134,9 @@ class Track:
     Attributes:
         rows: Places of its pictures among those that were given.
         embedding: Of the probe, unit length, float32.
-        side: Side that the threshold is for, pixels: the geometric mean of the faces' sides, by their weights.
+        side: Side that the threshold is for, pixels: of a single face that is as near to its person as the probe is
+            expected to be. Strangers pass more often for somebody by a pooled probe than by its pictures: at the threshold
+            for one face of 12 pixels, 3.1 % in place of 1.3 % by four of them (LFW, gallery of 746).
         weights: The share of each picture in the probe.
         odd: Places of the pictures that are not like the others, among those that were given.
     """
@@ -159,11 +174,10 @@ def tracks(
     for row, key in enumerate(keys):
         groups.setdefault(key, []).append(row)
     weights = worth(sides) if len(sides) else np.empty(0)
-    logs = np.log(np.asarray(sides, dtype=np.float64))
     found = []
     for rows in groups.values():
         one = pooled(embeddings[rows], weights[rows])
-        side = float(np.exp(one.weights @ logs[rows]))
+        side = float(sides[rows[0]]) if len(rows) == 1 else _side_of([sides[row] for row in rows], one.weights)
         odd = tuple(rows[place] for place in one.odd)
         found.append(Track(tuple(rows), one.embedding, side, one.weights, odd))
     return found

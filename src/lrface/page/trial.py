@@ -133,7 +133,7 @@ class Trial:
                     f"picture {path.name}", got=words, expected="one face", remedy="crop it or take another"
                 )
             faces.append(face)
-        embeddings = self._pair.embed(self._pair.restore(faces))
+        embeddings = self._namer.embed([face.pixels for face in self._namer.sized(faces)])
         known = {name: [hash_pixels(face) for face in faces]}
         (done,) = self._gallery.enrol({name: embeddings}, self._pair.weights, known).values()
         return done

@@ -141,7 +141,7 @@ class ServedPair:
             sides = list[int]()
             pictures = decode_images(list(data["image"]), sides)
             doubts = [_doubt(picture, side) for picture, side in zip(pictures, sides, strict=True)]
-            shown = sized(pictures, sides, estimate=asked.estimate_side and not asked.enrol)
+            shown = sized(pictures, sides, estimate=asked.estimate_side)
             faces = self._pair.restore([face.pixels for face in shown])
             embeddings = self._pair.embed(faces)
             columns: dict[str, list[object]] = {

@@ -30,6 +30,7 @@ from lrface.models.pair import BATCH, Pair
 from lrface.naming.asked import AUTO, FIXED
 from lrface.naming.namer import Namer
 from lrface.naming.points import OperatingPoints
+from lrface.naming.side import sized
 from lrface.tracking.ledger import terms_of
 from lrface.tracking.runs import Run
 
@@ -60,7 +61,7 @@ def _enrol(settings: GallerySettings, context: Context, gallery: Gallery) -> Non
     for name in {picture.person for picture in pictures}:
         check_name(name)
     pair = _pair(settings, context)
-    embeddings = _embedded(pair, pictures)
+    embeddings = _embedded(pair, pictures, settings)
     rows: defaultdict[str, list[int]] = defaultdict(list)
     for row, picture in enumerate(pictures):
         rows[picture.person].append(row)
@@ -271,9 +272,14 @@ def _tell_look_alikes(gallery: Gallery, people: dict[str, np.ndarray], weights: 
         context.terminal.finding("warning", "look_alikes", cause, "look at them; if so, remove one of the two")
 
 
-def _embedded(pair: Pair, pictures: list[Picture]) -> np.ndarray:
-    parts = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
-    return np.concatenate([pair.embed(pair.restore([picture.pixels for picture in part])) for part in parts])
+def _embedded(pair: Pair, pictures: list[Picture], settings: GallerySettings) -> np.ndarray:
+    shown = sized(
+        [picture.pixels for picture in pictures],
+        [picture.side for picture in pictures],
+        estimate=settings.estimate_side,
+    )
+    parts = [shown[start : start + BATCH] for start in range(0, len(shown), BATCH)]
+    return np.concatenate([pair.embed(pair.restore([face.pixels for face in part])) for part in parts])
 
 
 def _show(table: pd.DataFrame, name: str, settings: GallerySettings, context: Context) -> None:
