@@ -135,8 +135,8 @@ class Track:
         rows: Places of its pictures among those that were given.
         embedding: Of the probe, unit length, float32.
         side: Side that the threshold is for, pixels: of a single face that is as near to its person as the probe is
-            expected to be. Strangers pass more often for somebody by a pooled probe than by its pictures: at the threshold
-            for one face of 12 pixels, 3.1 % in place of 1.3 % by four of them (LFW, gallery of 746).
+            expected to be. A stranger's pooled probe scores higher than its pictures: at the threshold for one face of
+            12 pixels, 3.1 % of four pictures and 1.3 % of single ones are named (LFW, gallery of 746).
         weights: The share of each picture in the probe.
         odd: Places of the pictures that are not like the others, among those that were given.
     """
