@@ -46,7 +46,7 @@ def test_it_counts_its_stages_and_ends_with_a_table_a_sentence_and_addresses(
 ):
     project = copy_project(tmp_path / "project")
     monkeypatch.chdir(project.root)
-    monkeypatch.setattr(sys, "argv", ["main", "--preset", "smoke", "--overrides", "with_direct=true"])
+    monkeypatch.setattr(sys, "argv", ["main", "--preset", "smoke", "--overrides", "direct=true"])
     with pytest.raises(SystemExit) as left:
         runpy.run_path(str(project.root / "src" / "lrface" / "jobs" / "main.py"), run_name="__main__")
     told = capsys.readouterr()
