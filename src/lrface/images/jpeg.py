@@ -3,13 +3,21 @@
 Pillow drops what libjpeg warns of: of a file whose middle is lost the rest comes out grey or shifted, without a word.
 """
 
+import logging
 import os
 import re
 from typing import BinaryIO, Final
 
 import numpy as np
-import simplejpeg
 from jaxtyping import UInt8
+
+try:
+    import simplejpeg
+except ImportError:  # a clone that runs on what a machine happens to have
+    simplejpeg = None
+    logging.getLogger(__name__).warning(
+        "simplejpeg is not installed: JPEGs are read by Pillow, to the same pixels, and damaged ones are not told"
+    )
 
 _READ_WHOLE: Final = 1 << 26
 """Larger files are left to Pillow, which reads them piece by piece [bytes]."""
@@ -26,11 +34,13 @@ def jpeg_pixels(file: BinaryIO) -> UInt8[np.ndarray, "h w 3"] | None:
         file: The file, at any place; it is left there.
 
     Returns:
-        The pixels; None where the file is too large to be read whole, or this decoder does not take it.
+        The pixels; None where the file is too large to be read whole, or this decoder does not take it or is not there.
 
     Raises:
         ValueError: libjpeg warned that a part of the picture is lost, in its own words.
     """
+    if simplejpeg is None:
+        return None
     place = file.tell()
     try:
         if file.seek(0, os.SEEK_END) > _READ_WHOLE:
