@@ -154,9 +154,9 @@ class Crowd:
         return rows
 
     def _look(self, image: np.ndarray, hint: np.ndarray) -> np.ndarray | None:
-        """The face that a hint means; as it was found where it was clear enough but is none of those seen upright."""
+        """The face that a hint means; the hint itself where the second look misses it though it is very clear."""
         row = self._looked(image, hint[4:14].reshape(5, 2))
-        return hint if row is None and hint[14] >= self._detector.settings.score else row
+        return hint if row is None and hint[14] >= self._detector.settings.first_score else row
 
     def _looked(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray | None:
         """Looks where landmarks should be, upright and enlarged; a face elsewhere in that square is not meant."""

@@ -233,4 +233,16 @@ def copy_out(source: Path, out: str, *below: str) -> None:
         return
     target = Path(out, *below)
     target.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(source, target, dirs_exist_ok=True)
+    shutil.copytree(source, target, dirs_exist_ok=True, copy_function=_copied_whole)
+
+
+def _copied_whole(source: str, target: str) -> str:
+    """Copy a file so that it is there whole or not at all."""
+    place = Path(target)
+    partial = place.with_name(f".{place.name}.partial")
+    try:
+        shutil.copy2(source, partial)
+        partial.replace(place)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
