@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from lrface.data.settings import (
     AlignSettings,
     CheckSettings,
+    CrowdSettings,
     DataSettings,
     DetectorSettings,
     ProceduralData,
@@ -24,7 +25,7 @@ from lrface.images.sizes import VLR_MAX, VLR_MIN
 from lrface.losses.settings import DsrLossSettings, MarginSettings
 from lrface.models.settings import DsrSettings, DsrVariant, OnnxSettings
 from lrface.naming.asked import Asked
-from lrface.naming.settings import PointsSettings
+from lrface.naming.settings import FilmSettings, PointsSettings
 from lrface.settings import Settings
 from lrface.tracking.settings import TrackingSettings
 from lrface.training.settings import (
@@ -417,8 +418,8 @@ class GallerySettings(NamingJobSettings):
     source: str | None = Field(
         None,
         min_length=1,
-        description="enrol: folder with a folder of pictures per person; identify: a picture or a folder of them; "
-        "import and export: a .parquet file",
+        description="enrol: folder with a folder of pictures per person; identify: a picture, a folder of them or a "
+        "film; import and export: a .parquet file",
     )
     probes: Literal["files", "folders"] = Field(
         "files", description="identify: each picture is named by itself, or those of each folder as one unknown person"
@@ -426,6 +427,13 @@ class GallerySettings(NamingJobSettings):
     person: str | None = Field(
         None, min_length=1, description="remove: key or name of the person, as `list` shows them"
     )
+    detect: bool = Field(
+        False,
+        description="identify: find and name every face of photographs; otherwise each picture is one face, and of "
+        "several the largest. A film is always searched",
+    )
+    crowd: CrowdSettings = CrowdSettings()
+    film: FilmSettings = FilmSettings()
     read: ReadSettings = ReadSettings()
     # The others say something about a training alone.
     checks: CheckSettings = CheckSettings(ignore=("single_image", "imbalance", "all_grey", "enlarged"))
@@ -439,6 +447,7 @@ class AppSettings(NamingJobSettings):
         description="path of a .parquet file; none: as LRFACE_GALLERY says, else mlruns/gallery.parquet",
     )
     detector: DetectorSettings = DetectorSettings()
+    crowd: CrowdSettings = CrowdSettings()
     host: str = Field(
         "127.0.0.1", min_length=1, description="address to listen on; others than this machine's need a login"
     )

@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lrface.gallery.place import gallery_at
 from lrface.images.procedural import draw_identity, draw_nuisance, render
-from lrface.jobs.pipelines.gallery import _plain, _tell_look_alikes
+from lrface.jobs.pipelines.gallery import _tell_look_alikes
+from lrface.jobs.tables import plain
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
 from lrface.models.store import write_model
@@ -193,5 +194,5 @@ def test_under_mlflow_run_a_name_is_refused_since_it_would_stay_in_the_records(m
 
 @pytest.mark.parametrize("name", ["=1+1", "+Ann", "-Ann", "@Ann"])
 def test_a_name_is_no_formula_in_a_table(name):
-    assert _plain(name) == f"'{name}"
-    assert (_plain("Ann=Bob"), _plain(-0.5)) == ("Ann=Bob", -0.5)
+    assert plain(name) == f"'{name}"
+    assert (plain("Ann=Bob"), plain(-0.5)) == ("Ann=Bob", -0.5)

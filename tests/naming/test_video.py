@@ -10,8 +10,8 @@ from films import Blobs, drawn, scene, write_film
 from lrface.data.settings import CrowdSettings
 from lrface.naming.asked import Asked
 from lrface.naming.film import Film
-from lrface.naming.film_settings import FilmSettings
 from lrface.naming.namer import Namer
+from lrface.naming.settings import FilmSettings
 from lrface.naming.video import COLUMNS, name_tracks, watch, write_annotated
 
 PIXELS = 1_000_000
@@ -81,7 +81,7 @@ def test_the_annotated_film_is_whole_and_shows_the_boxes(film, namer, tmp_path):
         np.abs(one.astype(int) - other).max(axis=2) > 60
         for one, other in zip(film.frames(), written.frames(), strict=True)
     ]
-    left = [np.flatnonzero(frame[10:50].any(axis=0)).min() for frame in changed]
+    left = [np.flatnonzero(frame[30:48].any(axis=0)).min() for frame in changed]  # below the words
     assert left[12] > left[2] + 20
     assert [found.name for found in path.parent.iterdir()] == ["named.avi"]
 

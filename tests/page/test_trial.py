@@ -1,8 +1,14 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from films import Blobs, drawn, scene
 from lrface.data.aligner import Aligner
 from lrface.data.settings import AlignSettings, DetectorSettings
 from lrface.errors import ConfigError, DataError
@@ -42,6 +48,25 @@ def test_a_picture_is_shrunk_and_brought_back_in_both_ways(page, tmp_path):
     assert (shown.vlr.shape, shown.bicubic.shape, shown.sr.shape) == ((12, 12, 3), (112, 112, 3), (112, 112, 3))
     assert shown.sr.astype(int).mean() > shown.bicubic.astype(int).mean() + 10
     assert shown.matches == {}
+
+
+def test_every_face_of_a_photograph_gets_a_box_and_a_row(pair, tmp_path):
+    page = Trial(pair, bicubic, FileGallery(tmp_path / "g.parquet"), Aligner(AlignSettings()), crowd=Blobs())
+    page.enrol([save(tmp_path, 112, "ann.png")], "Ann")
+    image = scene([(drawn(0), 10, 10, 48), (drawn(1), 90, 20, 20)])
+    Image.fromarray(image).save(tmp_path / "photo.png")
+
+    shown = page.photograph(tmp_path / "photo.png", Asked(-1.0))
+
+    assert [row[:2] for row in shown.rows] == [["1", "Ann"], ["2", "Ann"]]
+    assert float(shown.rows[1][4]) == pytest.approx(20, abs=1)
+    assert shown.note.startswith("2 faces")
+    assert (shown.picture != image).any()
+
+
+def test_a_photograph_needs_a_detector(page, tmp_path):
+    with pytest.raises(ConfigError, match=r"overrides=detector\.weights=download"):
+        page.photograph(save(tmp_path, 112), Asked())
 
 
 def test_a_small_picture_stays_as_it_is(page, tmp_path):

@@ -28,6 +28,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from films import Blobs, drawn, scene
 from lrface.errors import ConfigError, WeightsError
 from lrface.gallery.place import ENROL, LOCATION, gallery_at
 from lrface.images.levels import light
@@ -37,16 +38,19 @@ from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
 from lrface.models.onnx_folder import write_onnx
 from lrface.models.onnx_recogniser import read_onnx
+from lrface.models.pair import read_pair
 from lrface.models.settings import OnnxSettings
 from lrface.models.store import read_spec, write_model
 from lrface.naming.points import write_points
+from lrface.tracking import served_images
 from lrface.tracking.guarded import GuardedModels
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias
 from lrface.tracking.pair import register_pair
 from lrface.tracking.registry import register
-from lrface.tracking.served import _load_pyfunc
+from lrface.tracking.served import ServedPair, _load_pyfunc
 from lrface.tracking.served_guard import MOST_BODY
 from lrface.tracking.served_images import encode_png
+from lrface.tracking.served_photographs import DETECTOR
 from lrface.tracking.signatures import dsr_signature, edgeface_signature, pair_example, pair_signature
 from onnx_files import write_recogniser
 from operating_points import known_points
@@ -87,6 +91,42 @@ def gallery(tmp_path, monkeypatch):
 
 def ask(served, data, **params):
     return served.predict(data, params)
+
+
+@pytest.fixture
+def finding(folder, gallery):
+    """A served pair with a detector that needs no weights."""
+    pair = read_pair(folder)
+    return ServedPair(pair, gallery, None, Blobs(), enrols=True)
+
+
+def test_every_face_of_photographs_is_a_row(finding):
+    alone = scene([(drawn(0), 10, 10, 48)])
+    several = scene([(drawn(0), 10, 10, 40), (drawn(1), 90, 20, 16)])
+    ask(finding, table(alone), detect=True, enrol=True, name="Ann")
+
+    answer = ask(finding, table(scene([]), several, alone), detect=True, identify=True, threshold=-1.0)
+
+    assert list(answer["picture"]) == [1, 1, 2]
+    assert list(answer["name"]) == ["Ann"] * 3
+    assert answer["score"][2] > 0.99
+    assert list(answer["side"]) == pytest.approx([40, 16, 48], abs=1)
+    assert [answer["left"][1], answer["top"][1]] == pytest.approx([90, 20], abs=1)
+    assert len(ask(finding, table(scene([])), detect=True)) == 0
+
+
+def test_what_cannot_be_found_in_photographs_is_a_400(folder, finding, gallery, monkeypatch):
+    several = scene([(drawn(0), 10, 10, 40), (drawn(1), 90, 20, 16)])
+    with pytest.raises(MlflowException, match="image 0: got 2 faces; expected one person alone"):
+        ask(finding, table(several), detect=True, enrol=True, name="Ann")
+    with pytest.raises(MlflowException, match=f"set {DETECTOR} where it is started"):
+        ask(_load_pyfunc(str(folder)), table(several), detect=True)
+    many = scene([(drawn(0), 2 + 10 * (n % 15), 2 + 10 * (n // 15), 8) for n in range(70)])
+    with pytest.raises(MlflowException, match="over 64 faces up to image 1"):
+        ask(finding, table(many, many), detect=True)
+    monkeypatch.setattr(served_images, "MOST_PIXELS", 30_000)
+    with pytest.raises(MlflowException, match=r"image 1: got .* after others; expected at most 30,000 pixels in all"):
+        ask(finding, table(several, several), detect=True)
 
 
 def test_it_enrols_and_names(folder, gallery):

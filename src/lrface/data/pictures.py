@@ -3,6 +3,7 @@
 Folders and files are read as ``prepare`` reads them, and what that refuses or tells is refused or told here.
 """
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from lrface.data.findings import Finding, by_severity, stop_on_errors
 from lrface.data.folder import FolderSource
 from lrface.data.measure import Measured, measure
 from lrface.data.settings import CheckSettings, ReadSettings
-from lrface.data.source import Report, SourceFace
+from lrface.data.source import Problem, Report, SourceFace
 from lrface.data.splits import Splits
 from lrface.data.tree import Walker, suffixes, told
 from lrface.errors import DataError
+from lrface.images.reading import BadImageError, read_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,34 @@ def read_pictures(
     faces = list(FileReader(settings, keep_small=True).read(_files(root, report), report))
     gentle = checks.model_copy(update={"errors": tuple({"photographs", "landmark_columns"} & set(checks.errors))})
     return _checked(faces, gentle, report, f"pictures {root}", people=False)
+
+
+def read_photographs(
+    root: Path, settings: ReadSettings, report: Report
+) -> Generator[tuple[str, UInt8[np.ndarray, "h w 3"]], None, None]:
+    """Read one photograph, or all in a folder at any depth, whole and one after the other.
+
+    Args:
+        root: A file or a folder.
+        settings: How to read; nothing is aligned.
+        report: Gets what was skipped and left out.
+
+    Yields:
+        The name (path below the folder, posix) and the photograph, RGB.
+
+    Raises:
+        DataError: There is nothing to read, or a file is bad and the settings say to stop.
+    """
+    for file in _files(root, report):
+        assert isinstance(file.load, Path)  # noqa: S101 - what _files makes
+        try:
+            image = read_image(file.load, file.name, settings.max_pixels)
+        except BadImageError as error:
+            if settings.on_bad_image != "skip":
+                raise
+            report.skip(Problem(file.name, file.subject, error.kind, str(error)))
+            continue
+        yield file.name, image
 
 
 def read_people(

@@ -6,8 +6,9 @@ from lrface.jobs.leaving import leave
 
 PARAMETERS = (
     Parameter("action", "action", "enrol, list, remove, identify, import, export or accept"),
-    Parameter("source", "source", "pictures to enrol or name, or the file to import from or export to"),
+    Parameter("source", "source", "pictures to enrol or name, a film, or the file to import from or export to"),
     Parameter("probes", "probes", "identify: files, each named by itself, or folders, each one unknown person"),
+    Parameter("detect", "detect", "find and name every face of photographs; true or false"),
     Parameter("person", "person", "who is to be removed: the key that list shows"),
     Parameter("gallery", "gallery", "path of a .parquet file"),
     Parameter("pair", "pair", "models:/lrface@ALIAS, or a folder that holds edgeface/ and dsr/"),

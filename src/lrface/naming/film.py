@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ CODECS: Final = {"mp4v": ".mp4", "avc1": ".mp4", "MJPG": ".avi", "XVID": ".avi",
 """Codecs of annotated films, with the suffix of the file."""
 _DEFAULT_RATE: Final = 25.0
 _FASTEST: Final = 1000.0
+_TRIED: Final = (64, 48)
 _NEARLY_ALL: Final = 0.95
 # Libraries of OpenCV that would write to standard error about damage that is told here.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -140,6 +142,19 @@ def written(path: Path, codec: str, rate: float, size: tuple[int, int]) -> Itera
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_codec(codec: str) -> None:
+    """Refuse a codec of annotated films before a film is looked through.
+
+    Raises:
+        ConfigError: OpenCV cannot write it.
+    """
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        written(Path(scratch) / f"film{CODECS[codec]}", codec, _DEFAULT_RATE, _TRIED) as writer,
+    ):
+        writer.write(np.zeros((_TRIED[1], _TRIED[0], 3), np.uint8))
 
 
 @contextmanager

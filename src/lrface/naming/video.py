@@ -14,9 +14,9 @@ from lrface.gallery.entry import UNKNOWN
 from lrface.images.annotate import Label, annotated
 from lrface.naming.asked import Asked
 from lrface.naming.film import Film, written
-from lrface.naming.film_settings import FilmSettings
 from lrface.naming.namer import Named, Namer
 from lrface.naming.photograph import words_of
+from lrface.naming.settings import FilmSettings
 from lrface.naming.track import tracks
 from lrface.naming.tracker import Box, Track, Tracker, overlaps, thinned
 

@@ -10,10 +10,11 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from lrface.data.aligner import Aligner
+from lrface.data.crowd import Crowd
 from lrface.data.fit_checks import doubt
 from lrface.data.measure import hash_pixels
 from lrface.data.settings import CheckSettings
-from lrface.errors import DataError
+from lrface.errors import ConfigError, DataError
 from lrface.gallery.entry import Enrolled, Entry
 from lrface.gallery.gallery import Gallery
 from lrface.images.alignment import is_small_face
@@ -25,6 +26,7 @@ from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.pair import Pair
 from lrface.naming.asked import Asked
 from lrface.naming.namer import Named, Namer
+from lrface.naming.photograph import NamedFace, labelled, name_faces
 from lrface.naming.points import OperatingPoints
 
 MOST_BYTES: Final = 8 * 1024**2
@@ -51,6 +53,21 @@ class Shown:
     note: str
 
 
+@dataclass(frozen=True, eq=False)
+class Photographed:
+    """What the page shows of a photograph.
+
+    Attributes:
+        picture: With a box and a name for each face.
+        rows: Of the table, a face each: number, name, score, margin, side, threshold, rate.
+        note: What is to be known of it.
+    """
+
+    picture: UInt8[np.ndarray, "h w 3"]
+    rows: list[list[str]]
+    note: str
+
+
 class Trial:
     """A pair, its gallery, and pictures from outside.
 
@@ -60,6 +77,7 @@ class Trial:
         gallery: Where names are.
         aligner: Finds the face in a picture that is none yet.
         points: The pair's operating points; None where it has none.
+        crowd: Finds every face of a photograph; None where there is no detector.
         estimate_side: Whether a picture that was enlarged before it came is taken for the small face that it is.
     """
 
@@ -70,6 +88,7 @@ class Trial:
         gallery: Gallery,
         aligner: Aligner,
         points: OperatingPoints | None = None,
+        crowd: Crowd | None = None,
         *,
         estimate_side: bool = False,
     ) -> None:
@@ -78,6 +97,33 @@ class Trial:
         self._bicubic = bicubic
         self._gallery = gallery
         self._aligner = aligner
+        self._crowd = crowd
+
+    def photograph(self, path: Path, asked: Asked) -> Photographed:
+        """Find every face of a photograph and name it.
+
+        Args:
+            path: The photograph.
+            asked: The threshold or the rate by which a face is named.
+
+        Raises:
+            ConfigError: There is no detector, or a rate was asked for that nothing can tell.
+            DataError: The photograph cannot be used, or nobody is enrolled.
+            WeightsError: The gallery is of another recogniser.
+        """
+        if self._crowd is None:
+            raise ConfigError(
+                "face detector",
+                got="no weights",
+                expected="the path of face_detection_yunet_2023mar.onnx, or download",
+                remedy="start the page with overrides=detector.weights=download",
+            )
+        image = _read(path, f"picture {path.name}")
+        found = self._crowd.find(image)
+        faces = name_faces(self._namer, found.faces, asked)
+        rows = [[str(number), *_cells(face.name, face)] for number, face in enumerate(faces, 1)]
+        told = [f"{len(faces)} faces", *found.notes, *dict.fromkeys(face.note for face in faces if face.note)]
+        return Photographed(labelled(image, faces), rows, "; ".join(told))
 
     def show(self, path: Path, side: int, asked: Asked) -> Shown:
         """Make a small face of a picture and show what the pair makes of that.
@@ -153,13 +199,7 @@ class Trial:
     def _face(self, path: Path) -> tuple[UInt8[np.ndarray, "s s 3"], str, str]:
         """The face of a picture, how it came to be, and why it may be a wrong one."""
         what = f"picture {path.name}"
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise DataError(what, got=f"{size:,} bytes", expected=f"at most {MOST_BYTES:,}", remedy="shrink it")
-        try:
-            image = read_image(path, what, MOST_PIXELS)
-        except BadImageError as error:
-            raise DataError(what, got=error.got, expected=error.expected, remedy=error.advice) from error
+        image = _read(path, what)
         height, width = image.shape[:2]
         if min(height, width) < VLR_MIN:
             raise DataError(what, got=f"{width}x{height} pixels", expected=f"{VLR_MIN} or more", remedy="take another")
@@ -174,6 +214,16 @@ class Trial:
         return face, f"{note}; got {words}" if words else note, words
 
 
+def _read(path: Path, what: str) -> UInt8[np.ndarray, "h w 3"]:
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise DataError(what, got=f"{size:,} bytes", expected=f"at most {MOST_BYTES:,}", remedy="shrink it")
+    try:
+        return read_image(path, what, MOST_PIXELS)
+    except BadImageError as error:
+        raise DataError(what, got=error.got, expected=error.expected, remedy=error.advice) from error
+
+
 def cosine_words(value: float | None) -> str:
     """A score or margin for a table."""
     return "-" if value is None else f"{value:.3f}"
@@ -181,18 +231,13 @@ def cosine_words(value: float | None) -> str:
 
 def rows_of(matches: dict[str, Named]) -> list[list[str]]:
     """Whom each way takes the face for, as the rows of a table: way, name, score, margin, side, threshold, rate."""
-    return [
-        [
-            way,
-            match.name,
-            cosine_words(match.score),
-            cosine_words(match.margin),
-            f"{match.side:g}",
-            cosine_words(match.threshold),
-            "-" if match.rate is None else f"{match.rate:.2g}",
-        ]
-        for way, match in matches.items()
-    ]
+    return [[way, *_cells(match.name, match)] for way, match in matches.items()]
+
+
+def _cells(name: str, found: Named | NamedFace) -> list[str]:
+    cosines = [cosine_words(value) for value in (found.score, found.margin, found.threshold)]
+    rate = "-" if found.rate is None else f"{found.rate:.2g}"
+    return [name, *cosines[:2], f"{found.side:.3g}", cosines[2], rate]
 
 
 _ITSELF: Final = "the picture itself"

@@ -98,6 +98,8 @@ def build(trial: Trial, about: About) -> Any:  # noqa: ANN401 - Gradio is untype
         gr.Markdown(f"# {_literal(about.heading)}\n\n" + "\n".join(f"- {_literal(line)}" for line in about.lines))
         with gr.Tab("Try"):
             _try_tab(gr, trial, about)
+        with gr.Tab("Photograph"):
+            _photograph_tab(gr, trial, about)
         with gr.Tab("Enrol"):
             _enrol_tab(gr, trial)
         with gr.Tab("People"):
@@ -110,10 +112,7 @@ def _try_tab(gr: Any, trial: Trial, about: About) -> None:  # noqa: ANN401
         with gr.Column(scale=2):
             picture = _picture(gr, str(about.example))
             side = gr.Slider(VLR_MIN, VLR_MAX, 16, step=1, label="Side of the small face, pixels")
-            by = gr.Radio(list(_BY), value=_by(about.asked), label="Named by")
-            rate = gr.Number(about.asked.rate or DEFAULT_FPIR, label="Rate of false alarms", minimum=0, maximum=1)
-            fixed = about.asked.threshold if about.asked.threshold != AUTO else FIXED
-            threshold = gr.Slider(-1, 1, fixed, step=0.01, label="Threshold, cosine, where named by it")
+            by, rate, threshold = _controls(gr, about)
             go = gr.Button("Show", variant="primary")
         with gr.Column(scale=3):
             with gr.Row():
@@ -136,6 +135,35 @@ def _try_tab(gr: Any, trial: Trial, about: About) -> None:  # noqa: ANN401
         return [*pictures, rows_of(found.matches), words]
 
     go.click(_told(gr, show), [picture, side, by, rate, threshold], [*views, table, note], api_visibility="private")
+
+
+def _controls(gr: Any, about: About) -> tuple[Any, Any, Any]:  # noqa: ANN401
+    """What a face is named by: of which kind, the rate, the threshold."""
+    by = gr.Radio(list(_BY), value=_by(about.asked), label="Named by")
+    rate = gr.Number(about.asked.rate or DEFAULT_FPIR, label="Rate of false alarms", minimum=0, maximum=1)
+    fixed = about.asked.threshold if about.asked.threshold != AUTO else FIXED
+    return by, rate, gr.Slider(-1, 1, fixed, step=0.01, label="Threshold, cosine, where named by it")
+
+
+def _photograph_tab(gr: Any, trial: Trial, about: About) -> None:  # noqa: ANN401
+    gr.Markdown("Every face of a photograph, also those of 10 to 30 pixels: found, restored and named.")
+    with gr.Row():
+        with gr.Column(scale=2):
+            picture = _picture(gr, None)
+            by, rate, threshold = _controls(gr, about)
+            go = gr.Button("Name everybody", variant="primary")
+        with gr.Column(scale=3):
+            view = gr.Image(label="Faces", interactive=False, format="png", buttons=[])
+            table = gr.Dataframe(headers=["face", *_HEADERS[1:]], interactive=False, label="Faces")
+            note = gr.Markdown()
+
+    def named(path: str | None, by: str, rate: float | None, threshold: float) -> list[object]:
+        if path is None:
+            raise gr.Error("give a picture first", duration=_ERROR_SECONDS, print_exception=False)
+        found = trial.photograph(Path(path), _asked(by, rate, threshold))
+        return [found.picture, found.rows, found.note]
+
+    go.click(_told(gr, named), [picture, by, rate, threshold], [view, table, note], api_visibility="private")
 
 
 def _by(asked: Asked) -> str:

@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_CONFLICT, TEMPORARILY_UNAVAILABLE
 from torch import nn
 
+from lrface.data.crowd import Crowd
 from lrface.data.fit import Fit
 from lrface.data.fit_checks import doubt
 from lrface.data.measure import hash_pixels
@@ -40,6 +41,7 @@ from lrface.naming.side import Sized, sized
 from lrface.tracking.names import DSR, EDGEFACE
 from lrface.tracking.served_guard import guard_server
 from lrface.tracking.served_images import decode_images, encode_png
+from lrface.tracking.served_photographs import DETECTOR, Sighted, served_crowd, sighted
 from lrface.tracking.signatures import PAIR_PARAMS
 
 _log = logging.getLogger(__name__)
@@ -94,15 +96,23 @@ class ServedPair:
         pair: Both networks.
         gallery: Where names are, or None.
         points: The pair's operating points; None where the version has none.
+        crowd: Finds the faces of photographs, or None.
         enrols: Whether requests may enrol.
     """
 
     def __init__(
-        self, pair: Pair, gallery: Gallery | None = None, points: OperatingPoints | None = None, *, enrols: bool = False
+        self,
+        pair: Pair,
+        gallery: Gallery | None = None,
+        points: OperatingPoints | None = None,
+        crowd: Crowd | None = None,
+        *,
+        enrols: bool = False,
     ) -> None:
         self._pair = pair
         self._gallery = gallery
         self._namer = Namer(pair, gallery, points) if gallery is not None else None
+        self._crowd = crowd
         self._enrols = enrols
 
     def predict(self, data: pd.DataFrame, params: Mapping[str, object] | None = None) -> pd.DataFrame:
@@ -115,7 +125,8 @@ class ServedPair:
                 version's operating points tell it for the size of each face (without either FPIR 0.01);
                 ``threshold``: a cosine from which a face is named, in their place; ``estimate_side``: bring faces that
                 were enlarged before they came back to their size; ``enrol``: put the pictures into the gallery, as
-                those of the one person ``name``.
+                those of the one person ``name``; ``detect``: the pictures are photographs, and every face of them is
+                meant.
 
         Returns:
             ``embedding`` (of unit length; EdgeFace's has 512 floats) and ``sr`` (base64 PNG, 112 x 112), a row per
@@ -126,6 +137,9 @@ class ServedPair:
             ``enrol`` also ``enrolled``, how many pictures the person's template is made of now, and ``again``, how
             many of the request's were there already. Where a picture is nearly black, nearly white, of one level, or a
             photograph by its size, or where something is to be known of the threshold, ``note`` says so.
+            With ``detect`` a row per face, those of one photograph together and the largest first, with ``picture``
+            (the number of its row, from 0), ``left``, ``top``, ``width`` and ``height`` (pixels); no row where there is
+            no face.
 
         Raises:
             MlflowException: The request cannot be used (over HTTP a 400), the gallery is of another recogniser
@@ -138,13 +152,22 @@ class ServedPair:
         if tracks is not None and not asked.identify:
             raise _refused("got tracks and nobody to name; expected them with identify; set it, or leave track out")
         try:
-            sides = list[int]()
-            pictures = decode_images(list(data["image"]), sides)
-            doubts = [_doubt(picture, side) for picture, side in zip(pictures, sides, strict=True)]
-            shown = sized(pictures, sides, estimate=asked.estimate_side)
+            seen = self._seen(list(data["image"])) if asked.detect else None
+            sides = list[float]()
+            if seen is None:
+                pictures = decode_images(list(data["image"]), sides)
+                doubts = [_doubt(picture, side) for picture, side in zip(pictures, sides, strict=True)]
+            else:
+                pictures, sides = [face.pixels for face in seen.faces], [face.side for face in seen.faces]
+                doubts = [light(face) or "" for face in pictures] if asked.enrol else list(seen.notes)
+                _check_alone(seen, len(data), asked)
+            if not pictures:
+                return pd.DataFrame()
+            shown = sized(pictures, sides, estimate=asked.estimate_side and seen is None)
             faces = self._pair.restore([face.pixels for face in shown])
             embeddings = self._pair.embed(faces)
             columns: dict[str, list[object]] = {
+                **(seen.boxes() if seen else {}),
                 "embedding": embeddings.tolist(),
                 "sr": [encode_png(picture) for picture in to_uint8(faces)],
                 **self._people(embeddings, pictures, shown, doubts, tracks, asked),
@@ -165,9 +188,15 @@ class ServedPair:
         except LrfaceError as error:
             raise _refused(self._without_place(error)) from error
         # Columns of objects: pandas would turn an absent score into NaN, which JSON does not know.
-        return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()}).set_axis(
-            data.index
-        )
+        answer = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+        return answer if seen else answer.set_axis(data.index)
+
+    def _seen(self, texts: Sequence[object]) -> Sighted:
+        if self._crowd is None:
+            raise _refused(
+                f"got a request to find faces; expected a server with a detector; set {DETECTOR} where it is started"
+            )
+        return sighted(texts, self._crowd)
 
     def _without_place(self, error: LrfaceError) -> str:
         """A message that does not tell a client where the gallery lies."""
@@ -218,6 +247,7 @@ class Request:
 
     identify: bool
     enrol: bool
+    detect: bool
     name: str
     asked: Asked
     estimate_side: bool
@@ -257,10 +287,13 @@ def _named(
 
 def _asked(params: Mapping[str, object] | None) -> Request:
     given = {**PAIR_PARAMS, **(params or {})}
-    identify, enrol, name, threshold = (given[key] for key in ("identify", "enrol", "name", "threshold"))
+    identify, enrol, detect = (given[key] for key in ("identify", "enrol", "detect"))
+    name, threshold = given["name"], given["threshold"]
     threshold = AUTO if threshold is None else threshold
-    if not (isinstance(identify, bool) and isinstance(enrol, bool) and isinstance(name, str)):
-        raise _refused("got params of other types; expected identify and enrol true or false, name text; correct them")
+    if not all(isinstance(flag, bool) for flag in (identify, enrol, detect)) or not isinstance(name, str):
+        raise _refused(
+            "got params of other types; expected identify, enrol and detect true or false, name text; correct them"
+        )
     if threshold != AUTO and (not isinstance(threshold, int | float) or not -1 <= threshold <= 1):
         raise _refused(f"got threshold {threshold!r}; expected a cosine in [-1, 1]; correct it, or leave it out")
     rates = {}
@@ -279,7 +312,17 @@ def _asked(params: Mapping[str, object] | None) -> Request:
         raise _refused("got enrol without name, or name without enrol; expected both or neither; correct params")
     if not isinstance(given["estimate_side"], bool):
         raise _refused("got estimate_side that is neither true nor false; expected one of them; correct it")
-    return Request(identify, enrol, name, asked, given["estimate_side"])
+    return Request(bool(identify), bool(enrol), bool(detect), name, asked, given["estimate_side"])
+
+
+def _check_alone(seen: Sighted, photographs: int, asked: Request) -> None:
+    """Refuse to enrol from photographs that do not show one face each."""
+    if asked.enrol and sorted(seen.pictures) != list(range(photographs)):
+        wrong = next(index for index in range(photographs) if seen.pictures.count(index) != 1)
+        raise _refused(
+            f"image {wrong}: got {seen.pictures.count(wrong)} faces; expected one person alone, since it is to be "
+            "enrolled; crop it, or leave it out"
+        )
 
 
 def _load_pyfunc(path: str) -> ServedNetwork | ServedPair:
@@ -288,13 +331,14 @@ def _load_pyfunc(path: str) -> ServedNetwork | ServedPair:
     Raises:
         WeightsError: Weights that are missing, or not those of their spec; operating points of another pair.
         ConfigError: ``LRFACE_GALLERY`` or ``LRFACE_GALLERY_ENROL`` cannot be used.
+        DataError: The weights that ``LRFACE_DETECTOR`` names are missing, or no YuNet.
     """
     folder = Path(path)
     if (folder / EDGEFACE).is_dir() and (folder / DSR).is_dir():
         guard_server()
         location = os.environ.get(LOCATION)
         pair, gallery = read_pair(folder), gallery_at(location) if location else None
-        return ServedPair(pair, gallery, points_of(folder, pair.weights), enrols=_enrols())
+        return ServedPair(pair, gallery, points_of(folder, pair.weights), served_crowd(), enrols=_enrols())
     if read_spec(folder).kind in {EDGEFACE, ONNX}:
         return ServedNetwork(read_recogniser(folder)[0], (FACE_SIZE, FACE_SIZE))
     return ServedNetwork(read_half(folder, DSR)[0], (VLR_MIN, VLR_MAX))
@@ -307,9 +351,9 @@ def _enrols() -> bool:
     return text == "true"
 
 
-def _doubt(picture: UInt8[np.ndarray, "s s 3"], side: int) -> str:
+def _doubt(picture: UInt8[np.ndarray, "s s 3"], side: float) -> str:
     """Says in words why a picture that came with that side may show no aligned face; empty where nothing does."""
-    return light(picture) or doubt(Fit("middle", side=float(side)), side, side, _CHECKS)
+    return light(picture) or doubt(Fit("middle", side=side), round(side), round(side), _CHECKS)
 
 
 def _refused(message: str) -> MlflowException:

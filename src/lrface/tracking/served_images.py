@@ -4,7 +4,7 @@ import base64
 import binascii
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -30,7 +30,7 @@ _STRANGE: Final = re.compile(r"[^A-Za-z0-9+/=]")
 _SHOWN: Final = 12
 
 
-def decode_images(texts: Sequence[object], sides: list[int] | None = None) -> list[UInt8[np.ndarray, "s s 3"]]:
+def decode_images(texts: Sequence[object], sides: list[float] | None = None) -> list[UInt8[np.ndarray, "s s 3"]]:
     """Decode pictures of aligned faces that came as base64 or as bytes.
 
     The side is read from the header and held against the bound before a pixel is decoded, so a small file
@@ -48,13 +48,7 @@ def decode_images(texts: Sequence[object], sides: list[int] | None = None) -> li
     Raises:
         DataError: One of them is something else; the message says which.
     """
-    if not 1 <= len(texts) <= MOST_IMAGES:
-        raise DataError(
-            "request",
-            got=f"{len(texts)} images",
-            expected=f"1 to {MOST_IMAGES}",
-            remedy="send them in several requests",
-        )
+    _count(texts)
     images: list[UInt8[np.ndarray, "s s 3"]] = []
     left = MOST_PIXELS
     for index, text in enumerate(texts):
@@ -67,11 +61,48 @@ def decode_images(texts: Sequence[object], sides: list[int] | None = None) -> li
     return images
 
 
+def decode_photographs(texts: Sequence[object]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Decode photographs of any shape that came as base64 or as bytes, one after the other.
+
+    Args:
+        texts: As ``decode_images`` takes them; at most 16 megapixels each and in all.
+
+    Raises:
+        DataError: One of them is something else; the message says which.
+    """
+    _count(texts)
+    left = MOST_PIXELS
+    for index, text in enumerate(texts):
+        what = f"image {index}"
+        try:
+            image = decode_image(_bytes(text, what), what, left)
+        except BadImageError as error:
+            large = error.kind == "too_large"
+            raise DataError(
+                what,
+                got=f"{error.got} after others" if large and index else error.got,
+                expected=f"at most {MOST_PIXELS:,} pixels in all" if large else error.expected,
+                remedy="send smaller pictures, or several requests" if large else error.advice,
+            ) from error
+        left -= image.shape[0] * image.shape[1]
+        yield image
+
+
 def encode_png(image: UInt8[np.ndarray, "h w 3"]) -> str:
     """Return a picture as base64 of a PNG."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, format="PNG")
     return base64.b64encode(file.getvalue()).decode()
+
+
+def _count(texts: Sequence[object]) -> None:
+    if not 1 <= len(texts) <= MOST_IMAGES:
+        raise DataError(
+            "request",
+            got=f"{len(texts)} images",
+            expected=f"1 to {MOST_IMAGES}",
+            remedy="send them in several requests",
+        )
 
 
 def _decode(text: object, what: str, left: int) -> UInt8[np.ndarray, "s s 3"]:

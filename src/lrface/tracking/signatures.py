@@ -16,7 +16,10 @@ from lrface.images.resample import shrink
 from lrface.tracking.served_images import encode_png
 
 PAIR_PARAMS: Final[Mapping[str, object]] = MappingProxyType(
-    {"identify": False, "threshold": None, "fpir": None, "fmr": None, "estimate_side": True, "enrol": False, "name": ""}
+    {
+        **{"identify": False, "threshold": None, "fpir": None, "fmr": None, "estimate_side": True},
+        **{"enrol": False, "name": "", "detect": False},
+    }
 )
 """What a request to the pair may ask for, and what holds where it does not.
 
@@ -41,7 +44,8 @@ def pair_signature() -> ModelSignature:
 
     With the param ``identify`` also ``name``, ``score``, ``margin``, ``side``, ``came_as``, ``threshold`` and ``rate``;
     rows of one ``track`` are one person, ``weight`` is the share of each; with ``enrol`` ``enrolled`` and ``again``;
-    ``note`` where something is to be known of a picture.
+    ``note`` where something is to be known of a picture. With ``detect`` there is a row per face of the
+    photographs, with ``picture``, ``left``, ``top``, ``width`` and ``height``.
     """
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "image"), ColSpec(DataType.string, "track", required=False)]),
@@ -60,6 +64,8 @@ def pair_signature() -> ModelSignature:
                 ColSpec(DataType.long, "enrolled", required=False),
                 ColSpec(DataType.long, "again", required=False),
                 ColSpec(DataType.string, "note", required=False),
+                ColSpec(DataType.long, "picture", required=False),
+                *(ColSpec(DataType.double, name, required=False) for name in ("left", "top", "width", "height")),
             ]
         ),
         params=ParamSchema(
@@ -71,6 +77,7 @@ def pair_signature() -> ModelSignature:
                 ParamSpec("estimate_side", DataType.boolean, PAIR_PARAMS["estimate_side"]),
                 ParamSpec("enrol", DataType.boolean, PAIR_PARAMS["enrol"]),
                 ParamSpec("name", DataType.string, PAIR_PARAMS["name"]),
+                ParamSpec("detect", DataType.boolean, PAIR_PARAMS["detect"]),
             ]
         ),
     )

@@ -11,6 +11,7 @@ from PIL import Image
 
 from lrface.config import AppSettings
 from lrface.data.aligner import Aligner
+from lrface.data.crowd import Crowd
 from lrface.data.settings import AlignSettings
 from lrface.errors import ConfigError
 from lrface.evaluation.arms import bicubic
@@ -45,6 +46,7 @@ def run(settings: AppSettings, context: Context, parent: Run | None = None) -> N
     recogniser, resolver = load_one_pair(settings, context)
     gallery = open_gallery(settings.gallery, context)
     align = AlignSettings(detector=settings.detector, on_no_face="raise")
+    crowd = Crowd(settings.detector, settings.crowd) if settings.detector.weights else None
     points = points_of_pair(settings, recogniser, resolver, context)
     trial = Trial(
         working_pair(recogniser, resolver, context),
@@ -52,6 +54,7 @@ def run(settings: AppSettings, context: Context, parent: Run | None = None) -> N
         gallery,
         Aligner(align),
         points,
+        crowd,
         estimate_side=settings.estimate_side,
     )
     with tempfile.TemporaryDirectory() as scratch:

@@ -4,7 +4,6 @@ Nothing of it is tracked: names and templates have no place in an experiment's r
 """
 
 import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,8 @@ from lrface.gallery.place import LOCATION, gallery_at
 from lrface.jobs.calibrating import points_of_pair
 from lrface.jobs.context import Context
 from lrface.jobs.networks import load_one_pair, working_pair
-from lrface.jobs.stage import copy_out
+from lrface.jobs.sighting import identify_everybody, is_film
+from lrface.jobs.tables import show_table
 from lrface.models.pair import BATCH, Pair
 from lrface.naming.asked import AUTO, FIXED
 from lrface.naming.namer import Namer
@@ -97,11 +97,14 @@ def _list(settings: GallerySettings, context: Context, gallery: Gallery) -> None
         ],
         columns=["key", "name", "pictures", "added", "changed"],
     )
-    _show(table, "people.csv", settings, context)
+    show_table(table, "people.csv", settings.out, context)
 
 
 def _identify(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
     path, report = _source(settings), Report()
+    if settings.detect or is_film(path):
+        identify_everybody(settings, context, path, lambda: open_namer(settings, context, gallery))
+        return
     pictures, findings = read_pictures(path, settings.read, settings.checks, report)
     _tell(report, path, findings, pictures, context)
     namer = open_namer(settings, context, gallery)
@@ -119,7 +122,7 @@ def _identify(settings: GallerySettings, context: Context, gallery: Gallery) -> 
             for picture, item, face in zip(pictures, named, faces, strict=True)
         ]
     )
-    _show(table.round(_DIGITS), "identified.csv", settings, context)
+    show_table(table.round(_DIGITS), "identified.csv", settings.out, context)
     _tell_enlarged(sum(bool(face.note) for face in faces), len(faces), context)
     for note in dict.fromkeys(item.note for item in named if item.note):
         context.terminal.line(note)
@@ -280,21 +283,6 @@ def _embedded(pair: Pair, pictures: list[Picture], settings: GallerySettings) ->
     )
     parts = [shown[start : start + BATCH] for start in range(0, len(shown), BATCH)]
     return np.concatenate([pair.embed(pair.restore([face.pixels for face in part])) for part in parts])
-
-
-def _show(table: pd.DataFrame, name: str, settings: GallerySettings, context: Context) -> None:
-    if len(table):
-        for line in table.to_string(index=False, na_rep="-").splitlines():
-            context.terminal.result(line)
-    if settings.out is not None:
-        with tempfile.TemporaryDirectory() as scratch:
-            table.map(_plain).to_csv(Path(scratch) / name, index=False)
-            copy_out(Path(scratch), settings.out)
-
-
-def _plain(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula, whatever somebody was called when enrolled."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
 def _needed(value: str | None, name: str, action: str) -> str:
