@@ -121,7 +121,7 @@ def test_what_cannot_be_found_in_photographs_is_a_400(folder, finding, gallery, 
         ask(finding, table(several), detect=True, enrol=True, name="Ann")
     with pytest.raises(MlflowException, match=f"set {DETECTOR} where it is started"):
         ask(_load_pyfunc(str(folder)), table(several), detect=True)
-    many = scene([(drawn(0), 2 + 10 * (n % 15), 2 + 10 * (n // 15), 8) for n in range(70)])
+    many = scene([(drawn(0), 2 + 15 * (n % 10), 2 + 16 * (n // 10), 8) for n in range(50)])
     with pytest.raises(MlflowException, match="over 64 faces up to image 1"):
         ask(finding, table(many, many), detect=True)
     monkeypatch.setattr(served_images, "MOST_PIXELS", 30_000)

@@ -149,6 +149,10 @@ class ServedPair:
         if not isinstance(data, pd.DataFrame) or "image" not in data.columns:
             raise _refused("got no column 'image'; expected a row per picture; send base64 pictures as 'image'")
         tracks = _tracks(data)
+        if tracks is not None and asked.detect:
+            raise _refused(
+                "got tracks and detect; expected one of them; send faces with tracks, or photographs without"
+            )
         if tracks is not None and not asked.identify:
             raise _refused("got tracks and nobody to name; expected them with identify; set it, or leave track out")
         try:
