@@ -17,8 +17,14 @@ from lrface.tracking.served_images import encode_png
 
 PAIR_PARAMS: Final[Mapping[str, object]] = MappingProxyType(
     {
-        **{"identify": False, "threshold": None, "fpir": None, "fmr": None, "estimate_side": True},
-        **{"enrol": False, "name": "", "detect": False},
+        "identify": False,
+        "threshold": None,
+        "fpir": None,
+        "fmr": None,
+        "estimate_side": True,
+        "enrol": False,
+        "name": "",
+        "detect": False,
     }
 )
 """What a request to the pair may ask for, and what holds where it does not.

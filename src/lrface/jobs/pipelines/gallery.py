@@ -154,7 +154,7 @@ def _identify_folders(
         }
         for track, item in named
     ]
-    _show(pd.DataFrame(rows).round(_DIGITS), "identified.csv", settings, context)
+    show_table(pd.DataFrame(rows).round(_DIGITS), "identified.csv", settings.out, context)
     odd = [pictures[row].name for track, _ in named for row in track.odd]
     if odd:
         shown = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
