@@ -15,7 +15,7 @@ from lrface.jobs import sighting
 from lrface.naming import photograph, video
 from lrface.naming.film import Film
 
-PAIR = ("--pair", "models:/lrface@challenger", "--log", "quiet")
+PAIR = ("--pair", "models:/lrface@challenger")
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +79,10 @@ def test_a_photograph_without_a_face_leaves_with_1(identify, tmp_path):
 
 
 def test_fifty_faces_are_bounded_and_that_is_told(identify, tmp_path):
-    places = [(drawn(n % 2), 4 + 15 * (n % 10), 4 + 20 * (n // 10), 11) for n in range(50)]
+    places = [(drawn(n % 2), 4 + 15 * (n % 10), 4 + 20 * (n // 10), 8) for n in range(50)]
     save(tmp_path / "many.png", *places)
 
-    ended = identify(tmp_path / "many.png", "--detect", "true", "--log", "plain", "--overrides", "crowd.most=20")
+    ended = identify(tmp_path / "many.png", "--detect", "true", "--overrides", "crowd.most=20")
 
     assert "50 faces, of which the 20 largest were taken" in ended.out
     assert "20 faces of 1 photographs" in ended.out
@@ -115,7 +115,7 @@ def test_a_film_that_was_cut_short_is_named_as_far_as_it_goes(identify, tmp_path
     path = write_film(tmp_path / "cut.avi", [scene([(drawn(0), 30, 30, 40)]) for _ in range(40)])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
-    ended = identify(path, "--log", "plain")
+    ended = identify(path)
 
     assert ended.code == 0, ended.err
     assert "it was cut short, or is damaged" in ended.out

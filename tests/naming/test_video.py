@@ -47,13 +47,21 @@ def test_everybody_is_followed_and_named_once(film, namer):
     assert [item.track.frames[-1] for item in named] == [19, 19]
     assert [len(item.track.frames) for item in named] == [20, 14]
     assert (watched.frames, watched.fleeting, watched.cut) == (20, 1, "")
-    assert watched.notes == ["1 faces were left out that were seen in too few frames"]
+    assert watched.notes == ["1 faces were left out that were seen in too few of their frames"]
     assert told[-1] == (20, 20)
     assert crowd.searched == 7
     row = named[1].row(film.rate)
     assert tuple(row) == COLUMNS
     assert (row["from"], row["from_seconds"], row["to_seconds"], row["frames"]) == (6, 0.6, 1.9, 14)
     assert row["side"] == pytest.approx(24, abs=1)
+
+
+def test_what_is_seen_now_and_then_is_no_face(tmp_path, namer):
+    """As a detector takes a cup for a face in some of the frames that are searched, and nowhere in between."""
+    frames = [scene([(drawn(0), 30, 30, 40)] if t % 4 == 0 else []) for t in range(20)]
+    film = Film(write_film(tmp_path / "film.avi", frames), PIXELS)
+    watched = watch(film, Blobs(), namer, FilmSettings(every=1), lambda *_: None)
+    assert (watched.tracks, watched.fleeting) == ((), 1)
 
 
 def test_pictures_of_a_track_are_bounded(film, namer):

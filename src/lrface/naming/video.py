@@ -26,6 +26,8 @@ COLUMNS = (
     *("name", "score", "margin", "threshold", "rate", "kind", "note"),
 )
 _SAME = 0.3
+_OFTEN = 0.3
+"""Share of the frames of a track in which its face has to be seen: what only looks like one is seen now and then."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +38,9 @@ class Followed:
         number: From 1, in the order of appearance.
         frames: Numbers of the frames in which it was seen, rising.
         boxes: Where, pixels.
-        side: Side that the threshold is for, pixels: the mean of its pictures, by their weights.
+        side: Median side of the pictures that it is named by, pixels.
         pictures: How many these are.
+        named_as: Side that the threshold is for, pixels: of a single face that tells as much as they do together.
         embedding: Their pooled one, of unit length.
     """
 
@@ -46,6 +49,7 @@ class Followed:
     boxes: Sequence[Box]
     side: float
     pictures: int
+    named_as: float
     embedding: Float[np.ndarray, " d"]
 
 
@@ -74,7 +78,7 @@ class Watched:
         if self.beyond:
             told.append(f"up to {self.beyond} faces of a frame were left out: only the largest are taken")
         if self.fleeting:
-            told.append(f"{self.fleeting} faces were left out that were seen in too few frames")
+            told.append(f"{self.fleeting} faces were left out that were seen in too few of their frames")
         return told
 
 
@@ -129,7 +133,7 @@ def watch(film: Film, crowd: Crowd, namer: Namer, settings: FilmSettings, tick: 
     def close(tracks: Sequence[Track]) -> None:
         nonlocal fleeting
         for track in tracks:
-            if len(track.frames) < settings.shortest:
+            if len(track.frames) < max(settings.shortest, _OFTEN * (track.frames[-1] - track.frames[0] + 1)):
                 fleeting += 1
             else:
                 done.append(_followed(track, namer, settings.pictures))
@@ -160,7 +164,7 @@ def name_tracks(namer: Namer, tracks: Sequence[Followed], asked: Asked) -> list[
     if not tracks:
         return []
     embeddings = np.stack([track.embedding for track in tracks])
-    named = namer.name_embedded(embeddings, [track.side for track in tracks], asked)
+    named = namer.name_embedded(embeddings, [track.named_as for track in tracks], asked)
     return [NamedTrack(track, found) for track, found in zip(tracks, named, strict=True)]
 
 
@@ -207,10 +211,19 @@ def _followed(track: Track, namer: Namer, most: int) -> Followed:
     pictures = track.pictures
     while len(pictures) > most:
         pictures = thinned(pictures)
-    faces = namer.sized([picture.pixels for picture in pictures], [picture.side for picture in pictures])
+    sides = [picture.side for picture in pictures]
+    faces = namer.sized([picture.pixels for picture in pictures], sides)
     embeddings = namer.embed([face.pixels for face in faces])
     (probe,) = tracks(embeddings, [face.side for face in faces], [track.number] * len(faces))
-    return Followed(track.number, track.frames, track.boxes, probe.side, len(pictures), probe.embedding)
+    return Followed(
+        number=track.number,
+        frames=track.frames,
+        boxes=track.boxes,
+        side=float(np.median(sides)),
+        pictures=len(pictures),
+        named_as=probe.side,
+        embedding=probe.embedding,
+    )
 
 
 def _distinct(faces: Sequence[Seen]) -> list[Seen]:
