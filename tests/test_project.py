@@ -47,11 +47,12 @@ def test_one_name_in_five_places():
     assert {cycle.JOBS.get(stage, stage) for stage in cycle.STAGES} < set(ENTRIES)
 
 
-def test_every_test_of_the_jobs_names_one_of_their_modules():
+def test_every_test_of_the_jobs_names_one_of_their_modules_or_a_notebook():
     modules = {path.stem for path in (ROOT / "src/lrface/jobs").glob("*.py")}
     tests = {path.stem.removeprefix("test_") for path in (ROOT / "tests/jobs").glob("test_*.py")}
 
-    assert tests <= modules
+    notebooks = {path.stem for path in (ROOT / "docs").glob("*.ipynb")}
+    assert tests <= modules | notebooks
 
 
 @pytest.mark.parametrize("job", sorted(set(ENTRIES) - WITHOUT_CONFIG))
