@@ -34,8 +34,8 @@ def photograph(width: int, height: int, *faces: tuple[np.ndarray, int, int, int]
 def looked_at(detector: Detector, image: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many pixels the network is shown, frames and all."""
     seen = []
-    detect = detector._detect
-    monkeypatch.setattr(detector, "_detect", lambda view, score: seen.append(view.size // 3) or detect(view, score))
+    detect = detector.detect
+    monkeypatch.setattr(detector, "detect", lambda view, score: seen.append(view.size // 3) or detect(view, score))
     detector.find(image)
     return sum(seen)
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from lrface.images.ranges import to_float
 from lrface.images.resample import shrink
+from lrface.naming.points import POINTS_NAME
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def test_networks_and_pair_as_onnx(job, project, folder):
 
     assert ended.code == 0, ended.err
     graphs = {f"{name}{kind}.onnx" for name in ("edgeface", "dsr", "pair") for kind in ("", "_int8")}
-    assert {path.name for path in folder.iterdir()} == {*graphs, "export.json"}
+    assert {path.name for path in folder.iterdir()} == {*graphs, "export.json", POINTS_NAME}
     assert {*graphs, "export.json"} <= project.artifacts(project.run("export"), "onnx")
 
 

@@ -9,8 +9,10 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from lrface.config import HyperSearchSettings
+from lrface.jobs import trials
 from lrface.jobs.pipelines import search as searching
 from lrface.jobs.pipelines import train_dsr
+from lrface.jobs.terminal import Terminal
 from lrface.jobs.trials import Search
 
 SMALL = ("--preset", "smoke", "--epochs", "1", "--metric", "psnr")
@@ -121,7 +123,7 @@ def tries(monkeypatch):
         value = float(tried["optim.lr"]) * 1000
         return math.nan if tried["loss.l1"] == "7" else -((value - 3) ** 2)
 
-    monkeypatch.setattr(searching, "try_out", try_out)
+    monkeypatch.setattr(trials, "try_out", try_out)
     return notes
 
 
@@ -129,7 +131,7 @@ def sample(path, **settings):
     words = ["++optim.lr=tag(log,interval(1e-4,1e-1))", "++loss.l1=1,7"]
     sweeps = OverridesParser.create().parse_overrides(words)
     search = Search("train_dsr", ".", {}, "", "", "", "psnr")
-    searching._sampled(search, HyperSearchSettings(**settings), [], sweeps, path)
+    searching._sampled(search, HyperSearchSettings(**settings), [], sweeps, path, Terminal())
 
 
 @pytest.mark.parametrize("sampler", ["random", "optuna"])

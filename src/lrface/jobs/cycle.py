@@ -124,7 +124,12 @@ def _for_stage(name: str, overrides: list[str]) -> list[str]:
             to.append(signs + part[len(signs) :].removeprefix(f"{first}."))
         elif _first(part) in {*FOR_ALL, "data"} or (_first(part) == "trainer" and name in TRAININGS):
             taken.append(part)
-    return taken + own
+    alone = {_key(part) for part in own}
+    return [part for part in taken if _key(part) not in alone] + own
+
+
+def _key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
 
 
 def _first(override: str) -> str:
