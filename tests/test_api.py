@@ -20,6 +20,7 @@ from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec
 from lrface.models.pair import read_pair
 from lrface.models.store import write_model
+from lrface.naming.side import sized
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,8 +46,12 @@ def pair(folder):
 
 
 def face(seed, side=112):
-    small = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
-    return np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
+    generator = np.random.default_rng(seed)
+    small = generator.integers(0, 256, (6, 6, 3), np.uint8)
+    smooth = np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
+    # a large one has the noise of a camera, or it would be a small one that was enlarged
+    noise = generator.normal(0, 6, smooth.shape) if side > 32 else 0.0
+    return np.clip(smooth + noise, 0, 255).round().astype(np.uint8)
 
 
 def test_importing_it_is_quick():
@@ -85,6 +90,21 @@ def test_it_restores_and_embeds_as_the_pair_does(pair, folder):
     assert np.allclose(embedded[:2], plain.embed(plain.restore([small, large])), atol=1e-6)
     assert pair.embed(small).shape == (1, 512)
     assert pair.weights == plain.weights
+
+
+def test_an_enlarged_face_is_seen_as_the_jobs_and_the_server_see_it(pair, folder):
+    large = np.asarray(Image.fromarray(face(1, 12)).resize((112, 112), Image.Resampling.BICUBIC))
+    plain = read_pair(folder)
+    (seen,) = sized([large], estimate=True)
+    assert seen.side < 20
+
+    assert np.allclose(pair.embed(large), plain.embed(plain.restore([seen.pixels])), atol=1e-6)
+    assert not np.array_equal(pair.restore(large), large)
+    (found,) = pair.identify(large, {"Ann": large})
+    assert (found.name, found.side, found.named_as) == ("Ann", 112, seen.side)
+    assert found.score == pytest.approx(1, abs=1e-5)
+    as_it_came = lrface.load(folder, device="cpu", estimate_side=False)
+    assert np.array_equal(as_it_came.restore(large), large)
 
 
 def test_a_picture_may_come_as_anything(pair, tmp_path):

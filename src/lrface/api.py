@@ -26,6 +26,7 @@ from lrface.naming.asked import AUTO, Asked
 from lrface.naming.namer import Namer
 from lrface.naming.photograph import NamedFace, name_faces, whole
 from lrface.naming.points import OperatingPoints, points_of
+from lrface.naming.side import ESTIMATES, sized
 from lrface.project import project_root
 
 People = Gallery | str | PathLike[str] | Mapping[str, Picture | Sequence[Picture]]
@@ -44,6 +45,8 @@ class LoadedPair:
         points: Its operating points; None where it has none.
         licence: Of its weights.
         crowd: Finds the faces of photographs; None where there is no detector.
+        estimate_side: Whether faces that were enlarged before they came are brought back to their size, as the jobs and
+            the server do.
     """
 
     def __init__(
@@ -53,12 +56,15 @@ class LoadedPair:
         points: OperatingPoints | None = None,
         licence: str = "unknown",
         crowd: Crowd | None = None,
+        *,
+        estimate_side: bool = ESTIMATES,
     ) -> None:
         self.origin = origin
         self.points = points
         self.licence = licence
         self._pair = pair
         self._crowd = crowd
+        self._estimate_side = estimate_side
 
     @property
     def weights(self) -> str:
@@ -77,7 +83,7 @@ class LoadedPair:
         Raises:
             DataError: It is no such picture; `faces` finds the faces of a photograph.
         """
-        (restored,) = to_uint8(self._pair.restore([_face(image, "picture")]))
+        (restored,) = to_uint8(self._pair.restore(self._shown([_face(image, "picture")])))
         return np.asarray(restored)
 
     def embed(self, images: Picture | Sequence[Picture]) -> Float[np.ndarray, "n d"]:
@@ -142,7 +148,7 @@ class LoadedPair:
         """
         asked = Asked(threshold, fpir, fmr)
         pixels = picture_of(image)
-        namer = Namer(self._pair, self._people(gallery), self.points)
+        namer = Namer(self._pair, self._people(gallery), self.points, estimate_side=self._estimate_side)
         looks = not _is_face(pixels) if detect is None else detect
         found = self._detector().find(pixels).faces if looks else [whole(_face(pixels, "picture"), pixels.shape[0])]
         return name_faces(namer, found, asked)
@@ -174,7 +180,11 @@ class LoadedPair:
         return gallery_at(str(given))
 
     def _embedded(self, faces: Sequence[UInt8[np.ndarray, "s s 3"]]) -> Float[np.ndarray, "n d"]:
-        return self._pair.embed(self._pair.restore(faces))
+        return self._pair.embed(self._pair.restore(self._shown(faces)))
+
+    def _shown(self, faces: Sequence[UInt8[np.ndarray, "s s 3"]]) -> list[UInt8[np.ndarray, "s s 3"]]:
+        """Faces as the pair is to see them."""
+        return [face.pixels for face in sized(faces, estimate=self._estimate_side)]
 
     def _one_face(self, image: Picture, what: str) -> UInt8[np.ndarray, "s s 3"]:
         pixels = picture_of(image, what)
@@ -205,6 +215,7 @@ def load(
     detector: str | PathLike[str] | None = None,
     project: str | PathLike[str] | None = None,
     smallest: float | None = None,
+    estimate_side: bool = ESTIMATES,
 ) -> LoadedPair:
     """Loads a pair.
 
@@ -216,6 +227,7 @@ def load(
             photographs alone.
         project: The project whose registry is meant where MLFLOW_TRACKING_URI names none; None: as the jobs find it.
         smallest: Side of the smallest faces that are looked for in photographs, pixels; None: 10.
+        estimate_side: Bring faces that were enlarged before they came back to their size.
 
     Raises:
         ConfigError: There is no such device.
@@ -231,7 +243,7 @@ def load(
 
         root = project_root() if project is None else Path(project).expanduser()
         with fetched_pair(place, root) as (version, folder):
-            return _read(folder, version.uri, chosen, version.licence, crowd)
+            return _read(folder, version.uri, chosen, version.licence, crowd, estimate_side)
     folder = Path(place).expanduser()
     if not folder.exists() and "://" in place:
         raise RegistryError(
@@ -241,12 +253,15 @@ def load(
         there = "a file" if folder.is_file() else "a folder without edgeface/ and dsr/"
         got = there if folder.exists() else "no such folder"
         raise WeightsError(f"pair {place}", got=got, expected=_EXPECTED, remedy="name one of these")
-    return _read(folder, str(folder), chosen, "unknown", crowd)
+    return _read(folder, str(folder), chosen, "unknown", crowd, estimate_side)
 
 
-def _read(folder: Path, origin: str, device: torch.device, licence: str, crowd: Crowd | None) -> LoadedPair:
+def _read(
+    folder: Path, origin: str, device: torch.device, licence: str, crowd: Crowd | None, estimate_side: bool
+) -> LoadedPair:
     pair = read_pair(folder, device)
-    return LoadedPair(pair, origin, points_of(folder, pair.weights), licence, crowd)
+    points = points_of(folder, pair.weights)
+    return LoadedPair(pair, origin, points, licence, crowd, estimate_side=estimate_side)
 
 
 def _crowd(detector: str | PathLike[str] | None, smallest: float | None) -> Crowd | None:

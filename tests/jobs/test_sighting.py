@@ -94,6 +94,11 @@ def test_without_a_detector_it_is_one_line(job, tmp_path):
     assert "face detector: got no weights" in job("gallery", *words, *PAIR).refused()
 
 
+def test_folders_as_probes_are_of_single_faces(identify, tmp_path):
+    save(tmp_path / "a.png", (drawn(0), 10, 10, 48))
+    assert "probes: got folders" in identify(tmp_path / "a.png", "--detect", "true", "--probes", "folders").refused()
+
+
 def test_a_film(identify, tmp_path):
     frames = [scene([(drawn(0), 4 + 4 * t, 10, 40), (drawn(1), 100, 70, 24)]) for t in range(12)]
     path = write_film(tmp_path / "a street.avi", frames)

@@ -24,6 +24,9 @@ def test_auto_is_the_default_and_stands_for_one_false_alarm_in_a_hundred():
         ({"threshold": 1.5}, "a cosine"),
         ({"threshold": math.nan}, "a cosine"),
         ({"threshold": "often"}, "or auto"),
+        ({"threshold": True}, "or auto"),
+        ({"fpir": "often"}, "got 'often'; expected a rate above 0"),
+        ({"fmr": True}, "a rate above 0"),
     ],
 )
 def test_what_says_nothing_or_two_things_is_refused(given, words):

@@ -200,6 +200,8 @@ def test_rows_of_one_track_get_one_name(folder, gallery):
     assert found["weight"][3] < found["weight"][0]
     alone = ask(served, table(face(1)).assign(track=[None]), identify=True)
     assert "weight" not in alone
+    blank = ask(served, table(face(1), face(2)).assign(track=["", " "]), identify=True, threshold=-1.0)
+    assert list(blank["name"]) == ["Ann", "Bob"]
     for data, params, words in (
         (rows, {}, "got tracks and nobody to name"),
         (table(face(1)).assign(track=[7]), {"identify": True}, "got tracks that are no text"),

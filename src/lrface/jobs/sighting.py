@@ -85,7 +85,9 @@ def _identify_photographs(settings: GallerySettings, context: Context, namer: Na
         if without:
             names = f"{', '.join(without[:_SHOWN])}{' ...' if len(without) > _SHOWN else ''}"
             context.terminal.line(f"no face in {len(without)} of {read} photographs: {names}")
-        show_table(pd.DataFrame(rows), "identified.csv", settings.out, context, hidden=("left", "top", "note"))
+        show_table(
+            pd.DataFrame(rows), "identified.csv", settings.out, context, hidden=("left", "top", "named_as", "note")
+        )
         _tell_notes(list(notes), context)
         context.terminal.result(_summary([str(row["name"]) for row in rows], f"faces of {read} photographs"))
         _keep(Path(scratch), settings.out, context)

@@ -35,11 +35,9 @@ class Asked:
     def __post_init__(self) -> None:
         """Refuses what says nothing, or two things."""
         for name, rate in (("fpir", self.fpir), ("fmr", self.fmr)):
-            if rate is not None and not (math.isfinite(rate) and 0.0 < rate <= 1.0):
-                raise ConfigError(name, got=f"{rate}", expected="a rate above 0 and up to 1", remedy="correct it")
-        if self.threshold != AUTO and not (
-            isinstance(self.threshold, int | float) and math.isfinite(self.threshold) and -1 <= self.threshold <= 1
-        ):
+            if rate is not None and not (_is_number(rate) and 0.0 < rate <= 1.0):
+                raise ConfigError(name, got=repr(rate), expected="a rate above 0 and up to 1", remedy="correct it")
+        if self.threshold != AUTO and not (_is_number(self.threshold) and -1 <= float(self.threshold) <= 1):
             raise ConfigError(
                 "threshold", got=repr(self.threshold), expected="a cosine in [-1, 1], or auto", remedy="correct it"
             )
@@ -69,3 +67,8 @@ class Asked:
     def insists(self) -> bool:
         """Whether a rate was given, and not left to the default."""
         return self.fpir is not None or self.fmr is not None
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a finite number; True, which Python takes for 1, is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -15,7 +15,7 @@ from lrface.naming.namer import Named, Namer
 
 COLUMNS = (
     *("left", "top", "width", "height", "side", "sure"),
-    *("name", "score", "margin", "threshold", "rate", "kind", "note"),
+    *("name", "score", "margin", "named_as", "threshold", "rate", "kind", "note"),
 )
 
 
@@ -32,6 +32,8 @@ class NamedFace:
         name: The name, or ``unknown`` below the threshold.
         score: Cosine to the best template; None where nobody is enrolled.
         margin: How far the second template is behind; None where there is no second.
+        named_as: Side that the threshold is for, pixels: less than `side` where the photograph was enlarged before it
+            came, and never more than 112.
         threshold: Cosine from which it is named.
         rate: False alarm rate that the threshold stands for; None where that is not known.
         kind: What the rate is: ``fpir``, ``fmr`` or ``fixed``.
@@ -46,6 +48,7 @@ class NamedFace:
     name: str
     score: float | None
     margin: float | None
+    named_as: float
     threshold: float
     rate: float | None
     kind: Kind
@@ -59,13 +62,15 @@ class NamedFace:
     def row(self) -> dict[str, object]:
         """The face as a row of a table, with the columns of `COLUMNS`: pixels to a tenth, cosines to a thousandth."""
         box = dict(zip(("left", "top", "width", "height"), (round(value, 1) for value in self.box), strict=True))
-        cosines = {name: _rounded(getattr(self, name)) for name in ("score", "margin", "threshold")}
         return {
             **box,
             "side": round(self.side, 1),
             "sure": round(self.sure, 2),
             "name": self.name,
-            **cosines,
+            "score": _rounded(self.score),
+            "margin": _rounded(self.margin),
+            "named_as": round(self.named_as, 1),
+            "threshold": _rounded(self.threshold),
             "rate": self.rate,
             "kind": self.kind,
             "note": self.note,
@@ -100,6 +105,7 @@ def named_face(face: Seen, named: Named) -> NamedFace:
         name=named.name,
         score=named.score,
         margin=named.margin,
+        named_as=named.side,
         threshold=named.threshold,
         rate=named.rate,
         kind=named.kind,

@@ -167,7 +167,7 @@ class ServedPair:
                 _check_alone(seen, len(data), asked)
             if not pictures:
                 return pd.DataFrame()
-            shown = sized(pictures, sides, estimate=asked.estimate_side and seen is None)
+            shown = sized(pictures, sides, estimate=asked.estimate_side)
             faces = self._pair.restore([face.pixels for face in shown])
             embeddings = self._pair.embed(faces)
             columns: dict[str, list[object]] = {
@@ -262,6 +262,8 @@ def _tracks(data: pd.DataFrame) -> list[str] | None:
     if "track" not in data.columns:
         return None
     given = [None if isinstance(value, float) and math.isnan(value) else value for value in data["track"]]
+    # an empty cell is no track: all of them together would be one person
+    given = [None if isinstance(value, str) and not value.strip() else value for value in given]
     if any(value is not None and not isinstance(value, str) for value in given):
         raise _refused("got tracks that are no text; expected the same text in all rows of one person; correct them")
     if all(value is None for value in given):

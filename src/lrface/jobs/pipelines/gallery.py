@@ -103,6 +103,13 @@ def _list(settings: GallerySettings, context: Context, gallery: Gallery) -> None
 def _identify(settings: GallerySettings, context: Context, gallery: Gallery) -> None:
     path, report = _source(settings), Report()
     if settings.detect or is_film(path):
+        if settings.probes == "folders":
+            raise ConfigError(
+                "probes",
+                got="folders, of photographs or a film in which every face is looked for",
+                expected="probes=files there, or detect=false",
+                remedy="leave one of them out",
+            )
         identify_everybody(settings, context, path, lambda: open_namer(settings, context, gallery))
         return
     pictures, findings = read_pictures(path, settings.read, settings.checks, report)
