@@ -189,7 +189,7 @@ def report_of(
             comparisons=comparisons,
             worth=worth,
             extra={TITLE: stranger_section(gains)},
-            groups=groups_of(settings.groups if settings else NONE),
+            groups=groups_of(settings.groups if settings else NONE, pack),
             settings=settings.measure if settings else EvaluationSettings(),
             versions=versions,
             licences=licences,
@@ -198,17 +198,17 @@ def report_of(
     )
 
 
-def groups_of(path: str) -> dict[str, str]:
+def groups_of(path: str, pack: Pack) -> dict[str, str]:
     """Read who belongs to which group from a CSV with the columns `subject` and `group`; `none` names nobody.
 
     Raises:
-        DataError: It cannot be read, or has other columns.
+        DataError: It cannot be read, has other columns, puts somebody into two groups, or names nobody of the pack.
     """
     if path == NONE:
         return {}
     try:
         table = pd.read_csv(Path(path).expanduser(), dtype=str, keep_default_na=False, nrows=10_000_000)
-        found = dict(zip(table["subject"], table["group"], strict=True))
+        named = table.loc[table["group"] != "", ["subject", "group"]].drop_duplicates()
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"groups {path}",
@@ -216,7 +216,16 @@ def groups_of(path: str) -> dict[str, str]:
             expected="a CSV with the columns subject and group",
             remedy="correct groups, or leave it out",
         ) from error
-    return {str(subject): str(group) for subject, group in found.items() if group}
+    remedy = "correct groups, or leave it out"
+    twice = named.loc[named["subject"].duplicated(), "subject"]
+    if len(twice):
+        got = f"{twice.iloc[0]} in two groups"
+        raise DataError(f"groups {path}", got=got, expected="one group for each subject", remedy=remedy)
+    there = sorted(set(pack.manifest["subject"]))
+    if not named["subject"].isin(there).any():
+        got = f"{len(named)} subjects with a group, none of whom is in {pack.name}"
+        raise DataError(f"groups {path}", got=got, expected=f"its subjects, such as {there[0]}", remedy=remedy)
+    return {str(subject): str(group) for subject, group in zip(named["subject"], named["group"], strict=True)}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from lrface.evaluation.operating_page import operating_lines
 from lrface.evaluation.results import Results
 from lrface.jobs.assessment import (
     arms_of,
+    groups_of,
     headline_cell,
     judge,
     load_networks,
@@ -44,6 +45,7 @@ def run(
     """Measure all arms, log figures, tables and pictures; `labels` names networks in the arms, by their URI."""
     recognisers, resolvers = load_networks(settings, context, labels or {})
     pack = pack_for_test(settings.data, context)
+    groups_of(settings.groups, pack)  # what is wrong with it is told before anything is measured
     protocol = test_protocol(pack, settings)
     rival = rival_of(settings, recognisers, resolvers, context)
     arms = arms_of(recognisers, resolvers, rival)
