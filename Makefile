@@ -25,7 +25,7 @@ ifneq ($(PLACE),$(CURDIR))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help env demo test simulate lint pytest audit bench bench-quick gpu-check ui app docs clean
+.PHONY: help env demo test golden simulate lint pytest audit bench bench-quick gpu-check ui app docs clean
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ bench: $(STAMP) ## measure every loop against its limit; benchmarks/results
 
 bench-quick: $(STAMP) ## the same in under five minutes
 	python benchmarks/bench.py --quick
+
+golden: $(STAMP) ## renew the kept outputs of tests/golden and show what changed (GOLDEN=--check only shows)
+	OMP_NUM_THREADS=1 python -m tests.golden.renew $(GOLDEN)
 
 gpu-check: $(STAMP) ## run every entry point on the GPU and hold its figures against the CPU's
 	python benchmarks/gpu_check.py
