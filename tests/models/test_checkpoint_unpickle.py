@@ -136,6 +136,13 @@ def test_one_storage_cannot_be_dequantised_again_and_again(file):
     assert "more quantised numbers" in report.findings[0]
 
 
+def test_a_backslash_in_a_name_is_reported_and_warns_nobody(file, rewrite, saved):
+    """Warnings are errors in the tests; an escape that Python does not know is one."""
+    report = inspect_checkpoint(file(rewrite(saved, lambda data: data.replace(b"collections", b"c\\ollections", 1))))
+
+    assert not report.loadable
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_any_change_to_the_pickle_ends_in_a_report(tmp_path_factory, rewrite, data):
