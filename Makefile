@@ -25,7 +25,7 @@ ifneq ($(PLACE),$(CURDIR))
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help env demo test golden simulate lint pytest audit bench bench-quick gpu-check ui app docs clean
+.PHONY: help env demo test test-oldest test-newest lock golden simulate lint pytest audit bench bench-quick gpu-check ui app docs clean
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -38,6 +38,22 @@ demo: $(STAMP) ## run the whole cycle on drawn faces
 	@echo "make ui shows what was made"
 
 test: lint docs pytest ## check style, types, layers and run the tests
+
+test-oldest: ## run the tests on the lowest versions that pyproject.toml admits (TESTS="tests/models" chooses)
+	$(call test_on,oldest,3.11,lowest-direct)
+
+test-newest: ## the same on the newest
+	$(call test_on,newest,3.13,highest)
+
+lock: ## make the locks and the pins of conda.yaml anew after a change of pyproject.toml (UPGRADE="torch timm" moves pins)
+	$(find_uv); \
+	moved="$(UPGRADE:%=--upgrade-package %)"; \
+	for lock in requirements.lock docker/server.lock docker/job.lock; do \
+		words=$$(grep -m 1 -o 'pip compile.*' $$lock); \
+		"$$uv" $$words --quiet $$moved; \
+	done; \
+	sed -i.partial -E "$$(sed -nE 's/^([a-z0-9-]+)==([^ ]+).*/s|(- \1==).*|\\1\2|/p' requirements.lock)" conda.yaml; \
+	rm conda.yaml.partial
 
 simulate: $(STAMP) ## check the statistics by simulation, five minutes (SIMULATE="--runs 100" is quicker)
 	OMP_NUM_THREADS=1 python -m lrface.evaluation.simulations $(SIMULATE)
@@ -88,6 +104,26 @@ define find_python
 		seen="$$seen $$name is $$found;"; \
 		case "$$found" in 3.11|3.12|3.13) python=$$(PATH="$(SYSTEM_PATH)" "$$name" -c 'import sys; print(sys.executable)'); break;; esac; \
 	done
+endef
+
+# make env brings an uv of its own.
+define find_uv
+	@uv=$(if $(UV),"$(UV)",$$(PATH="$(VENV)/bin" command -v uv || true)); \
+	if [ -z "$$uv" ]; then echo "error: uv: got none; expected the program on the PATH, or in $(VENV) after make env" >&2; exit 1; fi
+endef
+
+# An environment of its own, so that neither .venv nor a lock is touched: $(1) its name, $(2) its Python, $(3) which versions.
+define test_on
+	$(find_uv); \
+	place="$(CURDIR)/build/$(1)"; mkdir -p "$$place"; \
+	[ -x "$$place/.venv/bin/python" ] || "$$uv" venv --quiet --python "$(or $(PYTHON),$(2))" "$$place/.venv"; \
+	python="$$place/.venv/bin/python"; \
+	"$$uv" pip compile --quiet --python "$$python" --upgrade --resolution $(3) \
+		--all-extras pyproject.toml --output-file "$$place/requirements.txt" >/dev/null; \
+	"$$uv" pip sync --quiet --python "$$python" "$$place/requirements.txt"; \
+	"$$uv" pip install --quiet --python "$$python" --no-deps --no-build-isolation --editable .; \
+	echo "$(1) versions: build/$(1)/requirements.txt"; \
+	PATH="$$place/.venv/bin:$(SYSTEM_PATH)" OMP_NUM_THREADS=1 pytest -n $(WORKERS) --dist loadfile $(TESTS)
 endef
 
 $(STAMP): requirements.lock pyproject.toml

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from lrface.config import SCHEMAS
 from lrface.jobs import cycle, space
@@ -76,23 +77,50 @@ def test_no_lock_of_uv_lies_at_the_top():
     assert not (ROOT / "uv.lock").exists()
 
 
-def test_conda_yaml_pins_what_pyproject_pins():
+ASKED = [*PYPROJECT["project"]["dependencies"], *chain(*PYPROJECT["project"]["optional-dependencies"].values())]
+PINS = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
+
+
+def test_conda_yaml_pins_what_the_lock_pins():
     dependencies = yaml.safe_load((ROOT / PROJECT["conda_env"]).read_text())["dependencies"]
 
+    needed = [Requirement(line).name for line in PYPROJECT["project"]["dependencies"]]
     assert dependencies[:2] == ["python=3.11", "pip"]
-    assert dependencies[2]["pip"] == PYPROJECT["project"]["dependencies"]
-    assert all("==" in dependency for dependency in PYPROJECT["project"]["dependencies"])
+    assert dependencies[2]["pip"] == [f"{name}=={PINS[name]}" for name in needed]
 
 
-def test_the_lock_holds_every_pin_with_hashes_and_no_address():
+@pytest.mark.parametrize("line", ASKED)
+def test_a_dependency_has_a_lowest_and_a_highest_version_and_the_lock_lies_between(line):
+    asked = Requirement(line)
+
+    assert [bound.operator for bound in sorted(asked.specifier, key=str)] == ["<", ">="]
+    assert PINS[asked.name.lower()] in asked.specifier
+
+
+def test_each_bound_of_a_dependency_has_its_reason_beside_it():
+    text = (ROOT / "pyproject.toml").read_text()
+    reasons = re.findall(
+        r'^    "[A-Za-z0-9-]+[^"]*[<>=][^"]*",(?: # ([^;\n]+); ([^;\n]+).*)?$', text, flags=re.MULTILINE
+    )
+
+    assert len(reasons) == len(ASKED)
+    assert all(lowest.strip() and highest.strip() for lowest, highest in reasons), reasons
+
+
+def test_a_package_has_the_same_range_wherever_it_is_asked_for():
+    ranges = {}
+    for asked in map(Requirement, ASKED):
+        ranges.setdefault(asked.name, set()).add(str(asked.specifier))
+
+    assert [name for name, found in ranges.items() if len(found) > 1] == []
+
+
+def test_the_lock_holds_every_package_with_hashes_and_no_address():
     lock = (ROOT / "requirements.lock").read_text()
-    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, flags=re.MULTILINE))
-    wanted = [*PYPROJECT["project"]["dependencies"], *chain(*PYPROJECT["project"]["optional-dependencies"].values())]
-
-    for pin in wanted:
-        name, _, number = re.sub(r"\[.*\]", "", pin.partition(";")[0]).partition("==")
-        assert locked[name.lower()] == number
     entries = re.split(r"^(?=[a-z0-9-]+==)", lock, flags=re.MULTILINE)[1:]
+
+    extras = set(re.findall(r"--extra (\w+)", lock.splitlines()[1]))
+    assert extras == set(PYPROJECT["project"]["optional-dependencies"])
     assert all("--hash=sha256:" in entry for entry in entries)
     assert "://" not in lock
 
@@ -189,12 +217,12 @@ def test_every_file_and_folder_that_the_documentation_names_first_exists():
 
 
 def _targets():
-    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 
 
 def test_every_make_target_that_is_named_exists():
     text = "".join((ROOT / name).read_text() for name in ("README.md", ".ci/run"))
-    named = set(re.findall(r"(?:^    |`|^)make ([a-z]+)", text, flags=re.MULTILINE))
+    named = set(re.findall(r"(?:^    |`|^)make ([a-z-]+)", text, flags=re.MULTILINE))
 
     assert {"demo", "test", "ui"} <= named
     assert named <= _targets()
@@ -266,6 +294,62 @@ def test_ci_calls_make_test_and_passes_its_code_on(tmp_path):
 
     assert done.returncode != 0
     assert done.stdout.splitlines()[-1] == "=== 3 failed, 2 passed in 1.00s ==="
+
+
+@pytest.mark.parametrize("versions", ["oldest", "newest"])
+def test_ci_runs_the_versions_that_it_is_told(tmp_path, versions):
+    script = tmp_path / ".ci" / "run"
+    script.parent.mkdir()
+    shutil.copy(ROOT / ".ci" / "run", script)
+    (tmp_path / "Makefile").write_text("test-oldest:\n\t@echo oldest\ntest-newest:\n\t@echo newest\n")
+
+    assert _alone(["env", f"LRFACE_VERSIONS={versions}", script], cwd="/").stdout.splitlines() == [versions]
+    refused = _alone(["env", "LRFACE_VERSIONS=latest", script], cwd="/")
+    assert refused.returncode != 0
+    assert refused.stderr == "error: LRFACE_VERSIONS: got 'latest'; expected oldest, newest or nothing\n"
+
+
+@pytest.fixture
+def with_uv(tmp_path):
+    """A project whose uv only says what it is asked for, and makes an environment whose pytest says it too."""
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    program = tmp_path / "uv"
+    program.write_text(
+        '#!/bin/sh\necho "uv $@"\n[ "$1" = venv ] || exit 0\nfor place; do :; done\nmkdir -p "$place/bin"\n'
+        'printf \'#!/bin/sh\\necho "pytest $@"\\nexit 5\\n\' > "$place/bin/pytest"\n'
+        'cp "$place/bin/pytest" "$place/bin/python"; chmod +x "$place/bin/"*\n'
+    )
+    program.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("target", "python", "resolution"), [("oldest", "3.11", "lowest-direct"), ("newest", "3.13", "highest")]
+)
+def test_other_versions_are_tried_in_an_environment_of_their_own(with_uv, target, python, resolution):
+    done = _alone(["make", f"test-{target}", f"UV={with_uv}/uv", "TESTS=tests/models -x"], cwd=with_uv)
+
+    said = done.stdout
+    place = f"{with_uv}/build/{target}"
+    assert done.returncode != 0  # that of pytest
+    assert f"uv venv --quiet --python {python} {place}/.venv" in said
+    assert f"uv pip sync --quiet --python {place}/.venv/bin/python {place}/requirements.txt" in said
+    assert said.splitlines()[-1].startswith("pytest -n ")
+    assert said.splitlines()[-1].endswith("--dist loadfile tests/models -x")
+    assert not (with_uv / ".venv").exists()
+    assert (with_uv / "requirements.lock").read_bytes() == (ROOT / "requirements.lock").read_bytes()
+    recipe = _alone(["make", "-n", f"test-{target}", f"UV={with_uv}/uv"], cwd=with_uv).stdout
+    assert f"--upgrade --resolution {resolution}" in recipe
+
+
+def test_without_uv_other_versions_are_refused_in_one_line(with_uv):
+    done = _alone(["make", "test-oldest", "UV="], cwd=with_uv)
+
+    (line, *rest) = done.stderr.splitlines()
+    assert line.startswith("error: uv: got none; expected")
+    assert all(text.startswith("make: ***") for text in rest)
+    assert not (with_uv / "build").exists()
 
 
 def test_the_hooks_are_the_checks_of_make_lint():

@@ -44,6 +44,25 @@ def test_nothing_is_made_where_nothing_is(told, fresh):
     assert [path.name for path in fresh.iterdir()] == ["MLproject"]
 
 
+def test_what_does_not_fit_the_project_is_told(told, fresh, monkeypatch):
+    assert told(fresh)[0]["outside_ranges"] == {}
+
+    (fresh / "pyproject.toml").write_text(
+        "[project]\nrequires-python = '>=3'\ndependencies = ['torch>=99']\n[project.optional-dependencies]\n"
+    )
+    (fresh / "requirements.lock").write_text("numpy==0.1 \\\n")
+    monkeypatch.setattr("lrface.project.source_tree", lambda: fresh)
+    facts, _ = told(fresh)
+    assert facts["outside_ranges"]["torch"].endswith("(admitted: >=99)")
+    assert facts["unlike_lock"]["numpy"].endswith("(locked: 0.1)")
+
+    (fresh / "pyproject.toml").write_text("[project")
+    (fresh / "requirements.lock").unlink()
+    facts, _ = told(fresh)
+    assert facts["outside_ranges"].startswith("not known (pyproject.toml: ")
+    assert facts["unlike_lock"] == "not known (no requirements.lock here)"
+
+
 def test_nothing_secret_is_told(told, fresh, monkeypatch):
     secrets = {
         "MLFLOW_TRACKING_URI": "postgresql://ann:hunter2@nowhere.invalid/db",

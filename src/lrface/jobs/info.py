@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lrface.errors import LrfaceError
@@ -67,9 +67,11 @@ def _words(value: object) -> str:
 
 
 def _software() -> dict[str, object]:
-    from lrface.project import project_root
+    from lrface.project import project_root, source_tree
+    from lrface.tracking.installed import LOCK, outside_ranges, unlike_lock
     from lrface.tracking.lineage import UNKNOWN, git_commit, package_versions
 
+    tree = source_tree()
     versions = package_versions(PACKAGES)
     return {
         "lrface": versions["lrface"],
@@ -81,7 +83,22 @@ def _software() -> dict[str, object]:
             for name, number in versions.items()
             if name not in {"python", "lrface"}
         },
+        "outside_ranges": _differences(outside_ranges, tree, "pyproject.toml"),
+        "unlike_lock": _differences(unlike_lock, tree, LOCK),
     }
+
+
+def _differences(compared: Callable[[Path], dict[str, str] | None], tree: Path, name: str) -> object:
+    try:
+        found = compared(tree)
+    except (ValueError, KeyError, OSError) as error:
+        return f"not known ({name}: {_homeless(str(error))})"
+    return f"not known (no {name} here)" if found is None else _few(found)
+
+
+def _few(found: dict[str, str]) -> dict[str, str | int]:
+    more = {"more": len(found) - _SHOWN} if len(found) > _SHOWN else {}
+    return dict(list(found.items())[:_SHOWN]) | more
 
 
 def _machine() -> dict[str, object]:
