@@ -174,7 +174,7 @@ def test_a_detector_that_was_downloaded_is_found(folder, tmp_path):
     kept = tmp_path / "cache" / "lrface" / YUNET_URL.rpartition("/")[2]
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"no network")
-    with pytest.raises(DataError, match="cannot load as YuNet"):
+    with pytest.raises(DataError, match="cannot be run as YuNet"):
         lrface.load(folder)
 
 

@@ -120,7 +120,7 @@ def test_weights_that_are_missing_or_wrong(tmp_path):
     path.write_bytes(b"no network")
     with pytest.raises(DataError, match="expected sha256 8f2383e4dd3c"):
         read_weights(DetectorSettings(weights=str(path), sha256=YUNET_SHA256))
-    with pytest.raises(DataError, match="cannot load as YuNet"):
+    with pytest.raises(DataError, match="cannot be run as YuNet"):
         Detector(DetectorSettings(weights=str(path)))
 
 

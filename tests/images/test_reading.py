@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from lrface.images import reading as module
-from lrface.images.reading import BadImageError, decode_image, image_pixels, read_image
+from lrface.images.reading import BadImageError, decode_image, read_image
 
 
 def encoded(pixels: np.ndarray, kind: str, **options) -> bytes:
@@ -183,9 +183,14 @@ def test_a_missing_file_is_unreadable(tmp_path):
     assert caught.value.kind == "unreadable"
 
 
-def test_pixels_are_counted_from_the_header(tmp_path, picture):
+def test_the_size_is_told_before_anything_is_decoded(tmp_path, picture, monkeypatch):
+    order: list[object] = []
+    monkeypatch.setattr(module, "_pixels", lambda *_: order.append("decoded") or picture)
     path = tmp_path / "a.png"
     path.write_bytes(encoded(picture, "PNG"))
-    assert image_pixels(path) == 2400
-    path.write_bytes(b"no image")
-    assert image_pixels(path) == 0
+    read_image(path, "a.png", 10**6, order.append)
+    decode_image(path.read_bytes(), "a.png", 10**6, order.append)
+    assert order == [2400, "decoded", 2400, "decoded"]
+    with pytest.raises(BadImageError):
+        decode_image(path.read_bytes(), "a.png", 100, order.append)
+    assert len(order) == 4

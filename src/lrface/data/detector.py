@@ -1,8 +1,5 @@
-"""YuNet through OpenCV: where the faces of an image are, with five landmarks each."""
+"""Where the faces of an image are, with five landmarks each, by YuNet."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -12,10 +9,10 @@ from jaxtyping import Float, UInt8
 from lrface.data.looks import alone, distinct, enlarged_back, shrunk
 from lrface.data.settings import DetectorSettings
 from lrface.data.yunet import YUNET_URL, read_weights
+from lrface.data.yunet_network import NoYuNetError, YuNet
 from lrface.errors import DataError
 from lrface.images.alignment import FACE_SIZE, TEMPLATE, similarity, warp
 
-_LOG_LEVEL = threading.Lock()
 # Of the first look: its longer side as a share of the image's, with bounds, and what the network's input is a multiple
 # of; the least face that is taken, pixels; and the score from which on something may be a face, so that all sizes are
 # searched.
@@ -73,9 +70,15 @@ class Detector:
 
     def __init__(self, settings: DetectorSettings) -> None:
         self.settings = settings
-        self._weights = read_weights(settings)
-        self._local = threading.local()
-        self._network((64, 64))
+        try:
+            self._network = YuNet(read_weights(settings))
+        except NoYuNetError as error:
+            raise DataError(
+                f"face detector {settings.weights}",
+                got="a file that cannot be run as YuNet",
+                expected="face_detection_yunet_2023mar.onnx",
+                remedy=f"take it from {YUNET_URL}",
+            ) from error
 
     def enlarge(self, image: UInt8[np.ndarray, "h w 3"]) -> Enlarged:
         """Enlarges an image that is too small to find a face in, bicubic."""
@@ -137,10 +140,7 @@ class Detector:
             seen: What it is shown, RGB.
             score: Least score of a face.
         """
-        network = self._network((seen.shape[1], seen.shape[0]))
-        network.setScoreThreshold(score)
-        _, faces = network.detect(cv2.cvtColor(np.ascontiguousarray(seen), cv2.COLOR_RGB2BGR))
-        return np.empty((0, 15)) if faces is None else faces.astype(np.float64)
+        return self._network.detect(seen, score, self.settings.overlap)
 
     def _sides(self, longest: int) -> list[int]:
         smaller = [side for side in self.settings.sides if side < longest]
@@ -165,37 +165,3 @@ class Detector:
             return int(np.argmax(faces[:, 2] * faces[:, 3]))
         centres = faces[:, :2] + faces[:, 2:4] / 2
         return int(np.argmin(((centres - np.array([shape[1] / 2, shape[0] / 2])) ** 2).sum(axis=1)))
-
-    def _network(self, size: tuple[int, int]) -> cv2.FaceDetectorYN:
-        # The network keeps its activations: each thread has one of its own.
-        network = getattr(self._local, "network", None)
-        if network is None:
-            network = self._local.network = self._load()
-        network.setInputSize(size)
-        return network
-
-    def _load(self) -> cv2.FaceDetectorYN:
-        model, none = np.frombuffer(self._weights, dtype=np.uint8), np.empty(0, dtype=np.uint8)
-        score, overlap = self.settings.score, self.settings.overlap
-        try:
-            with _quiet_opencv():
-                return cv2.FaceDetectorYN.create("onnx", model, none, (64, 64), score, overlap, 1000)
-        except cv2.error as error:
-            raise DataError(
-                f"face detector {self.settings.weights}",
-                got="a file that OpenCV cannot load as YuNet",
-                expected="face_detection_yunet_2023mar.onnx",
-                remedy=f"take it from {YUNET_URL}",
-            ) from error
-
-
-@contextmanager
-def _quiet_opencv() -> Iterator[None]:
-    """Silences OpenCV, which warns about a target that nobody asked for, once per network."""
-    with _LOG_LEVEL:  # the level is one for all threads
-        level = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-        try:
-            yield
-        finally:
-            cv2.utils.logging.setLogLevel(level)

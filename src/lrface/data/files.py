@@ -20,10 +20,9 @@ from lrface.data.spread import read_spread
 from lrface.engines.settings import ClusterSettings
 from lrface.errors import DataError
 from lrface.images.alignment import is_small_face
-from lrface.images.reading import BadImageError, decode_image, image_pixels, read_image
+from lrface.images.reading import BadImageError, decode_image, read_image
 
 _PIXELS_IN_FLIGHT = 48_000_000
-_SMALL_FILE = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +131,11 @@ class FileReader:
     def _face(self, file: ImageFile) -> SourceFace:
         limit = self.settings.max_pixels
         # A decoder may hold the image three times over; the budget keeps few large ones in memory at once.
-        with self._budget.hold(_pixels(file.load)):
+        with self._budget.share() as hold:
             if isinstance(file.load, Path):
-                image = read_image(file.load, file.name, limit)
+                image = read_image(file.load, file.name, limit, hold)
             else:
-                image = decode_image(file.load(), file.name, limit)
+                image = decode_image(file.load(), file.name, limit, hold)
             height, width = image.shape[:2]
             if min(height, width) < self.settings.min_side:
                 raise BadImageError(
@@ -192,16 +191,6 @@ def _read_vlr(path: Path, name: str, max_pixels: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def _pixels(load: Path | Callable[[], bytes]) -> int:
-    """Looks up how many pixels a large file has; small files cannot hold enough to matter."""
-    if not isinstance(load, Path):
-        return 0
-    try:
-        return image_pixels(load) if load.stat().st_size > _SMALL_FILE else 0
-    except OSError:
-        return 0  # reading it will say what is wrong
-
-
 class _Budget:
     """Lets work through as long as its sizes add up to no more than a limit; one piece always passes."""
 
@@ -211,18 +200,22 @@ class _Budget:
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, size: int) -> Iterator[None]:
-        if not size:
-            yield
-            return
-        with self._changed:
-            self._changed.wait_for(lambda: self._held == 0 or self._held + size <= self._limit)
-            self._held += size
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Gives what waits for a share of a size, which is given back at the end of the block."""
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            with self._changed:
+                self._changed.wait_for(lambda: self._held == 0 or self._held + size <= self._limit)
+                self._held += size
+            held = size
+
         try:
-            yield
+            yield hold
         finally:
             with self._changed:
-                self._held -= size
+                self._held -= held
                 self._changed.notify_all()
 
 

@@ -1,6 +1,7 @@
 """Five-point alignment: landmarks to the 112x112 template of ArcFace and its kin."""
 
 import math
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -93,7 +94,7 @@ def robust_similarity(
         DataError: All points are one, or not finite.
     """
     here, there = _checked(points), _as_complex(template)
-    one, other = np.triu_indices(len(points), 1)
+    one, other = _pairs(len(points))
     apart = np.abs(here[other] - here[one]) > 1e-6
     one, other = one[apart], other[apart]
     scale = (there[other] - there[one]) / (here[other] - here[one])
@@ -208,6 +209,12 @@ def _checked(points: np.ndarray) -> np.ndarray:
             remedy="correct the landmarks or leave the file out",
         )
     return here
+
+
+@lru_cache
+def _pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
+    one, other = np.triu_indices(count, 1)
+    return one, other
 
 
 def _row_medians(values: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import os
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -94,7 +95,9 @@ class BadImageError(DataError):
         """The remedy where nothing can be skipped."""
 
 
-def read_image(path: Path, name: str, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
+def read_image(
+    path: Path, name: str, max_pixels: int, sized: Callable[[int], object] | None = None
+) -> UInt8[np.ndarray, "h w 3"]:
     """Reads an image file as upright RGB.
 
     Grey, palettes, CMYK and LAB become RGB, transparency is dropped, an EXIF orientation is applied. Integers of 16
@@ -106,6 +109,7 @@ def read_image(path: Path, name: str, max_pixels: int) -> UInt8[np.ndarray, "h w
         path: The file.
         name: What to call it in messages.
         max_pixels: Most pixels that are decoded.
+        sized: Called with how many pixels there are, before they are decoded; may wait until there is room for them.
 
     Returns:
         The image.
@@ -118,30 +122,23 @@ def read_image(path: Path, name: str, max_pixels: int) -> UInt8[np.ndarray, "h w
         if not path.is_file() and path.exists():
             raise _bad("unreadable", name, "a folder" if path.is_dir() else "no regular file")
         with path.open("rb") as file:
-            return _read(file, name, max_pixels)
+            return _read(file, name, max_pixels, sized)
     except OSError as error:
         raise _bad("unreadable", name, f"a file that cannot be read ({error.strerror})") from error
 
 
-def decode_image(content: bytes, name: str, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
+def decode_image(
+    content: bytes, name: str, max_pixels: int, sized: Callable[[int], object] | None = None
+) -> UInt8[np.ndarray, "h w 3"]:
     """Decodes the content of an image file as ``read_image`` does.
 
     Raises:
         BadImageError: As ``read_image``.
     """
-    return _read(io.BytesIO(content), name, max_pixels)
+    return _read(io.BytesIO(content), name, max_pixels, sized)
 
 
-def image_pixels(path: Path) -> int:
-    """Reads from the header how many pixels an image has; 0 where it has none that can be read."""
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            return image.width * image.height
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, *_DAMAGE):
-        return 0  # reading the image says what is wrong with it
-
-
-def _read(file: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
+def _read(file: BinaryIO, name: str, max_pixels: int, sized: Callable[[int], object] | None) -> np.ndarray:
     try:
         with Image.open(file, formats=_FORMATS) as image:
             width, height = image.size
@@ -151,6 +148,8 @@ def _read(file: BinaryIO, name: str, max_pixels: int) -> np.ndarray:
                 raise _bad("several", name, f"several pictures in one {image.format} file", "one picture", "split it")
             if _is_cut_off(file, image):
                 raise _bad("broken", name, "a damaged image (it ends in zeros, as one that was not copied whole)")
+            if sized is not None:
+                sized(width * height)
             return _turned(_pixels(file, image), _orientation(image, name))
     except BadImageError:
         raise
