@@ -90,7 +90,7 @@ ui: $(STAMP) ## open the MLflow UI on http://127.0.0.1:5000 (PORT=...)
 	mlflow ui --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db" --port $(PORT)
 
 app: $(STAMP) ## open a page to try the champion on http://127.0.0.1:7860 (PAIR=... for another pair)
-	python -m lrface.jobs.app --pair "$(PAIR)"
+	python -m lrface app --pair "$(PAIR)"
 
 clean: ## remove the environment and the caches, keep mlruns/
 	rm -rf $(VENV) dist build outputs lightning_logs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

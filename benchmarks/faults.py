@@ -18,7 +18,6 @@ import argparse
 import multiprocessing
 import os
 import random
-import runpy
 import shutil
 import signal
 import socket
@@ -31,6 +30,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from lrface.jobs.cli import main as command
 from lrface.tracking.names import PAIR
 from lrface.tracking.pair import check_pair
 from lrface.tracking.settings import TrackingSettings
@@ -43,7 +43,7 @@ MODELS = ("edgeface", "dsr", PAIR)
 EPOCHS = 12
 FORKS = multiprocessing.get_context("forkserver")
 LOADED = [
-    *("lrface.jobs.pipelines.main", "lrface.jobs.pipelines.train_dsr", "lrface.jobs.pipelines.promote"),
+    *("lrface.jobs.cli", "lrface.jobs.main", "lrface.jobs.train_dsr", "lrface.jobs.promote"),
     *("mlflow.pyfunc", "mlflow.server.fastapi_app", "uvicorn"),
     *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"),
 ]
@@ -138,14 +138,13 @@ class Job:
 
 
 def work(project: Path, uri: str, words: tuple[str, ...], into: Any) -> None:  # noqa: ANN401
-    """What `python -m lrface.jobs.NAME ...` does in the project's folder."""
+    """What `lrface NAME ...` does in the project's folder."""
     for stream in (1, 2):
         os.dup2(into.fileno(), stream)
     into.close()
     os.chdir(project)
     os.environ["MLFLOW_TRACKING_URI"] = uri
-    sys.argv = list(words)
-    runpy.run_path(str(project / "src" / "lrface" / "jobs" / f"{words[0]}.py"), run_name="__main__")
+    command(words)
 
 
 def main() -> int:

@@ -85,7 +85,7 @@ def run_cycle(table: pd.DataFrame, project: Path, given: argparse.Namespace, fol
     words += ["--overrides", given.overrides] if given.overrides else []
     with (project / "log").open("wb") as log:
         subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "lrface.jobs.main", *words],
+            [sys.executable, "-m", "lrface", "main", *words],
             cwd=project,
             env={key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
             | {"PYTHONPATH": "src"},

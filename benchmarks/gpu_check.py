@@ -92,7 +92,7 @@ def run(job: Sequence[str], device: str, place: Path) -> Ended:
     """Run an entry point in a project folder of its own."""
     places = {"out": place / "exported", "people": place.parent / "people", "weights": _weights(place)}
     name, *rest = (part.format(**places) for part in job)
-    module = [str(ROOT / "benchmarks" / "page_once.py")] if name == "app" else ["-m", f"lrface.jobs.{name}"]
+    module = [str(ROOT / "benchmarks" / "page_once.py")] if name == "app" else ["-m", "lrface", name]
     on = [] if name == "inspect" else ["--device", device]
     arguments = [sys.executable, *module, *rest, *on]
     path = os.pathsep.join([str(place / "src"), *filter(None, [os.environ.get("PYTHONPATH", "")])])

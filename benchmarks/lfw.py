@@ -102,7 +102,7 @@ class Project:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
         with (self.folder / f"{step}.log").open("ab") as log:
             ended = subprocess.run(  # noqa: S603
-                [sys.executable, "-m", f"lrface.jobs.{name}", *words],
+                [sys.executable, "-m", "lrface", name, *words],
                 cwd=self.folder,
                 env=kept | {"PYTHONPATH": str(self.folder / "src")},
                 stdout=log,

@@ -9,9 +9,9 @@ from torch import nn
 
 from lrface.config import EvaluateSettings, FinetuneSettings, MainSettings, TrainDsrSettings
 from lrface.data.pack import Pack, open_pack
-from lrface.jobs import main as main_job
-from lrface.jobs.compose import COMMON, settings_for
+from lrface.jobs.compose import settings_for
 from lrface.jobs.cycle import DIRECT, own_overrides, stage_configs
+from lrface.jobs.table import COMMON, PARAMETERS
 from lrface.models.device import pick_device
 from lrface.models.dsr import DSR
 from lrface.models.edgeface import EdgeFace
@@ -58,7 +58,7 @@ def plan(given: argparse.Namespace, pack_path: Path) -> list[str]:
     """
     words = main_words(given, pack_path, given.seeds[0])
     values = {name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2], strict=True)}
-    parameters = (*COMMON, *main_job.PARAMETERS)
+    parameters = (*COMMON, *PARAMETERS["main"])
     chosen = {parameter.name: "" for parameter in parameters} | values
     own = own_overrides(chosen["overrides"])
     settings = settings_for("main", MainSettings, chosen, parameters, own)

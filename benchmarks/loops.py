@@ -34,9 +34,10 @@ from lrface.images.degradation import SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float
 from lrface.images.resample import shrink
 from lrface.images.sheet import contact_sheet
-from lrface.jobs.compose import COMMON, settings_for
+from lrface.jobs.compose import settings_for
 from lrface.jobs.packs import recognition_data, super_resolution_data
 from lrface.jobs.reporter import RunReporter
+from lrface.jobs.table import COMMON
 from lrface.jobs.terminal import Terminal
 from lrface.losses.margin import MarginHead
 from lrface.models.dsr import DSR

@@ -9,9 +9,8 @@ import json
 import sys
 from unittest import mock
 
-from lrface.jobs.app import PARAMETERS
+from lrface.jobs import app
 from lrface.jobs.command import command
-from lrface.jobs.pipelines import app
 from lrface.page.trial import Trial
 from lrface.page.view import About
 
@@ -27,4 +26,4 @@ def show(trial: Trial, about: About, **_options: object) -> None:
 
 if __name__ == "__main__":
     with mock.patch.object(app, "launch", show), mock.patch.object(app, "find_spec", return_value=object()):
-        sys.exit(command("app", PARAMETERS))
+        sys.exit(command("app"))

@@ -142,7 +142,7 @@ def test_jobs_are_called_with_parameters_that_exist():
 
     assert set(given) <= set(ENTRIES["main"]["parameters"])
     assert {word.removeprefix("--") for word in page if word.startswith("--")} <= set(ENTRIES["app"]["parameters"])
-    assert SERVICES["page"]["entrypoint"][-1] == "lrface.jobs.app"
+    assert SERVICES["page"]["entrypoint"][-2:] == ["lrface", "app"]
 
 
 def test_a_server_is_waited_for_longer_than_a_file():

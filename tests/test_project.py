@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib import import_module
 from itertools import chain
 from pathlib import Path
 
@@ -17,8 +16,9 @@ import yaml
 from packaging.requirements import Requirement
 
 from lrface.config import SCHEMAS
-from lrface.jobs import cycle, space
-from lrface.jobs.compose import COMMON, DATA, settings_for
+from lrface.jobs import cli, cycle, space
+from lrface.jobs.compose import settings_for
+from lrface.jobs.table import COMMON, PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
@@ -30,18 +30,16 @@ FLOATS = {"epochs", "batch_size", "threshold", "fpir", "fmr", "seed", "trials"}
 
 
 def _parameters(job):
-    return [
-        parameter.name for parameter in (*COMMON, *getattr(import_module(f"lrface.jobs.{job}"), "PARAMETERS", DATA))
-    ]
+    return [parameter.name for parameter in (*COMMON, *PARAMETERS[job])]
 
 
 def test_one_name_in_five_places():
-    runnable = {path.stem for path in (ROOT / "src/lrface/jobs").glob("*.py") if "__main__" in path.read_text()}
-    runnable -= {"cli"}  # the command that runs any of them
+    modules = {path.stem for path in (ROOT / "src/lrface/jobs").glob("*.py")}
     configs = {path.stem for path in (ROOT / "conf").glob("*.yaml")}
     tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests/jobs").glob("test_*.py")}
 
-    assert set(ENTRIES) == runnable
+    assert set(ENTRIES) == set(cli.JOBS) - {"info"}
+    assert set(ENTRIES) <= modules
     assert set(ENTRIES) == set(SCHEMAS) | WITHOUT_CONFIG
     assert configs == set(SCHEMAS)
     assert set(ENTRIES) <= tested
@@ -68,8 +66,8 @@ def test_an_entry_point_has_the_parameters_of_its_job(job):
 def test_its_command_hands_each_of_them_on_unquoted(job):
     words = ENTRIES[job]["command"].split()
 
-    assert words[:4] == ["PYTHONPATH=src", "python", "-m", f"lrface.jobs.{job}"]
-    assert words[4:] == [word for name in ENTRIES[job]["parameters"] for word in (f"--{name}", f"{{{name}}}")]
+    assert words[:5] == ["PYTHONPATH=src", "python", "-m", "lrface", job]
+    assert words[5:] == [word for name in ENTRIES[job]["parameters"] for word in (f"--{name}", f"{{{name}}}")]
 
 
 def test_no_lock_of_uv_lies_at_the_top():
@@ -174,15 +172,15 @@ def test_a_command_that_is_shown_exists_with_its_parameters(words):
 def test_a_command_that_is_shown_composes(words):
     """As the job itself does before it touches a face."""
     job = _entry(words)
-    own = getattr(import_module(f"lrface.jobs.{job}"), "PARAMETERS", DATA)
-    given = {parameter.name: "" for parameter in (*COMMON, *own)}
+    parameters = (*COMMON, *PARAMETERS[job])
+    given = {parameter.name: "" for parameter in parameters}
     given |= dict(words[place + 1].split("=", 1) for place, word in enumerate(words) if word == "-P")
 
     found = settings_for(
         job,
         SCHEMAS[job],
         given,
-        (*COMMON, *own),
+        parameters,
         OWN[job](given["overrides"]) if job in OWN else None,
     )
 
@@ -387,7 +385,8 @@ def test_a_wheel_carries_the_configs_and_composes_them(tmp_path):
     weights = "lrface/models/weights/drawn"
     assert {f"{weights}/{name}" for name in ("model.safetensors", "config.json", "README.md")} <= names
     composed = (
-        "from lrface.config import SCHEMAS; from lrface.jobs.compose import COMMON, config_folder, settings_for; "
+        "from lrface.config import SCHEMAS; from lrface.jobs.compose import config_folder, settings_for; "
+        "from lrface.jobs.table import COMMON; "
         "print(config_folder(), settings_for('train_dsr', SCHEMAS['train_dsr'], {'preset': 'smoke'}, COMMON).dsr)"
     )
     done = subprocess.run(

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import runpy
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from mlflow.entities.model_registry import ModelVersion
 from PIL import Image
 
 from lrface.images.procedural import ProceduralSettings, render_faces, subject_name
+from lrface.jobs.cli import main
 from lrface.tracking.quiet import _OWN_WARNINGS
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -217,14 +217,14 @@ Job = Callable[..., Ended]
 
 @pytest.fixture
 def job(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Job:
-    """Runs `python -m lrface.jobs.NAME ARGUMENTS` in the project's folder, without the seconds of a new process."""
+    """Runs `lrface NAME ARGUMENTS` in the project's folder, without the seconds of a new process."""
 
     def run(name: str, *arguments: str, folder: Path | None = None) -> Ended:
         monkeypatch.chdir(folder or project.root)
-        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        monkeypatch.setattr(sys, "argv", ["lrface", name, *arguments])
         capsys.readouterr()
         with pytest.raises(SystemExit) as left:
-            runpy.run_path(str(PROJECT / "src" / "lrface" / "jobs" / f"{name}.py"), run_name="__main__")
+            main([name, *arguments])
         out, err = capsys.readouterr()
         assert isinstance(left.value.code, int)
         return Ended(left.value.code, out, err)

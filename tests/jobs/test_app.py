@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from lrface.errors import ConfigError
-from lrface.jobs.pipelines import app as module
+from lrface.jobs import app as module
 from lrface.page.trial import MOST_BYTES
 
 STARTS_WITHIN = 240.0
@@ -57,7 +57,7 @@ def test_gradio_serves_it_with_nothing_from_elsewhere_until_it_is_interrupted(pr
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    words = ["python", "-m", "lrface.jobs.app", *PAIR, "--gallery", str(tmp_path / "g.parquet")]
+    words = ["python", "-m", "lrface", "app", *PAIR, "--gallery", str(tmp_path / "g.parquet")]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [*words, "--overrides", f"port={port}"],

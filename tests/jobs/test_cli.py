@@ -32,8 +32,6 @@ def typed(monkeypatch, capsys):
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["/usr/bin/lrface", *words])
-        for job in cli.JOBS:  # a process of the command has imported none of them
-            monkeypatch.delitem(sys.modules, f"lrface.jobs.{job}", raising=False)
         with pytest.raises(SystemExit) as left:
             cli.main()
         out, err = capsys.readouterr()

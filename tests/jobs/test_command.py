@@ -160,7 +160,7 @@ def test_mlflow_run_passes_the_line_and_the_exit_code_on(mlflow_run, copy_projec
 
 def test_ctrl_c_ends_with_130_and_a_killed_run(copy_project, person, tmp_path):
     project = copy_project(tmp_path / "project")
-    line = [sys.executable, "-m", "lrface.jobs.main", "--preset", "smoke"]
+    line = [sys.executable, "-m", "lrface", "main", "--preset", "smoke"]
 
     with subprocess.Popen(
         line,

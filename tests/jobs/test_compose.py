@@ -14,7 +14,8 @@ from lrface.config import (
 )
 from lrface.errors import ConfigError
 from lrface.jobs import compose
-from lrface.jobs.compose import COMMON, DATA, Parameter, config_folder, free_overrides, settings_for
+from lrface.jobs.compose import config_folder, free_overrides, settings_for
+from lrface.jobs.table import COMMON, DATA, Parameter
 from lrface.project import project_root
 
 PARAMETERS = (

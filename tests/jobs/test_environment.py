@@ -51,7 +51,7 @@ def test_a_locale_that_cannot_hold_every_name_is_told(encoding):
 
 
 def test_without_the_libraries_an_entry_point_ends_in_one_line(project):
-    ended = started(project, "-S", "-m", "lrface.jobs.prepare", "--preset", "smoke")
+    ended = started(project, "-S", "-m", "lrface", "prepare", "--preset", "smoke")
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert len(ended.stderr.splitlines()) == 1
@@ -59,16 +59,14 @@ def test_without_the_libraries_an_entry_point_ends_in_one_line(project):
 
 
 def test_in_a_plain_locale_without_utf_8_an_entry_point_ends_in_one_line(project):
-    ended = started(project, "-m", "lrface.jobs.prepare", "--preset", "smoke", LC_ALL="C", PYTHONUTF8="0")
+    ended = started(project, "-m", "lrface", "prepare", "--preset", "smoke", LC_ALL="C", PYTHONUTF8="0")
     assert ended.returncode == 1
     assert len(ended.stderr.splitlines()) == 1
     assert ended.stderr.startswith("error: locale: got the encoding ")
 
 
 def test_a_screen_that_cannot_show_a_name_gets_it_in_another_spelling(project):
-    ended = started(
-        project, "-m", "lrface.jobs.prepare", "--data", "folder", "--source", "Zoë", PYTHONIOENCODING="ascii"
-    )
+    ended = started(project, "-m", "lrface", "prepare", "--data", "folder", "--source", "Zoë", PYTHONIOENCODING="ascii")
     assert ended.returncode == 1
     assert "Zo\\xeb" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
@@ -76,7 +74,7 @@ def test_a_screen_that_cannot_show_a_name_gets_it_in_another_spelling(project):
 
 def test_a_project_in_which_nothing_can_be_written_ends_in_one_line(project):
     (project / "mlruns").write_text("a file where the folder should be")
-    ended = started(project, "-m", "lrface.jobs.prepare", "--preset", "smoke")
+    ended = started(project, "-m", "lrface", "prepare", "--preset", "smoke")
     assert ended.returncode == 1
     assert len(ended.stderr.splitlines()) == 1
     assert "mlruns" in ended.stderr

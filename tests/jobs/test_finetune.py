@@ -7,7 +7,7 @@ import math
 import pytest
 
 from lrface.config import FinetuneSettings
-from lrface.jobs.pipelines.finetune import GENTLE_CLIP, GENTLE_HEAD_LR, _without_sr, gentler
+from lrface.jobs.finetune import GENTLE_CLIP, GENTLE_HEAD_LR, _without_sr, gentler
 from lrface.training.edgeface import EdgeFaceTraining
 from lrface.training.settings import MixSettings
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lrface.gallery.place import gallery_at
 from lrface.images.procedural import draw_identity, draw_nuisance, render
-from lrface.jobs.pipelines.gallery import _tell_look_alikes
+from lrface.jobs.gallery import _tell_look_alikes
 from lrface.jobs.tables import plain
 from lrface.models.edgeface import EdgeFace
 from lrface.models.edgeface_folder import edgeface_spec

@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 
 from lrface.config import SCHEMAS
-from lrface.jobs.compose import COMMON, DATA, presets_of
+from lrface.jobs.compose import presets_of
 from lrface.jobs.help import help_texts
+from lrface.jobs.table import COMMON, PARAMETERS
 
 HEAVY = {"torch", "mlflow", "lightning", "kornia", "pandas", "cv2"}
 COMMANDS = {
@@ -22,11 +22,11 @@ COMMANDS = {
     "curve --log loud": 1,
 }
 SCRIPT = f"""
-import runpy, sys
+import sys
+from lrface.jobs.cli import main
 for command in sys.argv[1:]:
-    job, *sys.argv[1:] = command.split()
     try:
-        runpy.run_module("lrface.jobs." + job, run_name="__main__", alter_sys=True)
+        main(command.split())
     except SystemExit as left:
         print("left", left.code, *sorted({HEAVY!r} & set(sys.modules)))
 """
@@ -48,7 +48,7 @@ def test_help_and_refusals_come_before_torch_and_mlflow(person, tmp_path, reques
 
 
 def _texts(job):
-    parameters = (*COMMON, *getattr(import_module(f"lrface.jobs.{job}"), "PARAMETERS", DATA))
+    parameters = (*COMMON, *PARAMETERS[job])
     return {
         parameter.name: text
         for parameter, text in zip(parameters, help_texts(job, SCHEMAS[job], parameters), strict=True)

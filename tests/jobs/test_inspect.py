@@ -81,7 +81,7 @@ def test_no_tracker_is_opened(weights, person, tmp_path, request):
     source = request.config.rootpath / "src"
 
     done = subprocess.run(
-        [sys.executable, "-m", "lrface.jobs.inspect", str(weights)],
+        [sys.executable, "-m", "lrface", "inspect", str(weights)],
         cwd=tmp_path,
         env=person(PYTHONPATH=str(source)),
         capture_output=True,

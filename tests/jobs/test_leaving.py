@@ -31,11 +31,11 @@ leave(work)
 
 
 def _ended(folder: Path, **how):
-    """`python -m lrface.jobs.trial_of_leaving`, a module that is there for this process alone."""
-    (folder / "sitecustomize.py").write_text(f"import lrface.jobs\nlrface.jobs.__path__.append({str(folder)!r})\n")
+    """A process that counts as one of a command: `python -m lrface.trial_of_leaving`, there for it alone."""
+    (folder / "sitecustomize.py").write_text(f"import lrface\nlrface.__path__.append({str(folder)!r})\n")
     (folder / "trial_of_leaving.py").write_text(COMMAND.format(**how))
     return subprocess.run(
-        [sys.executable, "-m", "lrface.jobs.trial_of_leaving"],
+        [sys.executable, "-m", "lrface.trial_of_leaving"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])},
         capture_output=True,
         text=True,

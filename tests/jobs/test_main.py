@@ -162,7 +162,7 @@ def test_the_environment_is_asked_for_nothing_but_the_projects_own_store(cycle):
 
 def test_a_killed_cycle_goes_on_in_the_same_run_and_ends_with_the_same_figures(cycle, copy_project, person, tmp_path):
     again = copy_project(tmp_path / "again")
-    line = [sys.executable, "-m", "lrface.jobs.main", "--preset", "smoke"]
+    line = [sys.executable, "-m", "lrface", "main", "--preset", "smoke"]
     how = {"cwd": again.root, "env": person(PYTHONPATH="src"), "text": True}
 
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **how) as process:

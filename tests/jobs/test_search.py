@@ -9,9 +9,8 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from lrface.config import HyperSearchSettings
-from lrface.jobs import trials
-from lrface.jobs.pipelines import search as searching
-from lrface.jobs.pipelines import train_dsr
+from lrface.jobs import search as searching
+from lrface.jobs import train_dsr, trials
 from lrface.jobs.terminal import Terminal
 from lrface.jobs.trials import Search
 

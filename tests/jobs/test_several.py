@@ -16,7 +16,7 @@ def test_two_processes_make_one_version_that_is_as_good(job, project, person):
     alone = job("train_dsr", *arguments, "images_per_epoch=16")
     wanted = project.run("train_dsr baseline").data.metrics
     done = subprocess.run(
-        [sys.executable, "-m", "lrface.jobs.train_dsr", *arguments, "images_per_epoch=16 trainer.devices=2 seed=0"],
+        [sys.executable, "-m", "lrface", "train_dsr", *arguments, "images_per_epoch=16 trainer.devices=2 seed=0"],
         cwd=project.root,
         env=person(PYTHONPATH="src"),
         capture_output=True,
@@ -44,7 +44,7 @@ def test_two_processes_finetune_as_one_does(job, project, person):
     wanted = project.run("finetune pretrained").data
     before = project.registry()["edgeface"][0]
     done = subprocess.run(
-        [sys.executable, "-m", "lrface.jobs.finetune", *arguments, "images_per_epoch=32 trainer=ddp trainer.devices=2"],
+        [sys.executable, "-m", "lrface", "finetune", *arguments, "images_per_epoch=32 trainer=ddp trainer.devices=2"],
         cwd=project.root,
         env=person(PYTHONPATH="src"),
         capture_output=True,

@@ -1,13 +1,12 @@
 """What a cycle says of itself while it runs and at its end, with stages that do nothing."""
 
-import runpy
-import sys
 from types import SimpleNamespace
 
 import pytest
 
-from lrface.jobs.pipelines import main
-from lrface.jobs.pipelines.promote import Promotion
+from lrface.jobs import main
+from lrface.jobs.cli import main as command
+from lrface.jobs.promote import Promotion
 
 TABLE = (("rank-1 %", "8 px"), ("bicubic", "41.0"), ("direct", "50.0"), ("pair", "52.0"), ("HR", ""))
 SENTENCE = "Not promoted: +2.0 points of rank-1 over bicubic [-1.0, +5.0], and promotion asks for more than 5."
@@ -46,9 +45,8 @@ def test_it_counts_its_stages_and_ends_with_a_table_a_sentence_and_addresses(
 ):
     project = copy_project(tmp_path / "project")
     monkeypatch.chdir(project.root)
-    monkeypatch.setattr(sys, "argv", ["main", "--preset", "smoke", "--overrides", "direct=true"])
     with pytest.raises(SystemExit) as left:
-        runpy.run_path(str(project.root / "src" / "lrface" / "jobs" / "main.py"), run_name="__main__")
+        command(["main", "--preset", "smoke", "--overrides", "direct=true"])
     told = capsys.readouterr()
     assert left.value.code == 0, told.err
     lines = told.out.splitlines()

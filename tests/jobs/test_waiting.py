@@ -47,7 +47,7 @@ def test_it_is_settled_before_torch_is_imported():
         "import sys; import lrface.jobs.command as module;"
         "module.settle_waiting = lambda *_: print('torch' in sys.modules);"
         "module.imported = lambda _: sys.exit();"
-        "module.command('compare', [], ['--log', 'quiet'])"
+        "module.command('compare', ['--log', 'quiet'])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert told.stdout == "False\n", told.stderr

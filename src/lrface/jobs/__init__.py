@@ -1,5 +1,13 @@
 """One module per entry point: compose, never compute."""
 
+import sys
+
 from lrface.jobs.environment import check
 
 check()
+
+# `python -m lrface.jobs.NAME`, also by torchrun, is `python -m lrface NAME`: Python looks for the module just now.
+if sys.argv[:1] == ["-m"] and (_named := [word for word in sys.orig_argv if word.startswith("lrface.jobs.")]):
+    from lrface.jobs.cli import main
+
+    main([_named[0].removeprefix("lrface.jobs."), *sys.argv[1:]])

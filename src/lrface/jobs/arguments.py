@@ -64,11 +64,6 @@ class Parser(argparse.ArgumentParser):
         )
 
 
-def spoken(job: str) -> str:
-    """What a person types to start a job: `lrface JOB` where this process was started so."""
-    return sys.argv[0] if sys.argv and sys.argv[0] == f"lrface {job}" else f"python -m lrface.jobs.{job}"
-
-
 def log_named(words: Sequence[str]) -> str:
     """What a command line says about `log`, looked up first, so that complaints about the rest come in that form."""
     parser = Parser(add_help=False, allow_abbrev=False)

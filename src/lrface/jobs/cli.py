@@ -5,7 +5,6 @@ Nothing heavy is imported here: the list of jobs, help and refusals come at once
 
 import ast
 import difflib
-import runpy
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,7 +13,9 @@ from pathlib import Path
 from lrface import __version__
 from lrface.errors import ConfigError
 from lrface.jobs.arguments import log_named
+from lrface.jobs.importing import imported
 from lrface.jobs.leaving import leave
+from lrface.jobs.table import PARAMETERS
 from lrface.jobs.terminal import Terminal, terminal_of
 
 JOBS = (
@@ -40,13 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name = words[0].replace("-", "_")
     if name not in JOBS:
         leave(lambda: _unknown(words))
-    sys.argv = [f"lrface {name}", *words[1:]]
-    if name == "info":
-        from lrface.jobs.info import run
+    if name in PARAMETERS:
+        # only now: the list of jobs need not wait for Hydra
+        from lrface.jobs.command import command
 
-        leave(lambda: run(words[1:]))
-    # The job's own `__main__`, so that it is the same command whatever it was started by.
-    runpy.run_module(f"lrface.jobs.{name}", run_name="__main__", alter_sys=False)
+        leave(lambda: command(name, words[1:]))
+    leave(lambda: int(imported(f"lrface.jobs.{name}").run(words[1:])))
 
 
 def summary(job: str) -> str:

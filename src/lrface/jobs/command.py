@@ -5,39 +5,30 @@ Nothing here imports torch or MLflow, which take seconds: help and refusals come
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from lrface.config import SCHEMAS
+from lrface.config import SCHEMAS, HyperSearchSettings, MainSettings
 from lrface.errors import LrfaceError
-from lrface.jobs.arguments import Parser, log_named, spoken
-from lrface.jobs.compose import COMMON, Parameter, free_overrides, settings_for
+from lrface.jobs import cycle, space
+from lrface.jobs.arguments import Parser, log_named
+from lrface.jobs.compose import free_overrides, settings_for
 from lrface.jobs.help import help_texts
 from lrface.jobs.importing import imported
 from lrface.jobs.ranks import complain
+from lrface.jobs.table import COMMON, PARAMETERS, Parameter
 from lrface.jobs.terminal import Terminal, terminal_of
 from lrface.jobs.waiting import settle_waiting, use
 
-Check = Callable[[Any, Mapping[str, str]], object]
-"""Takes the job's settings and its parameters as given."""
+OWN: dict[str, Callable[[str], list[str]]] = {"main": cycle.own_overrides, "search": space.own_overrides}
+"""Which of the overrides are for the job's own config, where the others are for jobs that it starts."""
 
 
-def command(
-    job: str,
-    parameters: Sequence[Parameter],
-    arguments: Sequence[str] | None = None,
-    *,
-    own: Callable[[str], list[str]] = free_overrides,
-    check: Check | None = None,
-) -> int:
+def command(job: str, arguments: Sequence[str] | None = None) -> int:
     """Run a job from the command line.
 
     Args:
-        job: Name of the entry point, of its schema in `SCHEMAS` and of its module in `jobs.pipelines`.
-        parameters: Its parameters besides the common ones.
+        job: Name of the entry point, of its schema in `SCHEMAS`, its parameters in `PARAMETERS`, its module in `jobs`.
         arguments: The command line; none: that of the process.
-        own: Which of the overrides are for this job's own config.
-        check: What else is to be refused before anything starts, from the settings and the parameters as given.
 
     Returns:
         The exit code: 0, or 1 with one line on standard error. A traceback is shown where LRFACE_TRACEBACK is set,
@@ -47,10 +38,15 @@ def command(
     terminal, before = Terminal(), use()
     try:
         terminal = terminal_of(log_named(words))
-        given = _parse(job, (*COMMON, *parameters), words)
-        settings = settings_for(job, SCHEMAS[job], given, (*COMMON, *parameters), own(given["overrides"]))
-        if check is not None:
-            check(settings, given)
+        parameters = (*COMMON, *PARAMETERS[job])
+        given = _parse(job, parameters, words)
+        own = OWN.get(job, free_overrides)(given["overrides"])
+        settings = settings_for(job, SCHEMAS[job], given, parameters, own)
+        # what they start is refused before anything starts
+        if isinstance(settings, MainSettings):
+            cycle.stage_configs(settings, given)
+        elif isinstance(settings, HyperSearchSettings):
+            space.space_of(settings, given)
     except LrfaceError as error:
         if os.environ.get("LRFACE_TRACEBACK"):
             raise
@@ -66,7 +62,7 @@ def command(
 def _parse(job: str, parameters: Sequence[Parameter], words: Sequence[str]) -> dict[str, str]:
     schema = SCHEMAS[job]
     parser = Parser(
-        prog=spoken(job),
+        prog=f"lrface {job}",
         description=schema.__doc__,
         epilog="auto, or nothing, means: as the preset says, else the default. All other keys of the config go into "
         "--overrides; docs/configuration.md lists them with type, default and meaning.",

@@ -3,7 +3,6 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -16,45 +15,10 @@ from pydantic import BaseModel, ValidationError
 from lrface.config import JobSettings
 from lrface.errors import ConfigError
 from lrface.jobs.arguments import NOT_GIVEN
+from lrface.jobs.table import Parameter
 from lrface.jobs.twice import refuse_twice
 
 Schema = TypeVar("Schema", bound=JobSettings)
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of an entry point.
-
-    Attributes:
-        name: Its name in MLproject.
-        key: The config key that it sets; none where the composition itself reads it.
-        text: What it is, with its unit.
-        default: What holds where it is not given, for one that sets no single key.
-    """
-
-    name: str
-    key: str | None
-    text: str
-    default: str = ""
-
-
-COMMON = (
-    Parameter("preset", None, "a named set of values"),
-    Parameter("device", "device", "where networks run: auto (the GPU where there is one), cpu, cuda or cuda:N"),
-    Parameter("seed", "seed", "seed of every draw; the same seed gives the same figures on a CPU"),
-    Parameter("out", "out", "folder, or s3://bucket/prefix, that gets a copy of the job's files"),
-    Parameter("log", None, "what is shown: plain; quiet, for errors and results alone; json, for an object a line"),
-    Parameter(
-        "overrides",
-        None,
-        "any other keys of the config: key=value, parted by spaces; quote what holds spaces",
-        "default none",
-    ),
-)
-DATA = (
-    Parameter("data", None, "kind of source"),
-    Parameter("source", "data.source", "path of the source; of a pack also s3://bucket/prefix", "none for procedural"),
-)
 
 
 def config_folder() -> Path:

@@ -14,19 +14,19 @@ from lrface.config import (
     PromoteSettings,
     TrainDsrSettings,
 )
-from lrface.jobs import evaluate, finetune, pretrain, promote, train_dsr
-from lrface.jobs.compose import COMMON, DATA, Parameter, free_overrides, settings_for
+from lrface.jobs.compose import free_overrides, settings_for
+from lrface.jobs.table import COMMON, PARAMETERS
 
 DIRECT = "finetune_direct"
 PROMOTE = "promote"
-STAGES: dict[str, tuple[type[JobSettings], tuple[Parameter, ...]]] = {
-    "prepare": (PrepareSettings, DATA),
-    "pretrain": (PretrainSettings, pretrain.PARAMETERS),
-    "train_dsr": (TrainDsrSettings, train_dsr.PARAMETERS),
-    "finetune": (FinetuneSettings, finetune.PARAMETERS),
-    DIRECT: (FinetuneSettings, finetune.PARAMETERS),
-    "evaluate": (EvaluateSettings, evaluate.PARAMETERS),
-    "promote": (PromoteSettings, promote.PARAMETERS),
+STAGES: dict[str, type[JobSettings]] = {
+    "prepare": PrepareSettings,
+    "pretrain": PretrainSettings,
+    "train_dsr": TrainDsrSettings,
+    "finetune": FinetuneSettings,
+    DIRECT: FinetuneSettings,
+    "evaluate": EvaluateSettings,
+    "promote": PromoteSettings,
 }
 JOBS = {DIRECT: "finetune"}
 """The entry point of a stage, where it is not of the stage's name; its overrides hold for the stage too."""
@@ -58,8 +58,9 @@ def stage_configs(settings: MainSettings, given: Mapping[str, str]) -> Configs:
     """
     overrides = free_overrides(given["overrides"])
     configs = {}
-    for name, (schema, own) in STAGES.items():
-        parameters = (*COMMON, *own)
+    for name, schema in STAGES.items():
+        job = JOBS.get(name, name)
+        parameters = (*COMMON, *PARAMETERS[job])
         chosen = {
             parameter.name: given.get(parameter.name, "")
             for parameter in parameters
@@ -67,7 +68,7 @@ def stage_configs(settings: MainSettings, given: Mapping[str, str]) -> Configs:
         }
         if name == "pretrain":
             chosen["edgeface"] = settings.edgeface
-        configs[name] = settings_for(JOBS.get(name, name), schema, chosen, parameters, _for_stage(name, overrides))
+        configs[name] = settings_for(job, schema, chosen, parameters, _for_stage(name, overrides))
     return Configs(configs)
 
 

@@ -43,7 +43,7 @@ def complaint(
 
 
 def started() -> bool:
-    """Whether Python was started for an entry point: `python -m lrface.jobs...`, `lrface ...` or `python -m lrface`."""
+    """Whether Python was started for an entry point: `lrface ...`, `python -m lrface` or `python -m lrface.jobs...`."""
     words = sys.orig_argv
     return any(
         (flag == "-m" and (name == "lrface" or name.startswith("lrface.jobs."))) for flag, name in pairwise(words)

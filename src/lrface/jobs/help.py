@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from lrface.config import JobSettings
-from lrface.jobs.compose import Parameter, choices, presets_of
+from lrface.jobs.compose import choices, presets_of
 from lrface.jobs.keys import keys_of
+from lrface.jobs.table import Parameter
 from lrface.jobs.terminal import Terminal
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lrface.errors import LrfaceError
-from lrface.jobs.arguments import Parser, log_named, spoken
+from lrface.jobs.arguments import Parser, log_named
 from lrface.jobs.importing import imported
 from lrface.jobs.terminal import Terminal, terminal_of
 
@@ -47,7 +47,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog=spoken("info"),
+        prog="lrface info",
         description="`info`: what a report of a fault needs: versions, device, threads, store, models and packs; "
         "nothing secret.",
         allow_abbrev=False,

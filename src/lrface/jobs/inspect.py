@@ -4,9 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from lrface.errors import LrfaceError
-from lrface.jobs.arguments import Parser, log_named, spoken
+from lrface.jobs.arguments import Parser, log_named
 from lrface.jobs.importing import imported
-from lrface.jobs.leaving import leave
 from lrface.jobs.terminal import Terminal, terminal_of
 
 
@@ -40,7 +39,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog=spoken("inspect"),
+        prog="lrface inspect",
         description="`inspect`: what a checkpoint is, which EdgeFace it fits, and what to do where it does not load.",
         allow_abbrev=False,
     )
@@ -55,7 +54,3 @@ def _parser() -> Parser:
         help="what is shown: plain; quiet, for the error alone; json, for the report as an object (default plain)",
     )
     return parser
-
-
-if __name__ == "__main__":
-    leave(run)

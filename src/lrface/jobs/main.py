@@ -1,25 +1,161 @@
 """`main`: the whole cycle in one run, with a child run for each stage."""
 
-from lrface.jobs.command import command
-from lrface.jobs.compose import DATA, Parameter
-from lrface.jobs.cycle import own_overrides, stage_configs
-from lrface.jobs.leaving import leave
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
-PARAMETERS = (
-    *DATA,
-    Parameter(
-        "edgeface", "edgeface", "first recogniser: drawn, path, released name or models:/ URI; none: it is trained"
-    ),
-    Parameter(
-        "judge",
-        None,
-        "recogniser that takes part in nothing and judges every stage: an ONNX file, path, URI or name",
-        "default none",
-    ),
-    Parameter("epochs", None, "epochs of every training", "default as each training has it"),
-    Parameter("batch_size", None, "faces in a batch, in every training", "default as each training has it"),
-    Parameter("threshold", None, "cosine from which a probe is named", "number -1 to 1; default 0.35"),
+from lrface.config import (
+    EvaluateSettings,
+    FinetuneSettings,
+    MainSettings,
+    PairSettings,
+    PrepareSettings,
+    PretrainSettings,
+    PromoteSettings,
+    TrainDsrSettings,
 )
+from lrface.data.settings import PackData
+from lrface.evaluation.lead import aligned
+from lrface.jobs import evaluate, finetune, prepare, pretrain, promote, train_dsr
+from lrface.jobs.context import Context
+from lrface.jobs.cycle import DIRECT, PROMOTE, Configs, stage_configs, stages_of, work_of
+from lrface.jobs.done import Done
+from lrface.jobs.inputs import OTHERS, networks_of, weights_digest
+from lrface.jobs.journey import Journey
+from lrface.jobs.networks import NONE
+from lrface.jobs.packs import data_digest
+from lrface.jobs.stage import NOT_WORK, stage
+from lrface.tracking.addresses import run_address, version_address, where_to_look
+from lrface.tracking.names import Alias
+from lrface.tracking.notes import NOTE, cycle_note
 
-if __name__ == "__main__":
-    leave(lambda: command("main", PARAMETERS, own=own_overrides, check=stage_configs))
+Measuring = TypeVar("Measuring", bound=EvaluateSettings)
+DIRECT_START = "direct_start"
+"""Name in the arms of the direct recogniser that the pair starts from; `direct` is the same one trained on."""
+
+
+def run(settings: MainSettings, context: Context) -> promote.Promotion:
+    """Prepare, pretrain, train, fine-tune, train again, evaluate, promote.
+
+    The rival of the pair, fine-tuned on small faces alone, has seen as many faces as the pair's own recogniser: from
+    the same start, or where the pair starts from it, trained on for as long.
+    """
+    configs = stage_configs(settings, context.given)
+    plan = {name: config.model_dump(mode="json", exclude=set(NOT_WORK)) for name, config in configs.by_stage.items()}
+    given = configs.of("prepare", PrepareSettings).data
+    # A stage that is done is not looked at again, so what it has read must be part of what this cycle is.
+    inputs = {
+        "plan": json.dumps(plan, sort_keys=True),
+        "data": data_digest(given, context),
+        "edgeface": weights_digest(configs.of("pretrain", PretrainSettings).edgeface.weights, context),
+        **networks_of(configs.of("train_dsr", TrainDsrSettings), context, OTHERS),
+    }
+    with stage("main", settings, context, name="cycle", inputs=inputs) as work:
+        done = Done(work.folder / "stages.json", context)
+        way = context.terminal.journey = Journey(stages_of(settings, configs), work_of(configs, settings.cycles))
+
+        def once(name: str, make: Callable[[], str]) -> str:
+            way.begin(name)
+            fresh = not done.has(name)
+            context.terminal.stage(name)
+            made = done.once(name, make)
+            way.end(worked=fresh)
+            return made
+
+        def prepared() -> str:
+            return prepare.run(configs.of("prepare", PrepareSettings), context, work.run).location
+
+        cache = given.model_dump(include={"cache", "cache_gb"}) if isinstance(given, PackData) else {}
+        data = PackData(source=once("prepare", prepared), **cache)
+
+        def pretrained() -> str:
+            return pretrain.run(configs.of("pretrain", PretrainSettings, data=data), context, work.run).uri
+
+        def super_resolver(supervisor: str, **changes: object) -> str:
+            wanted = configs.of("train_dsr", TrainDsrSettings, data=data, edgeface=supervisor, **changes)
+            return train_dsr.run(wanted, context, work.run).uri
+
+        def taught(start: str, wanted: FinetuneSettings) -> dict[str, object]:
+            """What is fine-tuned again stays near the first recogniser, as what was fine-tuned before did."""
+            return {"data": data, "edgeface": start} | ({"teacher": first} if _again(start, first, wanted) else {})
+
+        def finetuned(start: str, resolver: str) -> str:
+            wanted = configs.of("finetune", FinetuneSettings)
+            changes = {**taught(start, wanted), "dsr": resolver, "alias": "finetuned"}
+            made = finetune.run_both(wanted.model_copy(update=changes), context, work.run)
+            return made.edgeface.uri if made.dsr is None else f"{made.edgeface.uri} {made.dsr.uri}"
+
+        def direct(start: str) -> str:
+            wanted = configs.of(DIRECT, FinetuneSettings)
+            changes = {**taught(start, wanted), "dsr": NONE, "alias": "direct"}
+            return finetune.run(wanted.model_copy(update=changes), context, work.run).uri
+
+        first, rival = once("pretrain", pretrained), NONE
+        recognisers = {first: Alias.PRETRAINED.value}
+        start = first
+        if settings.with_direct:
+            rival = once("direct", partial(direct, first))
+            if settings.order == "from_direct":
+                start = rival
+                recognisers[start] = DIRECT_START
+                rival = once("direct, trained on", partial(direct, start))
+            recognisers[rival] = Alias.DIRECT.value
+        baseline = resolver = once("train_dsr baseline", partial(super_resolver, start))
+        for number in range(1, settings.cycles + 1):
+            tuned, _, with_it = once(f"finetune {number}", partial(finetuned, start, resolver)).partition(" ")
+            if with_it:
+                resolver = with_it
+                continue
+            changes = {
+                "start": resolver if settings.warm_start else "none",
+                "allow_second_cycle": settings.allow_second_cycle,
+            }
+            resolver = once(f"train_dsr cycle {number}", partial(super_resolver, tuned, **changes))
+
+        # By version and not by alias: another cycle on the same registry may move the aliases meanwhile.
+        recognisers[tuned] = Alias.FINETUNED.value
+
+        def evaluated() -> str:
+            arms = {"edgeface": tuple(recognisers), "dsr": (baseline, resolver)}
+            wanted = _beside(configs.of("evaluate", EvaluateSettings, data=data, **arms), rival)
+            names = recognisers | {baseline: Alias.BASELINE.value, resolver: Alias.CYCLE.value}
+            return evaluate.run(wanted, context, work.run, labels=names).run_id
+
+        told = once("evaluate", evaluated)
+        way.begin(PROMOTE)
+        context.terminal.stage(PROMOTE)
+        pair = PairSettings(edgeface=tuned, dsr=resolver)
+        ended = promote.run(_beside(_deciding(configs, data, pair), rival), context, work.run)
+        context.terminal.journey = None
+        work.run.set_tags({"promoted": ended.promoted, "pair": ended.pair.uri})
+        work.run.set_tags({NOTE: cycle_note(work.run, ended.table, ended.sentence, _links(context, told, ended))})
+        looks = where_to_look(context.store, work.run.run_id, ended.run_id)
+        for line in (*aligned(ended.table), ended.sentence, *looks):
+            context.terminal.result(line)
+        return ended
+
+
+def _links(context: Context, told: str, ended: promote.Promotion) -> list[tuple[str, str]]:
+    """What a person opens next, on the pages of MLflow."""
+    store, report = context.store, "evaluation/report.html"
+    return [
+        ("the decision: report", run_address(store, ended.run_id, report)),
+        ("every arm: report", run_address(store, told, report)),
+        (f"the pair: {ended.pair.uri}", version_address(store, ended.pair.name, ended.pair.version)),
+    ]
+
+
+def _again(start: str, first: str, wanted: FinetuneSettings) -> bool:
+    return start != first and wanted.teacher == finetune.START
+
+
+def _beside(wanted: Measuring, rival: str) -> Measuring:
+    """A config with the rival of this cycle, or none, where the user names no other."""
+    return wanted.model_copy(update={"direct": rival}) if wanted.direct == "auto" else wanted
+
+
+def _deciding(configs: Configs, data: PackData, pair: PairSettings) -> PromoteSettings:
+    """The config of `promote`, on the pair of this cycle where the user names no other."""
+    wanted = configs.of("promote", PromoteSettings, data=data)
+    return wanted.model_copy(update={"pair": pair}) if wanted.pair == PairSettings() else wanted

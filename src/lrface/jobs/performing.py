@@ -103,8 +103,8 @@ def _alone(job: str, settings: JobSettings, context: Context) -> None:
 
 
 def body(job: str) -> Callable[..., object]:
-    """What an entry point does: `run(settings, context)` of its module in `jobs.pipelines`."""
-    run: Callable[..., object] = imported(f"lrface.jobs.pipelines.{job}").run
+    """What an entry point does: `run(settings, context)` of its module in `jobs`."""
+    run: Callable[..., object] = imported(f"lrface.jobs.{job}").run
     return run
 
 

@@ -1,10 +1,68 @@
 """`prepare`: any source of faces to a pack, checked and split."""
 
-from lrface.jobs.command import command
-from lrface.jobs.compose import DATA
-from lrface.jobs.leaving import leave
+from pathlib import Path
 
-PARAMETERS = DATA
+from lrface.config import PrepareSettings
+from lrface.data.pack import Pack
+from lrface.data.pack_copy import copy_pack
+from lrface.data.pack_writer import check_target
+from lrface.data.page import pack_page, pack_sheet
+from lrface.data.s3 import is_s3
+from lrface.data.settings import ProceduralData
+from lrface.data.shards import publish_pack
+from lrface.errors import ConfigError
+from lrface.jobs.context import Context
+from lrface.jobs.packs import make_pack
+from lrface.jobs.stage import log_pack, stage
+from lrface.tracking.runs import Run
 
-if __name__ == "__main__":
-    leave(lambda: command("prepare", PARAMETERS))
+MANY = 100
+"""People in training from which preset `many` is the better one."""
+
+
+def run(settings: PrepareSettings, context: Context, parent: Run | None = None) -> Pack:
+    """Make the pack, and log what is in it."""
+    if settings.out is not None and not is_s3(settings.out):
+        check_target(Path(settings.out).absolute())
+    pack, summary = make_pack(settings.data, context)
+    with stage(
+        "prepare", settings, context, name=f"prepare {settings.data.kind}", inputs={"pack": pack.digest}, parent=parent
+    ) as work:
+        log_pack(work.run, pack, "source", len(pack))
+        counts = {
+            f"data/{split}_{what}": float(count)
+            for split in ("train", "val", "test")
+            for what, count in (
+                ("images", len(pack.rows(superres=split))),
+                ("subjects", len(set(pack.subjects(pack.rows(superres=split))))),
+            )
+        }
+        work.run.log_metrics(counts)
+        work.run.log_image("contact_sheet", pack_sheet(pack))
+        if summary is not None:
+            work.run.log_text(pack_page(pack, summary), "pack.html")
+        work.run.log_json(pack.info.model_dump(mode="json"), "pack.json")
+        context.terminal.line(f"prepare: {len(pack)} faces of {pack.info.subjects} people in {pack.location}")
+        if not isinstance(settings.data, ProceduralData):
+            people = int(counts["data/train_subjects"])
+            preset = "many" if people >= MANY else "real"
+            context.terminal.line(f"prepare: {people} of them train; preset={preset} is made for so many")
+        if settings.out is not None:
+            _put(pack, settings.out, context)
+    return pack
+
+
+def _put(pack: Pack, out: str, context: Context) -> None:
+    """Copy the pack to a folder, or to S3 in shards."""
+    if pack.streamed:
+        raise ConfigError(
+            f"copy of {pack.uri} to {out}",
+            got="a pack on S3, of which only what is asked for is fetched",
+            expected="a pack or source on a disk",
+            remedy="copy its folder with a client of S3, or leave out away and name the pack where it lies",
+        )
+    if not is_s3(out):
+        copy_pack(pack, out)
+        return
+    with context.terminal.progress("publish") as progress:
+        context.terminal.line(f"prepare: published as {publish_pack(pack, out, progress=progress)}")

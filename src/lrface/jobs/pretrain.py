@@ -1,19 +1,109 @@
 """`pretrain`: a recogniser to start from, loaded from weights or trained on HR faces; sets `edgeface@pretrained`."""
 
-from lrface.jobs.command import command
-from lrface.jobs.compose import DATA, Parameter
-from lrface.jobs.leaving import leave
+import torch
 
-PARAMETERS = (
-    *DATA,
-    Parameter(
-        "edgeface",
-        "edgeface.weights",
-        "drawn (comes with the package), path, released name or models:/ URI; none: from nothing",
-    ),
-    Parameter("epochs", "loop.epochs", "epochs"),
-    Parameter("batch_size", "loop.batch_size", "faces in a batch"),
-)
+from lrface.config import PretrainSettings
+from lrface.jobs.context import Context
+from lrface.jobs.networks import NONE, load_recogniser
+from lrface.jobs.packs import pack_for, recognition_data
+from lrface.jobs.seen import may_be_named, seen_tags
+from lrface.jobs.stage import data_tags, log_pack, register_network, stage, trained
+from lrface.losses.margin import MarginHead
+from lrface.models.edgeface import EdgeFace
+from lrface.tracking.names import Alias, VersionTag
+from lrface.tracking.runs import Run
+from lrface.tracking.versions import ModelVersion
+from lrface.training.edgeface import EdgeFaceRecipe, EdgeFaceTraining
 
-if __name__ == "__main__":
-    leave(lambda: command("pretrain", PARAMETERS))
+
+def run(settings: PretrainSettings, context: Context, parent: Run | None = None) -> ModelVersion:
+    """Register a recogniser as `edgeface@pretrained`."""
+    if settings.edgeface.weights != NONE:
+        return _load(settings, context, parent)
+    pack = pack_for(settings.data, context)
+    data = recognition_data(pack, settings.images_per_epoch, settings.loop.val_faces)
+    variant = settings.edgeface.variant or "xxs"
+    with stage(
+        "pretrain",
+        settings,
+        context,
+        name=f"pretrain {variant}",
+        inputs={"pack": pack.digest},
+        parent=parent,
+        trains=True,
+    ) as work:
+        log_pack(work.run, pack, "training", len(data.rows))
+        network = EdgeFace(variant, layer_scale=settings.layer_scale, seed=settings.seed)
+        recipe = EdgeFaceRecipe(
+            settings.loop,
+            settings.optim,
+            settings.mix,
+            settings.degradation,
+            settings.augmentation,
+            settings.collapse,
+            settings.coarse,
+        )
+        training = EdgeFaceTraining(
+            network,
+            None,
+            MarginHead(settings.margin, data.classes, _generator(settings.seed)),
+            None,
+            data,
+            recipe,
+            seed=settings.seed,
+            report=work.report,
+            folder=work.folder,
+            device=context.device,
+        )
+        training.stage = "pretrain"
+        outcome = trained(training, work, context, "pretrain")
+        seen = seen_tags(training, outcome, None)
+        work.run.set_tags(seen)
+        work.run.log_headline({f"pretrain/{name}": value for name, value in outcome.best.items()})
+        return register_network(
+            work.run,
+            network,
+            made=context.made,
+            alias=Alias.PRETRAINED,
+            licence=pack.info.licence or "unknown",
+            tags={**data_tags(pack), VersionTag.CYCLE: 0, VersionTag.JOB: "pretrain", **seen},
+            out=settings.out,
+            pack=pack,
+            named=may_be_named(seen, Alias.PRETRAINED, context),
+            figures=outcome.best,
+        )
+
+
+def _load(settings: PretrainSettings, context: Context, parent: Run | None) -> ModelVersion:
+    source = settings.edgeface
+    found = load_recogniser(
+        source.weights,
+        context,
+        variant=source.variant,
+        allow_missing=source.allow_missing,
+        licence=source.licence,
+    )
+    tags = {"lrface.initialised": ",".join(found.initialised)} if found.initialised else {}
+    with stage(
+        "pretrain",
+        settings,
+        context,
+        name=f"pretrain from {found.label}",
+        inputs={"weights": found.sha256},
+        parent=parent,
+        tags=tags,
+    ) as work:
+        context.terminal.line(f"pretrain: EdgeFace {found.network.variant} from {found.origin}")
+        return register_network(
+            work.run,
+            found.network,
+            made=context.made,
+            alias=Alias.PRETRAINED,
+            licence=found.licence,
+            tags={VersionTag.CYCLE: 0, VersionTag.JOB: "pretrain", "source_sha256": found.sha256, **tags},
+            out=settings.out,
+        )
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)

@@ -122,7 +122,7 @@ def launch(job: str, arguments: Sequence[str], count: int, terminal: Terminal) -
         max_restarts=0,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", f"lrface.jobs.{job}", *arguments)
+        elastic_launch(config, sys.executable)("-m", "lrface", job, *arguments)
     except ChildFailedError as error:
         return _told({rank: failure.exitcode for rank, failure in error.failures.items()}, count, terminal)
     except (SignalException, KeyboardInterrupt):

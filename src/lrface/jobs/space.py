@@ -10,14 +10,9 @@ from hydra.errors import HydraException
 
 from lrface.config import SCHEMAS, HyperSearchSettings
 from lrface.errors import ConfigError
-from lrface.jobs import finetune, pretrain, train_dsr
-from lrface.jobs.compose import COMMON, composed, free_overrides, given_overrides, validated
+from lrface.jobs.compose import composed, free_overrides, given_overrides, validated
+from lrface.jobs.table import COMMON, PARAMETERS
 
-TRAININGS = {
-    "pretrain": pretrain.PARAMETERS,
-    "finetune": finetune.PARAMETERS,
-    "train_dsr": train_dsr.PARAMETERS,
-}
 HYDRA, CLUSTER = "hydra", "cluster."
 
 
@@ -48,7 +43,7 @@ def space_of(settings: HyperSearchSettings, given: Mapping[str, str]) -> Space:
         ConfigError: It is empty, endless, or not one that the sampler or the training can take.
     """
     job = settings.job
-    parameters = (*COMMON, *TRAININGS[job])
+    parameters = (*COMMON, *PARAMETERS[job])
     chosen = {parameter.name: given.get(parameter.name, "") for parameter in parameters}
     chosen["out"] = ""
     parts = given_overrides(job, SCHEMAS[job], chosen, parameters)

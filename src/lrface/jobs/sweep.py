@@ -1,16 +1,109 @@
 """`sweep`: what each threshold would give, the two best ones, the calibrated one and the one in use."""
 
-from lrface.jobs.command import command
-from lrface.jobs.compose import DATA, Parameter
-from lrface.jobs.leaving import leave
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-PARAMETERS = (
-    *DATA,
-    Parameter("edgeface", "edgeface", "recognisers, by commas: models:/ URI, path (an ONNX file too) or released name"),
-    Parameter("dsr", "dsr", "super-resolvers, by commas: models:/ URI or model folder; none for bicubic alone"),
-    Parameter("judge", "judge", "recogniser that takes part in nothing and judges: an ONNX file, path, URI or name"),
-    Parameter("threshold", "measure.threshold", "cosine that is reported beside the best ones"),
-)
+import pandas as pd
 
-if __name__ == "__main__":
-    leave(lambda: command("sweep", PARAMETERS))
+from lrface.config import SweepSettings
+from lrface.evaluation import sweep as sweeping
+from lrface.evaluation.figures import sweep_curves
+from lrface.evaluation.results import Results
+from lrface.jobs.assessment import arms_of, load_networks, measure, test_protocol
+from lrface.jobs.context import Context
+from lrface.jobs.networks import NONE
+from lrface.jobs.packs import pack_for_test
+from lrface.jobs.rival import rival_of
+from lrface.jobs.stage import copy_out, log_pack, stage
+from lrface.tracking.names import clean_key
+from lrface.tracking.runs import Run
+
+RULES = ("most_correct", "false_alarm", "calibrated", "in_use")
+
+
+def run(settings: SweepSettings, context: Context, parent: Run | None = None) -> dict[str, sweeping.Sweep]:
+    """Sweep every arm at one size."""
+    recognisers, resolvers = load_networks(settings, context)
+    pack = pack_for_test(settings.data, context)
+    protocol = test_protocol(pack, settings)
+    rival = rival_of(settings, recognisers, resolvers, context)
+    arms = [arm for arm in arms_of(recognisers, resolvers, rival) if not arm.is_ceiling and arm.takes(settings.size)]
+    inputs = {"pack": pack.digest, "protocol": protocol.digest}
+    inputs |= {f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)}
+    inputs |= {f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)}
+    inputs["direct"] = rival.sha256 if rival else NONE
+    swept, rows = {}, []
+    with (
+        stage("sweep", settings, context, name="sweep", inputs=inputs, parent=parent) as work,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        log_pack(work.run, pack, "test", len(protocol.probe_rows))
+        rate = settings.false_alarm
+        sized = settings.model_copy(
+            update={
+                "sizes": (settings.size,),
+                "degradations": ("clean",),
+                "measure": settings.measure.model_copy(update={"calibration_fpir": rate}),
+            }
+        )
+        results = measure(pack, protocol, arms, sized, context)
+        folder = Path(scratch) / "sweep"
+        folder.mkdir()
+        for arm in results.arms:
+            found = sweeping.sweep(results.cell(arm, settings.size), sweeping.SweepSettings(false_alarm=rate))
+            swept[arm] = found
+            name = clean_key(arm)
+            found.table.to_csv(folder / f"{name}.csv", index=False)
+            title = f"Threshold of {arm} at {settings.size} px"
+            drawn = sweep_curves(found, title, settings.measure.threshold)
+            drawn.savefig(folder / f"{name}.png", metadata={"Software": None})
+            rows += _rows(results, arm, settings, found)
+            if found.by_false_alarm is None:
+                context.terminal.line(f"{arm}: no threshold by false alarms: {found.reason}")
+        table = pd.DataFrame(rows)
+        table.to_csv(folder / "thresholds.csv", index=False)
+        work.run.log_artifacts(folder, "sweep")
+        work.run.log_headline(_headline(rows))
+        for line in table.round(3).to_string(index=False, na_rep="").splitlines():
+            context.terminal.result(line)
+        for note in results.notes:
+            if "calibrat" in note:
+                context.terminal.line(note)
+        if settings.out is not None:
+            copy_out(folder, settings.out)
+    return swept
+
+
+def _rows(
+    results: Results, arm: str, settings: SweepSettings, found: sweeping.Sweep
+) -> list[dict[str, str | float | None]]:
+    """What an arm gives at the thresholds of all rules, best ones on the probes themselves."""
+    kept = results.cell(arm, settings.size)
+    points = {
+        "most_correct": found.by_correct,
+        "false_alarm": found.by_false_alarm,
+        "in_use": sweeping.point_at(kept, settings.measure.threshold),
+    }
+    rows: list[dict[str, str | float | None]] = [
+        {"arm": arm, "rule": rule, **vars(point)} for rule, point in points.items() if point is not None
+    ]
+    if math.isfinite(kept.calibrated_threshold):
+        metrics = {
+            entry.metric.removesuffix("_calibrated"): entry.value
+            for entry in results.records
+            if entry.arm == arm and entry.metric.endswith("_calibrated")
+        }
+        rows.append({"arm": arm, "rule": "calibrated", **metrics})
+    return sorted(rows, key=lambda row: RULES.index(str(row["rule"])))
+
+
+def _headline(rows: Sequence[Mapping[str, str | float | None]]) -> dict[str, float]:
+    names = {"most_correct": "by_correct", "false_alarm": "by_false_alarm", "calibrated": "calibrated"}
+    figures = {}
+    for row in rows:
+        if row["rule"] in names:
+            figures[f"sweep/{row['arm']}/threshold_{names[str(row['rule'])]}"] = row["threshold"]
+            figures[f"sweep/{row['arm']}/correct_{names[str(row['rule'])]}"] = row["correct"]
+    return {clean_key(name): float(value) for name, value in figures.items() if value is not None}

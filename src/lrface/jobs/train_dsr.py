@@ -1,17 +1,149 @@
 """`train_dsr`: a super-resolver under a frozen recogniser; sets `dsr@baseline` or `dsr@cycle`."""
 
-from lrface.jobs.command import command
-from lrface.jobs.compose import DATA, Parameter
-from lrface.jobs.leaving import leave
+from collections.abc import Sequence
 
-PARAMETERS = (
-    *DATA,
-    Parameter("edgeface", "edgeface", "supervisor: models:/ URI, path or released name"),
-    Parameter("dsr", "dsr", "size of the network: base or edge"),
-    Parameter("judge", "judge", "recogniser that takes part in nothing and judges: an ONNX file, path, URI or name"),
-    Parameter("epochs", "loop.epochs", "epochs"),
-    Parameter("batch_size", "loop.batch_size", "faces in a batch"),
-)
+import numpy as np
+import torch
 
-if __name__ == "__main__":
-    leave(lambda: command("train_dsr", PARAMETERS))
+from lrface.config import TrainDsrSettings
+from lrface.errors import ConfigError
+from lrface.images.sheet import contact_sheet
+from lrface.jobs.context import Context
+from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
+from lrface.jobs.packs import pack_for, super_resolution_data
+from lrface.jobs.seen import may_be_named, seen_tags
+from lrface.jobs.stage import data_tags, log_pack, register_network, stage, trained
+from lrface.jobs.strangers import load_judge
+from lrface.models.dsr import DSR
+from lrface.tracking.lineage import joined_licences
+from lrface.tracking.names import Alias, VersionTag
+from lrface.tracking.runs import Run
+from lrface.tracking.versions import ModelVersion
+from lrface.training.dsr import DsrRecipe, DsrTraining
+from lrface.training.supervisors import Ensemble
+
+
+def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None) -> ModelVersion:
+    """Register a super-resolver as `dsr@baseline`, or as `dsr@cycle` where its supervisor was fine-tuned."""
+    supervisor = load_recogniser(settings.edgeface, context)
+    others = _others(settings, context, supervisor)
+    everyone = (supervisor, *others)
+    judge = load_judge(settings.judge, settings, context, everyone)
+    alias = _alias(settings, everyone)
+    pack = pack_for(settings.data, context)
+    data = super_resolution_data(pack, settings.images_per_epoch, settings.drawn_share, settings.loop.val_faces)
+    start = None if settings.start == NONE else load_super_resolver(settings.start, context)
+    inputs = {"pack": pack.digest, "supervisor": supervisor.sha256, "start": start.sha256 if start else NONE}
+    inputs |= {f"supervisor_{place}": item.sha256 for place, item in enumerate(others, start=2)}
+    inputs |= {"judge": judge.sha256} if judge else {}
+    lineage = {
+        VersionTag.SUPERVISOR: supervisor.origin,
+        "supervisor_sha256": supervisor.sha256,
+        VersionTag.CYCLE: max(item.cycle for item in everyone),
+        **_ancestors(supervisor),
+    }
+    if others:
+        lineage["supervisors"] = ", ".join(item.origin for item in everyone)
+        lineage["supervisors_sha256"] = ", ".join(item.sha256 for item in everyone)
+    if judge is not None:
+        lineage |= {"judge": judge.origin, "judge_sha256": judge.sha256}
+    with stage(
+        "train_dsr",
+        settings,
+        context,
+        name=f"train_dsr {alias}",
+        inputs=inputs,
+        parent=parent,
+        tags=lineage,
+        trains=True,
+    ) as work:
+        log_pack(work.run, pack, "training", sum(len(rows) for rows in data.groups))
+        context.terminal.line(f"train_dsr: {settings.dsr}, supervised by {', '.join(item.origin for item in everyone)}")
+        if settings.loss.weights()["perceptual"] == 0:
+            context.terminal.line("train_dsr: the perceptual term is off")
+            work.run.set_tags({"perceptual": "off"})
+        network = _network(settings, start)
+        training = DsrTraining(
+            network,
+            Ensemble([item.network for item in everyone]) if others else supervisor.network,
+            data,
+            DsrRecipe(settings.loop, settings.optim, settings.loss, settings.degradation, settings.augmentation),
+            seed=settings.seed,
+            report=work.report,
+            folder=work.folder,
+            sheet=lambda rows, titles: contact_sheet(
+                _stacked(rows), columns=len(rows[0]), titles=titles, row_titles=("VLR", "bicubic", "SR", "HR")
+            ),
+            device=context.device,
+            judge=judge.network if judge else None,
+        )
+        outcome = trained(training, work, context, "train_dsr")
+        seen = seen_tags(training, outcome, start.version if start else None)
+        work.run.set_tags(seen)
+        restorer = training.trained()
+        work.run.log_headline({f"dsr_{alias}/{name}": value for name, value in outcome.best.items()})
+        return register_network(
+            work.run,
+            restorer,
+            made=context.made,
+            alias=alias,
+            licence=joined_licences([*(item.licence for item in everyone), pack.info.licence or "unknown"]),
+            tags={
+                **data_tags(pack, *(item.version for item in everyone)),
+                VersionTag.JOB: "train_dsr",
+                **lineage,
+                **seen,
+            },
+            out=settings.out,
+            pack=pack,
+            named=may_be_named(seen, alias, context),
+            figures=outcome.best,
+        )
+
+
+def _others(settings: TrainDsrSettings, context: Context, first: Recogniser) -> tuple[Recogniser, ...]:
+    """The further supervisors, none of them twice."""
+    found = tuple(load_recogniser(reference, context) for reference in settings.supervisors)
+    hashes = [first.sha256, *(item.sha256 for item in found)]
+    if twice := [item.origin for place, item in enumerate(found, start=1) if item.sha256 in hashes[:place]]:
+        raise ConfigError(
+            "supervisors",
+            got=f"{twice[0]}, which is there already",
+            expected="recognisers that differ",
+            remedy="name each once; edgeface is among them",
+        )
+    return found
+
+
+def _alias(settings: TrainDsrSettings, supervisors: Sequence[Recogniser]) -> Alias:
+    supervisor = max(supervisors, key=lambda item: item.cycle)
+    if supervisor.cycle > 1 and not settings.allow_second_cycle:
+        raise ConfigError(
+            f"supervisor {supervisor.origin}",
+            got=f"a recogniser of cycle {supervisor.cycle}, fine-tuned on a DSR that was itself of the cycle",
+            expected="one of cycle 0 or 1, since a second cycle has only ever made results worse",
+            remedy="name an earlier version, or say allow_second_cycle=true",
+        )
+    if settings.alias == "auto":
+        return Alias.CYCLE if supervisor.cycle else Alias.BASELINE
+    return Alias(settings.alias)
+
+
+def _ancestors(supervisor: Recogniser) -> dict[str, str]:
+    """What the supervisor was itself made with, so that one look at a DSR tells its whole line."""
+    version = supervisor.version
+    if version is None or VersionTag.SUPER_RESOLVER not in version.tags:
+        return {}
+    return {"supervisor_super_resolver": version.tags[VersionTag.SUPER_RESOLVER]}
+
+
+def _network(settings: TrainDsrSettings, start: SuperResolver | None) -> DSR:
+    if start is not None:
+        return start.network.requires_grad_(True).train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return DSR(settings.dsr, settings.network)
+
+
+def _stacked(rows: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(list(rows))

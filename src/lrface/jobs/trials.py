@@ -166,7 +166,7 @@ def try_out(search: Search, config: Mapping[str, object], tried: Mapping[str, st
 
 def _run(search: Search, settings: JobSettings, tried: dict[str, str], context: Context) -> Record:
     parent = OthersRun(context.store, search.run_id, search.name)
-    version = import_module(f"lrface.jobs.pipelines.{search.job}").run(settings, context, parent)
+    version = import_module(f"lrface.jobs.{search.job}").run(settings, context, parent)
     figures = {
         key.rpartition("/")[2]: value
         for key, value in context.store.client.get_run(version.run_id).data.metrics.items()

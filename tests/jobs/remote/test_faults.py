@@ -20,7 +20,7 @@ def training(cycle, copy_project, tmp_path):
     folder = cycle.project.client.get_model_version_by_alias("edgeface", "pretrained").source
     weights = cycle.project.client.get_logged_model(folder.removeprefix("models:/")).artifact_location
     words = [
-        *(sys.executable, "-m", "lrface.jobs.train_dsr", "--preset", "smoke", "--data", "pack"),
+        *(sys.executable, "-m", "lrface", "train_dsr", "--preset", "smoke", "--data", "pack"),
         *(
             "--source",
             str(cycle.project.pack("procedural")),
@@ -125,7 +125,7 @@ def test_a_disk_that_is_full_at_the_checkpoint_is_one_line_and_the_same_command_
 
 def test_two_cycles_at_once_do_not_mix(copy_project, person, tmp_path):
     project = copy_project(tmp_path / "project")
-    line = [sys.executable, "-m", "lrface.jobs.main", "--preset", "smoke", "--epochs", "1"]
+    line = [sys.executable, "-m", "lrface", "main", "--preset", "smoke", "--epochs", "1"]
     both = [
         subprocess.Popen(
             [*line, "--seed", str(seed)],
