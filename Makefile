@@ -56,7 +56,7 @@ lock: ## make the locks and the pins of conda.yaml anew after a change of pyproj
 	rm conda.yaml.partial
 
 simulate: $(STAMP) ## check the statistics by simulation, five minutes (SIMULATE="--runs 100" is quicker)
-	OMP_NUM_THREADS=1 python -m lrface.evaluation.simulations $(SIMULATE)
+	OMP_NUM_THREADS=1 python -m lrface.evaluation.verdict.simulations $(SIMULATE)
 
 lint: $(STAMP) ## check style, types and layers
 	ruff check .

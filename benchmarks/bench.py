@@ -24,13 +24,13 @@ import torch
 from loops import LOOPS, Bench, Found
 from packs import drawn_pack, large_pack
 
-from lrface.data.pack import Pack
+from lrface.data.pack.pack import Pack
 from lrface.models.device import has_fast_bf16, pick_device
-from lrface.tracking.lineage import git_commit, package_versions
-from lrface.tracking.starting import start_run
-from lrface.tracking.store import Store, connect
-from lrface.training.ready import GROUP_FACES
-from lrface.training.source import EpochSource, shared_order
+from lrface.tracking.runs.lineage import git_commit, package_versions
+from lrface.tracking.runs.starting import start_run
+from lrface.tracking.store.store import Store, connect
+from lrface.training.batches.ready import GROUP_FACES
+from lrface.training.batches.source import EpochSource, shared_order
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = (1_000, 10_000, 100_000)

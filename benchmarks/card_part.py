@@ -26,8 +26,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from lrface.config import FinetuneSettings, PretrainSettings
 from lrface.models.device import pick_device
-from lrface.tracking.starting import start_run
-from lrface.training.fit import fit
+from lrface.tracking.runs.starting import start_run
+from lrface.training.loop.fit import fit
 
 KERNELS = 15
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lrface.images.degradation.resample import enlarge, shrink
 from lrface.images.procedural import ProceduralSettings, render_faces
-from lrface.images.resample import enlarge, shrink
 from lrface.metrics.statistics import draw_weights, proportion_interval
 from lrface.metrics.verification import tar_at_far
-from lrface.models.checkpoint import load_edgeface
-from lrface.models.edgeface import EdgeFace
-from lrface.models.shipped import shipped_folder
+from lrface.models.checkpoint.doctor import load_edgeface
+from lrface.models.edgeface.network import EdgeFace
+from lrface.models.weights.shipped import shipped_folder
 from lrface.training.validation import embed_all
 
 SEED, PICTURES, REPLICATES = 77, 10, 2000

@@ -30,12 +30,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from lrface.jobs.cli import main as command
+from lrface.cli.program import main as command
 from lrface.tracking.names import PAIR
-from lrface.tracking.pair import check_pair
+from lrface.tracking.registry.pair import check_pair
+from lrface.tracking.registry.versions import download, versions_of
 from lrface.tracking.settings import TrackingSettings
-from lrface.tracking.store import Store, connect
-from lrface.tracking.versions import download, versions_of
+from lrface.tracking.store.store import Store, connect
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("MLproject", "conda.yaml", "conf", "src")
@@ -43,7 +43,7 @@ MODELS = ("edgeface", "dsr", PAIR)
 EPOCHS = 12
 FORKS = multiprocessing.get_context("forkserver")
 LOADED = [
-    *("lrface.jobs.cli", "lrface.jobs.main", "lrface.jobs.train_dsr", "lrface.jobs.promote"),
+    *("lrface.cli.program", "lrface.jobs.main", "lrface.jobs.train_dsr", "lrface.jobs.promote"),
     *("mlflow.pyfunc", "mlflow.server.fastapi_app", "uvicorn"),
     *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"),
 ]

@@ -21,14 +21,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lrface.data.aligner import Aligner
-from lrface.data.folder import FolderSource
+from lrface.data.faces.aligner import Aligner
 from lrface.data.prepare import prepare
 from lrface.data.settings import AlignSettings, CheckSettings, DetectorSettings, ReadSettings, SplitSettings
+from lrface.data.sources.folder import FolderSource
 from lrface.errors import DataError
 from lrface.images.alignment import TEMPLATE
 from lrface.images.procedural import ProceduralSettings, render_faces
-from lrface.images.reading import IMAGE_SUFFIXES, read_image
+from lrface.images.reading.reader import IMAGE_SUFFIXES, read_image
 
 PLACES = "places.json"
 PER_PERSON = 4

@@ -26,20 +26,20 @@ import pandas as pd
 import torch
 
 from lrface.data.naming import natural_key
-from lrface.evaluation.arms import bicubic
-from lrface.images.degradation import small_faces
+from lrface.evaluation.protocol.arms import bicubic
+from lrface.images.degradation.degradation import small_faces
+from lrface.images.degradation.resample import shrink
 from lrface.images.ranges import to_float
-from lrface.images.reading import read_image
-from lrface.images.resample import shrink
+from lrface.images.reading.reader import read_image
 from lrface.metrics.fidelity import psnr
 from lrface.metrics.statistics import draw_weights, expanded_interval, mean_interval, paired_interval
 from lrface.metrics.verification import tar_at_far
-from lrface.models.checkpoint import load_edgeface
-from lrface.models.dsr_folder import load_dsr
-from lrface.models.edgeface import EdgeFace
+from lrface.models.checkpoint.doctor import load_edgeface
+from lrface.models.dsr.folder import load_dsr
+from lrface.models.edgeface.network import EdgeFace
+from lrface.tracking.registry.versions import download, resolve
 from lrface.tracking.settings import TrackingSettings
-from lrface.tracking.store import connect
-from lrface.tracking.versions import download, resolve
+from lrface.tracking.store.store import connect
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("MLproject", "conda.yaml", "conf", "src")

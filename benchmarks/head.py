@@ -12,8 +12,8 @@ import time
 import torch
 from torch.nn import functional as F
 
-from lrface.losses.margin import MarginHead
-from lrface.losses.settings import MarginSettings
+from lrface.training.losses.margin import MarginHead
+from lrface.training.losses.settings import MarginSettings
 
 BATCH, STEPS = 64, 3
 

@@ -21,10 +21,10 @@ from packs import drawn_pack, large_pack
 
 from lrface.config import FinetuneSettings
 from lrface.models.device import pick_device
-from lrface.tracking.starting import start_run
-from lrface.training.fit import fit
+from lrface.tracking.runs.starting import start_run
 from lrface.training.head import cached_embeddings, train_head
-from lrface.training.module import TrainingModule
+from lrface.training.loop.fit import fit
+from lrface.training.loop.module import TrainingModule
 
 EPOCHS, DSR_EPOCHS = 25, 100
 

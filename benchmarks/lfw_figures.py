@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lrface.evaluation.conditions import described
+from lrface.evaluation.protocol.conditions import described
 from lrface.evaluation.public.gain import OVER
 from lrface.evaluation.public.pairs import both_small
 from lrface.tracking.names import DSR, EDGEFACE, VersionTag
+from lrface.tracking.registry.versions import versions_of
 from lrface.tracking.settings import TrackingSettings
-from lrface.tracking.store import Store, connect
-from lrface.tracking.versions import versions_of
+from lrface.tracking.store.store import Store, connect
 
 PAIR, RIVAL, FLOOR = "dsr_cycle-finetuned", "bicubic-direct", "bicubic-pretrained"
 ARMS = (

@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from lrface.cli.parameters.compose import settings_for
+from lrface.cli.parameters.stages import DIRECT, own_overrides, stage_configs
+from lrface.cli.parameters.table import COMMON, PARAMETERS
 from lrface.config import EvaluateSettings, FinetuneSettings, MainSettings, TrainDsrSettings
-from lrface.data.pack import Pack, open_pack
-from lrface.jobs.compose import settings_for
-from lrface.jobs.cycle import DIRECT, own_overrides, stage_configs
-from lrface.jobs.table import COMMON, PARAMETERS
+from lrface.data.pack.pack import Pack, open_pack
 from lrface.models.device import pick_device
-from lrface.models.dsr import DSR
-from lrface.models.edgeface import EdgeFace
+from lrface.models.dsr.network import DSR
+from lrface.models.edgeface.network import EdgeFace
 
 LFW_FACES = 4_000
 """About so many different faces are made small for ten folds."""

@@ -14,40 +14,40 @@ from packs import drawn_pack, vgg19_file
 from torch import nn
 from torch.nn import functional as F
 
-import lrface.evaluation.feeding
-import lrface.evaluation.seen
-import lrface.losses.perceptual
+import lrface.evaluation.protocol.feeding
+import lrface.evaluation.protocol.seen
 import lrface.metrics.fidelity
-import lrface.tracking.sender
+import lrface.tracking.runs.sender
+import lrface.training.batches.mix
+import lrface.training.batches.ready
 import lrface.training.dsr
 import lrface.training.edgeface
 import lrface.training.head
-import lrface.training.mix
-import lrface.training.ready
+import lrface.training.losses.perceptual
+from lrface.cli.parameters.compose import settings_for
+from lrface.cli.parameters.table import COMMON
+from lrface.cli.terminal.terminal import Terminal
 from lrface.config import FinetuneSettings, TrainDsrSettings
-from lrface.data.pack import Pack
-from lrface.evaluation.arms import Arm, bicubic
-from lrface.evaluation.protocol import draw_protocol
-from lrface.evaluation.run import embed_high, evaluate
+from lrface.data.pack.pack import Pack
+from lrface.evaluation.figures.run import embed_high, evaluate
+from lrface.evaluation.protocol.arms import Arm, bicubic
+from lrface.evaluation.protocol.protocol import draw_protocol
 from lrface.evaluation.settings import EvaluationSettings, ProtocolSettings
-from lrface.images.degradation import SmallFaces, degrade, draw_degradation
+from lrface.images.degradation.degradation import SmallFaces, degrade, draw_degradation
+from lrface.images.degradation.resample import shrink
 from lrface.images.ranges import to_float
-from lrface.images.resample import shrink
 from lrface.images.sheet import contact_sheet
-from lrface.jobs.compose import settings_for
-from lrface.jobs.packs import recognition_data, super_resolution_data
-from lrface.jobs.reporter import RunReporter
-from lrface.jobs.table import COMMON
-from lrface.jobs.terminal import Terminal
-from lrface.losses.margin import MarginHead
-from lrface.models.dsr import DSR
-from lrface.models.edgeface import EdgeFace
-from lrface.tracking.runs import Run
+from lrface.jobs.shared.packs import recognition_data, super_resolution_data
+from lrface.jobs.shared.reporter import RunReporter
+from lrface.models.dsr.network import DSR
+from lrface.models.edgeface.network import EdgeFace
+from lrface.tracking.runs.run import Run
 from lrface.training.dsr import DsrRecipe, DsrTraining
 from lrface.training.edgeface import EdgeFaceRecipe, EdgeFaceTraining
-from lrface.training.fit import fit
 from lrface.training.head import cached_embeddings, train_head
-from lrface.training.module import Reporter, TrainingModule
+from lrface.training.loop.fit import fit
+from lrface.training.loop.module import Reporter, TrainingModule
+from lrface.training.losses.margin import MarginHead
 
 
 class Quiet(Terminal):
@@ -168,7 +168,7 @@ def _middle(spent: list[float]) -> float:
 
 
 LOADING = (Pack, "batch", "load")
-LOGGING = (lrface.tracking.sender, "deliver", "log")
+LOGGING = (lrface.tracking.runs.sender, "deliver", "log")
 
 
 def dsr_settings(losses: str, bench: Bench) -> TrainDsrSettings:
@@ -192,7 +192,7 @@ def dsr_training(settings: TrainDsrSettings, bench: Bench, folder: Path, images:
         network = DSR(settings.dsr, settings.network)
     recipe = DsrRecipe(settings.loop, settings.optim, settings.loss, settings.degradation, settings.augmentation)
     # A made-up file of VGG19 has another hash than the real one.
-    lrface.losses.perceptual.SHA256_PREFIX["vgg19"] = ""
+    lrface.training.losses.perceptual.SHA256_PREFIX["vgg19"] = ""
     return DsrTraining(
         network,
         bench.recogniser(),
@@ -234,7 +234,7 @@ def _parts(
     On a GPU faces are made ready beside the steps, so that only waiting for them counts.
     """
     if bench.device.type == "cuda":
-        return [(lrface.training.ready, "_result", "waiting for faces"), (training, "validate", "validation")]
+        return [(lrface.training.batches.ready, "_result", "waiting for faces"), (training, "validate", "validation")]
     return [
         LOADING,
         LOGGING,
@@ -340,7 +340,7 @@ def stage_2(bench: Bench) -> Found:
         limit = finetune_limit(training, restore, bench.device)
         epoch = images // batch
         meter = Meter(bench.device, limit, bench.chunk, apart=lambda step: (step + 1) % epoch == 0)
-        with meter.timing(*_parts(bench, lrface.training.edgeface, EdgeFaceTraining, lrface.training.mix)):
+        with meter.timing(*_parts(bench, lrface.training.edgeface, EdgeFaceTraining, lrface.training.batches.mix)):
             fit(training, bench.device, meter.tick)
     return _found("stage 2", meter, batch, peak)
 
@@ -367,7 +367,7 @@ def stage_1(bench: Bench) -> Found:
             network(hr)
 
         meter = Meter(bench.device, limit, 1, apart=lambda step: step == steps - 1)
-        place = lrface.training.mix
+        place = lrface.training.batches.mix
         with meter.timing(LOADING, (place, "draw_degradation", "degrade"), (place, "degrade", "degrade")):
             embeddings, labels = cached_embeddings(
                 network, restore, data, recipe, generator, bench.device, meter.tick, bench.embed_batch
@@ -421,7 +421,7 @@ def embed(bench: Bench) -> Found:
             meter.tick()
             return embeddings
 
-        with meter.timing((lrface.evaluation.feeding, "to_float", "load")):
+        with meter.timing((lrface.evaluation.protocol.feeding, "to_float", "load")):
             embed_high(bench.pack.faces, rows.tolist(), embedder, bench.embed_batch, bench.device)
     return _found("embed", meter, bench.embed_batch, peak)
 
@@ -458,7 +458,7 @@ def evaluation(bench: Bench) -> Found:
             apart=lambda step: (step + 1) % per_pass in {0, per_pass - 1} or (step + 2) % per_pass == 0,
         )
         arms = [Arm("hr", network), Arm("bicubic", network, bicubic), Arm("dsr", network, resolver, None, 8, 32)]
-        load, near = lrface.evaluation.feeding, lrface.evaluation.seen
+        load, near = lrface.evaluation.protocol.feeding, lrface.evaluation.protocol.seen
         with meter.timing((load, "to_float", "load"), (near, "psnr", "PSNR and SSIM"), (near, "ssim", "PSNR and SSIM")):
             evaluate(faces, protocol, arms, sizes, settings=settings, device=bench.device, progress=meter.tick)
     found = _found("evaluate", meter, batch, peak)

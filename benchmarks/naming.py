@@ -19,15 +19,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lrface.gallery.file import FileGallery
 from lrface.images.ranges import to_float
-from lrface.models.dsr import DSR
-from lrface.models.edgeface import EdgeFace
+from lrface.models.dsr.network import DSR
+from lrface.models.edgeface.network import EdgeFace
 from lrface.models.pair import Pair
 from lrface.naming.calibration import CalibrationFaces, Origin, calibrate
+from lrface.naming.gallery.file import FileGallery
 from lrface.naming.points import OperatingPoints
-from lrface.tracking.served import ServedPair
-from lrface.tracking.served_images import encode_png
+from lrface.tracking.served.images import encode_png
+from lrface.tracking.served.model import ServedPair
 
 WEIGHTS, WIDTH, SIDE = "a" * 64, 512, 16
 

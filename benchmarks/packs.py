@@ -7,8 +7,8 @@ import pandas as pd
 import torch
 from torchvision.models import vgg19
 
-from lrface.data.pack import Pack, PackInfo
-from lrface.data.pack_writer import write_pack
+from lrface.data.pack.pack import Pack, PackInfo
+from lrface.data.pack.writer import write_pack
 from lrface.images.procedural import ProceduralSettings, render_faces, subject_name
 
 

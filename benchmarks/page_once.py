@@ -9,8 +9,8 @@ import json
 import sys
 from unittest import mock
 
+from lrface.cli.command import command
 from lrface.jobs import app
-from lrface.jobs.command import command
 from lrface.page.trial import Trial
 from lrface.page.view import About
 

@@ -20,13 +20,13 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lrface.data.listed import ListSource
-from lrface.data.parallel import cores
+from lrface.data.files.parallel import cores
 from lrface.data.prepare import prepare
 from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, SplitSettings
+from lrface.data.sources.listed import ListSource
 from lrface.images.alignment import TEMPLATE, robust_similarity, warp
 from lrface.images.procedural import ProceduralSettings, render_faces
-from lrface.images.reading import read_image
+from lrface.images.reading.reader import read_image
 
 PER_SUBJECT = 20
 MOMENTS = 10

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lrface.images.enlargement import LARGEST, Weights, features_of, fitted, scores, told
+from lrface.images.degradation.enlargement import LARGEST, Weights, features_of, fitted, scores, told
 from lrface.images.procedural import draw_identity, draw_nuisance, render
 
 SIDE = 112

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from lrface.images.ranges import to_float
-from lrface.losses.margin import MarginHead
-from lrface.losses.settings import MarginSettings
-from lrface.models.edgeface import EdgeFace
+from lrface.models.edgeface.network import EdgeFace
 from lrface.training.head import train_head
+from lrface.training.losses.margin import MarginHead
+from lrface.training.losses.settings import MarginSettings
 from lrface.training.settings import HeadSettings
 
 FACES, CLASSES, ROUNDS = 1024, 128, 3

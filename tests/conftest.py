@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lrface.data.pack import Pack
-from lrface.data.pack_writer import write_pack
+from lrface.data.pack.pack import Pack
+from lrface.data.pack.writer import write_pack
 from lrface.images.procedural import ProceduralSettings, render_faces, subject_name
 
 from .ray_cluster import ray_cluster

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lrface.data.crowd import Found, Seen
+from lrface.data.faces.crowd import Found, Seen
 from lrface.data.settings import CrowdSettings
 from lrface.images.alignment import FACE_SIZE, TEMPLATE
 from lrface.images.procedural import draw_identity, draw_nuisance, render

@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 
 import lrface
-from lrface.data.yunet import YUNET_URL
+from lrface.data.faces.yunet import YUNET_URL
 from lrface.errors import ConfigError, DataError, RegistryError, WeightsError
-from lrface.models.dsr import DSR
-from lrface.models.dsr_folder import dsr_spec
-from lrface.models.edgeface import EdgeFace
-from lrface.models.edgeface_folder import edgeface_spec
+from lrface.models.dsr.folder import dsr_spec
+from lrface.models.dsr.network import DSR
+from lrface.models.edgeface.folder import edgeface_spec
+from lrface.models.edgeface.network import EdgeFace
 from lrface.models.pair import read_pair
 from lrface.models.store import write_model
 from lrface.naming.side import sized

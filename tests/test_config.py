@@ -5,9 +5,9 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from lrface.base.settings import Settings
+from lrface.cli.parameters.table import PARAMETERS
 from lrface.config import SCHEMAS, FinetuneSettings, MainSettings, TrainDsrSettings
-from lrface.jobs.table import PARAMETERS
-from lrface.settings import Settings
 
 
 def models(annotation):

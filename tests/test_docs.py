@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from lrface.cli.parameters.keys import keys_of
 from lrface.config import SCHEMAS
 from lrface.errors import LrfaceError
-from lrface.jobs.keys import keys_of
-from lrface.training import findings
+from lrface.training.loop import findings
 
 ROOT = Path(__file__).parents[1]
 FILES = {".onnx", ".txt", ".csv", ".json"}
@@ -64,7 +64,7 @@ def _below(kind):
 
 
 def test_every_finding_is_explained():
-    named = set(re.findall(r'Finding\(\s*"(\w+)"', (ROOT / "src/lrface/training/findings.py").read_text()))
+    named = set(re.findall(r'Finding\(\s*"(\w+)"', (ROOT / "src/lrface/training/loop/findings.py").read_text()))
     page = (ROOT / "docs" / "training.md").read_text()
     assert named >= {"identity_stuck", "psnr_falling", "no_progress"}
     assert {name for name in named if f"`{name}`" not in page and f"`stop_{name}`" not in page} == set()

@@ -15,10 +15,12 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from lrface.cli import program as cli
+from lrface.cli.parameters import space
+from lrface.cli.parameters import stages as cycle
+from lrface.cli.parameters.compose import settings_for
+from lrface.cli.parameters.table import COMMON, PARAMETERS
 from lrface.config import SCHEMAS
-from lrface.jobs import cli, cycle, space
-from lrface.jobs.compose import settings_for
-from lrface.jobs.table import COMMON, PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
@@ -385,8 +387,8 @@ def test_a_wheel_carries_the_configs_and_composes_them(tmp_path):
     weights = "lrface/models/weights/drawn"
     assert {f"{weights}/{name}" for name in ("model.safetensors", "config.json", "README.md")} <= names
     composed = (
-        "from lrface.config import SCHEMAS; from lrface.jobs.compose import config_folder, settings_for; "
-        "from lrface.jobs.table import COMMON; "
+        "from lrface.config import SCHEMAS; from lrface.cli.parameters.compose import config_folder, settings_for; "
+        "from lrface.cli.parameters.table import COMMON; "
         "print(config_folder(), settings_for('train_dsr', SCHEMAS['train_dsr'], {'preset': 'smoke'}, COMMON).dsr)"
     )
     done = subprocess.run(

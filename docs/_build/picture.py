@@ -16,17 +16,17 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lrface.evaluation.arms import bicubic
+from lrface.evaluation.protocol.arms import bicubic
 from lrface.images.procedural import draw_identity, draw_nuisance, render
 from lrface.images.ranges import to_float, to_uint8
-from lrface.images.resample import shrink
+from lrface.images.degradation.resample import shrink
 from lrface.images.sizes import FACE_SIZE
-from lrface.jobs.compose import project_root
-from lrface.jobs.context import Context
-from lrface.jobs.networks import load_super_resolver
-from lrface.jobs.terminal import Terminal
+from lrface.cli.parameters.compose import project_root
+from lrface.cli.context import Context
+from lrface.jobs.shared.networks import load_super_resolver
+from lrface.cli.terminal.terminal import Terminal
 from lrface.tracking.settings import TrackingSettings
-from lrface.tracking.store import connect
+from lrface.tracking.store.store import connect
 
 SEED, SIZES, PEOPLE = 77, (8, 12, 16), (6, 15)
 COLUMNS = ("VLR", "bicubic", "DSR", "HR")

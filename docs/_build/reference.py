@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lrface.config import SCHEMAS
-from lrface.jobs.keys import Key, keys_of
+from lrface.cli.parameters.keys import Key, keys_of
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "lrface"
 ERRORS = {"ConfigError", "DataError", "WeightsError", "RegistryError", "TrainingError", "NonFiniteError", "EvaluationError"}

@@ -1,6 +1,6 @@
 """`python -m lrface`: the command `lrface`."""
 
-from lrface.jobs.cli import main
+from lrface.cli.program import main
 
 if __name__ == "__main__":
     main()

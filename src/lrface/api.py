@@ -9,25 +9,25 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from lrface.data.crowd import Crowd, Seen
+from lrface.base.project import project_root
+from lrface.data.faces.crowd import Crowd, Seen
+from lrface.data.faces.yunet import DOWNLOAD, yunet_cache
 from lrface.data.settings import CrowdSettings, DetectorSettings
-from lrface.data.yunet import DOWNLOAD, yunet_cache
 from lrface.errors import ConfigError, DataError, RegistryError, WeightsError
-from lrface.gallery.gallery import Gallery
-from lrface.gallery.memory import MemoryGallery
-from lrface.gallery.place import gallery_at
 from lrface.images.alignment import resize
-from lrface.images.given import Picture, picture_of, several
 from lrface.images.ranges import to_uint8
+from lrface.images.reading.given import Picture, picture_of, several
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.device import pick_device
 from lrface.models.pair import DSR, EDGEFACE, Pair, read_pair
 from lrface.naming.asked import AUTO, Asked
+from lrface.naming.gallery.gallery import Gallery
+from lrface.naming.gallery.memory import MemoryGallery
+from lrface.naming.gallery.place import gallery_at
 from lrface.naming.namer import Namer
 from lrface.naming.photograph import NamedFace, name_faces, whole
 from lrface.naming.points import OperatingPoints, points_of
 from lrface.naming.side import ESTIMATES, sized
-from lrface.project import project_root
 
 People = Gallery | str | PathLike[str] | Mapping[str, Picture | Sequence[Picture]]
 """Whom a face is compared with: a gallery, the place of one, or pictures by name."""
@@ -239,7 +239,7 @@ def load(
     chosen = pick_device(device)
     crowd = _crowd(detector, smallest)
     if place.startswith(("models:", "runs:")):
-        from lrface.tracking.reading import fetched_pair  # only now: a folder needs no MLflow
+        from lrface.tracking.registry.reading import fetched_pair  # only now: a folder needs no MLflow
 
         root = project_root() if project is None else Path(project).expanduser()
         with fetched_pair(place, root) as (version, folder):

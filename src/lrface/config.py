@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from lrface.base.settings import Settings
 from lrface.data.settings import (
     AlignSettings,
     CheckSettings,
@@ -22,12 +23,11 @@ from lrface.evaluation.public.settings import PairSettings as PublicPairSettings
 from lrface.evaluation.settings import CURVE_SIZES, DecisionSettings, EvaluationSettings, ProtocolSettings
 from lrface.images.settings import AugmentationSettings, DegradationSettings
 from lrface.images.sizes import VLR_MAX, VLR_MIN
-from lrface.losses.settings import DsrLossSettings, MarginSettings
 from lrface.models.settings import DsrSettings, DsrVariant, OnnxSettings
 from lrface.naming.asked import Asked
 from lrface.naming.settings import FilmSettings, PointsSettings
-from lrface.settings import Settings
 from lrface.tracking.settings import TrackingSettings
+from lrface.training.losses.settings import DsrLossSettings, MarginSettings
 from lrface.training.settings import (
     CoarseSettings,
     CollapseSettings,

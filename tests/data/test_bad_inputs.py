@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrface.data.flat import FlatSource
-from lrface.data.folder import FolderSource
-from lrface.data.layouts import PairsSource, SplitsSource
-from lrface.data.listed import ListSource
 from lrface.data.prepare import prepare
-from lrface.data.recordio import RecordSource
 from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, SplitSettings
+from lrface.data.sources.flat import FlatSource
+from lrface.data.sources.folder import FolderSource
+from lrface.data.sources.layouts import PairsSource, SplitsSource
+from lrface.data.sources.listed import ListSource
+from lrface.data.sources.recordio import RecordSource
 from lrface.errors import ConfigError, DataError
 
 FRONTAL = AlignSettings(mode="landmarks", max_yaw=30)

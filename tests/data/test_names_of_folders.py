@@ -7,12 +7,12 @@ import pandas as pd
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lrface.data.listed import ListSource
-from lrface.data.pack import open_pack
+from lrface.data.pack.pack import open_pack
 from lrface.data.prepare import prepare
-from lrface.data.procedural import ProceduralSource
 from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, SplitSettings
 from lrface.data.source import Report
+from lrface.data.sources.listed import ListSource
+from lrface.data.sources.procedural import ProceduralSource
 from lrface.images.settings import ProceduralSettings
 
 signs = string.ascii_letters + "=%#?&+ '\"(),[]{};:@!$~*|<>`^-äß漢"

@@ -4,11 +4,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lrface.data.findings import Finding
-from lrface.data.folder import FolderSource
+from lrface.data.checks.findings import Finding
 from lrface.data.page import histograms, pack_page, pack_sheet, sample_rows
 from lrface.data.prepare import prepare
 from lrface.data.settings import CheckSettings, ReadSettings, SplitSettings
+from lrface.data.sources.folder import FolderSource
 
 
 @pytest.fixture

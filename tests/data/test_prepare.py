@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from lrface.data.folder import FolderSource
-from lrface.data.pack import open_pack
+from lrface.data.pack.pack import open_pack
 from lrface.data.prepare import prepare
 from lrface.data.settings import AlignSettings, CheckSettings, DetectorSettings, ReadSettings, SplitSettings
+from lrface.data.sources.folder import FolderSource
 from lrface.errors import ConfigError, DataError
 
 SPLITS = SplitSettings(test_subjects=1, val_subjects=1)
@@ -148,12 +148,12 @@ KILLER = """
 import os, signal, sys, time
 from pathlib import Path
 import numpy as np
-from lrface.data.checks import CheckSettings
-from lrface.data.files import ReadSettings
-from lrface.data.folder import FolderSource
-from lrface.data.pack import open_pack
+from lrface.data.checks.checks import CheckSettings
+from lrface.data.files.reader import ReadSettings
+from lrface.data.sources.folder import FolderSource
+from lrface.data.pack.pack import open_pack
 from lrface.data.prepare import prepare
-from lrface.data.splits import SplitSettings
+from lrface.data.pack.splits import SplitSettings
 
 def start(out, seeds):
     child = os.fork()

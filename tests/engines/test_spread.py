@@ -11,7 +11,7 @@ from lrface.engines.engine import WorkerLostError
 from lrface.engines.settings import ClusterSettings
 from lrface.engines.spread import as_they_end, engine_of, in_order
 from lrface.errors import ClusterError, ConfigError, DataError
-from lrface.images.reading import BadImageError
+from lrface.images.reading.reader import BadImageError
 
 
 class Deferred:

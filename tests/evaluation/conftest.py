@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lrface.evaluation.arms import Arm, bicubic
-from lrface.evaluation.protocol import draw_protocol
+from lrface.evaluation.protocol.arms import Arm, bicubic
+from lrface.evaluation.protocol.protocol import draw_protocol
 from lrface.evaluation.settings import EvaluationSettings, ProtocolSettings
 
 

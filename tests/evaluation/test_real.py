@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from lrface.evaluation.arms import Arm, bicubic
-from lrface.evaluation.protocol import draw_protocol
-from lrface.evaluation.run import evaluate
+from lrface.evaluation.figures.run import evaluate
+from lrface.evaluation.protocol.arms import Arm, bicubic
+from lrface.evaluation.protocol.protocol import draw_protocol
 from lrface.evaluation.settings import EvaluationSettings, ProtocolSettings
 
 # size: rank-1, TAR at FAR 0.1, 0.01, 0.001, cosine to own HR, PSNR

@@ -5,14 +5,14 @@ from dataclasses import fields
 import numpy as np
 import torch
 
-from lrface.evaluation.conditions import conditions
+from lrface.evaluation.protocol.conditions import conditions
 from lrface.images.alignment import TEMPLATE, resize, robust_similarity, similarity, similarity_error, warp, yaw
 from lrface.images.augmentation import AugmentationDraw, augment, draw_augmentation
-from lrface.images.degradation import DegradationDraw, degrade, draw_degradation, fixed_draw
-from lrface.images.enlargement import effective_sides, features_of, fitted, scores
-from lrface.images.misalignment import misaligned
+from lrface.images.degradation.degradation import DegradationDraw, degrade, draw_degradation, fixed_draw
+from lrface.images.degradation.enlargement import effective_sides, features_of, fitted, scores
+from lrface.images.degradation.misalignment import misaligned
+from lrface.images.degradation.resample import brought_back, enlarge, shrink
 from lrface.images.procedural import draw_identity, draw_nuisance, landmarks, render
-from lrface.images.resample import brought_back, enlarge, shrink
 from lrface.images.settings import KERNELS, AugmentationSettings, DegradationSettings
 
 from .inputs import faces, numbers, stored_faces

@@ -5,19 +5,19 @@ from typing import get_args
 import torch
 from torch.nn import functional as F
 
-from lrface.images.resample import enlarge, shrink
-from lrface.losses.margin import MarginHead
-from lrface.losses.perceptual import PerceptualLoss
-from lrface.losses.settings import LAYERS, DsrLossSettings, MarginSettings, PerceptualSettings
-from lrface.losses.terms import (
+from lrface.images.degradation.resample import enlarge, shrink
+from lrface.metrics.fidelity import psnr, ssim
+from lrface.training.losses.margin import MarginHead
+from lrface.training.losses.perceptual import PerceptualLoss
+from lrface.training.losses.settings import LAYERS, DsrLossSettings, MarginSettings, PerceptualSettings
+from lrface.training.losses.terms import (
     contrast_loss,
     feature_matching_loss,
     identity_loss,
     pixel_loss,
     total_variation_loss,
 )
-from lrface.losses.weighted import LossTerms, share_of_size
-from lrface.metrics.fidelity import psnr, ssim
+from lrface.training.losses.weighted import LossTerms, share_of_size
 
 from .inputs import faces, numbers
 from .of_networks import shipped

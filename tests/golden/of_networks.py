@@ -9,15 +9,15 @@ import onnx
 import onnxruntime
 import torch
 
-from lrface.images.resample import enlarge, shrink
-from lrface.models.dsr import DSR
-from lrface.models.dsr import VARIANTS as DSR_VARIANTS
-from lrface.models.edgeface import VARIANTS as EDGEFACE_VARIANTS
-from lrface.models.edgeface import EdgeFace
-from lrface.models.export import export_onnx
-from lrface.models.graphs import DsrGraph, PairGraph
-from lrface.models.shipped import shipped_folder
+from lrface.images.degradation.resample import enlarge, shrink
+from lrface.models.dsr.network import DSR
+from lrface.models.dsr.network import VARIANTS as DSR_VARIANTS
+from lrface.models.edgeface.network import VARIANTS as EDGEFACE_VARIANTS
+from lrface.models.edgeface.network import EdgeFace
+from lrface.models.export.export import export_onnx
+from lrface.models.export.graphs import DsrGraph, PairGraph
 from lrface.models.store import read_state
+from lrface.models.weights.shipped import shipped_folder
 
 from .inputs import faces, filled
 from .summary import Tolerance

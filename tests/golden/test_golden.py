@@ -4,11 +4,11 @@ from typing import get_args
 
 import pytest
 
-from lrface.evaluation.conditions import conditions
+from lrface.evaluation.protocol.conditions import conditions
 from lrface.images.settings import KERNELS
-from lrface.losses.settings import LAYERS, DsrLossSettings, MarginSettings
-from lrface.models.dsr import VARIANTS as DSR_VARIANTS
-from lrface.models.edgeface import VARIANTS as EDGEFACE_VARIANTS
+from lrface.models.dsr.network import VARIANTS as DSR_VARIANTS
+from lrface.models.edgeface.network import VARIANTS as EDGEFACE_VARIANTS
+from lrface.training.losses.settings import LAYERS, DsrLossSettings, MarginSettings
 
 from .cases import GROUPS
 from .of_networks import SIDES

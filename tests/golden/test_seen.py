@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lrface.images.resample import enlarge, shrink
+from lrface.images.degradation.resample import enlarge, shrink
 
 from . import renew
 from .inputs import faces

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 from lrface.images.augmentation import augment, draw_augmentation
-from lrface.images.resample import enlarge, enlarge_unclamped
+from lrface.images.degradation.resample import enlarge, enlarge_unclamped
 from lrface.images.settings import AugmentationSettings
 
 OFF = AugmentationSettings(flip=0, geometry=0, blend=0, bend=0, colour=0)

@@ -19,7 +19,7 @@ from lrface.images.procedural import (
     render_faces,
     subject_name,
 )
-from lrface.images.procedural.pose import TEMPLATE, fit_similarity, rotation
+from lrface.images.procedural.view.pose import TEMPLATE, fit_similarity, rotation
 
 
 @pytest.fixture(scope="module")

@@ -19,12 +19,12 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from PIL import Image
 
+from lrface.cli.program import main
 from lrface.images.procedural import ProceduralSettings, render_faces, subject_name
-from lrface.jobs.cli import main
-from lrface.tracking.quiet import _OWN_WARNINGS
+from lrface.tracking.store.quiet import _OWN_WARNINGS
 
 PROJECT = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).parent
+PLACES = {Path(__file__).parent, Path(__file__).parents[1] / "cli"}
 PARTS = ("MLproject", "conda.yaml", "conf", "src")
 # what stands in for a person's shell: MLflow's variables and this process's module path stay out of it
 FOREIGN = ("MLFLOW_", "PYTHON", "PYTEST_", "COVERAGE")
@@ -32,7 +32,7 @@ FOREIGN = ("MLFLOW_", "PYTHON", "PYTEST_", "COVERAGE")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if HERE in item.path.parents:
+        if PLACES & set(item.path.parents):
             item.add_marker(pytest.mark.job)
             for message, kind in _OWN_WARNINGS:
                 item.add_marker(pytest.mark.filterwarnings(f"ignore:{message}:{kind.__name__}"))

@@ -11,7 +11,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lrface.data.pack import open_pack
+from lrface.data.pack.pack import open_pack
 from onnx_files import write_recogniser
 
 FIELDS = {"arm", "size", "degradation", "metric", "value", "low", "high", "n"}

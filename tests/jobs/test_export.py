@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from lrface.images.degradation.resample import shrink
 from lrface.images.ranges import to_float
-from lrface.images.resample import shrink
 from lrface.naming.points import POINTS_NAME
 
 

@@ -11,13 +11,13 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lrface.gallery.place import gallery_at
 from lrface.images.procedural import draw_identity, draw_nuisance, render
 from lrface.jobs.gallery import _tell_look_alikes
-from lrface.jobs.tables import plain
-from lrface.models.edgeface import EdgeFace
-from lrface.models.edgeface_folder import edgeface_spec
+from lrface.jobs.shared.tables import plain
+from lrface.models.edgeface.folder import edgeface_spec
+from lrface.models.edgeface.network import EdgeFace
 from lrface.models.store import write_model
+from lrface.naming.gallery.place import gallery_at
 from onnx_files import write_recogniser
 
 PAIR = ("--pair", "models:/lrface@challenger")

@@ -51,7 +51,7 @@ def test_what_does_not_fit_the_project_is_told(told, fresh, monkeypatch):
         "[project]\nrequires-python = '>=3'\ndependencies = ['torch>=99']\n[project.optional-dependencies]\n"
     )
     (fresh / "requirements.lock").write_text("numpy==0.1 \\\n")
-    monkeypatch.setattr("lrface.project.source_tree", lambda: fresh)
+    monkeypatch.setattr("lrface.base.project.source_tree", lambda: fresh)
     facts, _ = told(fresh)
     assert facts["outside_ranges"]["torch"].endswith("(admitted: >=99)")
     assert facts["unlike_lock"]["numpy"].endswith("(locked: 0.1)")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lrface.models.edgeface import EdgeFace
+from lrface.models.edgeface.network import EdgeFace
 
 
 @pytest.fixture(scope="module")

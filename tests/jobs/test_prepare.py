@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from lrface.data.pack import open_pack
+from lrface.data.pack.pack import open_pack
 
 
 @pytest.fixture

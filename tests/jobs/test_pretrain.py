@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
-from lrface.models.edgeface import EdgeFace
-from lrface.models.shipped import shipped_folder
+from lrface.models.edgeface.network import EdgeFace
 from lrface.models.store import read_spec
+from lrface.models.weights.shipped import shipped_folder
 
 
 @pytest.fixture

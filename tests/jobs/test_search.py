@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from lrface.cli.terminal.terminal import Terminal
 from lrface.config import HyperSearchSettings
 from lrface.jobs import search as searching
-from lrface.jobs import train_dsr, trials
-from lrface.jobs.terminal import Terminal
-from lrface.jobs.trials import Search
+from lrface.jobs import train_dsr
+from lrface.jobs.shared import trials
+from lrface.jobs.shared.trials import Search
 
 SMALL = ("--preset", "smoke", "--epochs", "1", "--metric", "psnr")
 GRID = ("--overrides", "loss.l1=1,3 images_per_epoch=16")

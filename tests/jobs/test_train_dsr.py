@@ -5,8 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lrface.models.edgeface import EdgeFace
-from lrface.models.edgeface_folder import edgeface_spec
+from lrface.models.edgeface.folder import edgeface_spec
+from lrface.models.edgeface.network import EdgeFace
 from lrface.models.store import write_model
 from onnx_files import write_recogniser
 

@@ -10,7 +10,7 @@ from torchmetrics.functional.image.lpips import _LPIPS
 
 from lrface.errors import EvaluationError
 from lrface.metrics.lpips import Lpips
-from lrface.models.backbones import lpips_linear, read_backbone
+from lrface.models.weights.backbones import lpips_linear, read_backbone
 
 NAMES = {"alexnet": "alex", "vgg16": "vgg"}
 

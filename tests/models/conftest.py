@@ -4,7 +4,7 @@ import zipfile
 import pytest
 import torch
 
-from lrface.models.edgeface import EdgeFace
+from lrface.models.edgeface.network import EdgeFace
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from lrface.errors import DataError, WeightsError
-from lrface.evaluation.arms import bicubic
+from lrface.evaluation.protocol.arms import bicubic
 from lrface.images.ranges import to_float
-from lrface.models.dsr import DSR
-from lrface.models.dsr_folder import dsr_spec
-from lrface.models.edgeface import EdgeFace
-from lrface.models.edgeface_folder import edgeface_spec
+from lrface.models.dsr.folder import dsr_spec
+from lrface.models.dsr.network import DSR
+from lrface.models.edgeface.folder import edgeface_spec
+from lrface.models.edgeface.network import EdgeFace
 from lrface.models.pair import Pair, read_pair, write_bicubic
 from lrface.models.store import write_model
 

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from torch import nn
 
 from lrface.errors import WeightsError
-from lrface.models.edgeface import EdgeFace
-from lrface.models.edgeface_folder import build_edgeface, edgeface_spec
+from lrface.models.edgeface.folder import build_edgeface, edgeface_spec
+from lrface.models.edgeface.network import EdgeFace
 from lrface.models.store import ModelSpec, read_model, read_spec, read_state, write_model
 
 BUILDERS = {"edgeface": build_edgeface, "dsr": lambda spec: nn.Linear(spec.options["width"], 2)}

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from lrface.errors import DataError
-from lrface.gallery.place import gallery_at
 from lrface.naming.asked import Asked
 from lrface.naming.calibration import CalibrationFaces, Origin, calibrate
+from lrface.naming.gallery.place import gallery_at
 from lrface.naming.namer import Namer
 
 from .conftest import face

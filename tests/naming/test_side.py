@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from lrface.errors import DataError
+from lrface.images.degradation.resample import brought_back
 from lrface.images.procedural import draw_identity, draw_nuisance, render
 from lrface.images.ranges import to_float, to_uint8
-from lrface.images.resample import brought_back
 from lrface.naming.namer import Namer
 from lrface.naming.side import SLACK, sized
 

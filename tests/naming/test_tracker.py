@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrface.data.crowd import Seen
+from lrface.data.faces.crowd import Seen
 from lrface.images.alignment import TEMPLATE
 from lrface.naming.tracker import Picture, Tracker, overlaps, thinned
 

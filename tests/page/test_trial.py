@@ -9,15 +9,15 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from films import Blobs, drawn, scene
-from lrface.data.aligner import Aligner
+from lrface.data.faces.aligner import Aligner
 from lrface.data.settings import AlignSettings, DetectorSettings
 from lrface.errors import ConfigError, DataError
-from lrface.evaluation.arms import bicubic
-from lrface.gallery.entry import Enrolled
-from lrface.gallery.file import FileGallery
-from lrface.models.edgeface import EdgeFace
+from lrface.evaluation.protocol.arms import bicubic
+from lrface.models.edgeface.network import EdgeFace
 from lrface.models.pair import Pair
 from lrface.naming.asked import Asked
+from lrface.naming.gallery.entry import Enrolled
+from lrface.naming.gallery.file import FileGallery
 from lrface.page import trial as module
 from lrface.page.trial import Trial, rows_of
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from lrface.tracking.launch import Launch
 from lrface.tracking.names import EDGEFACE
-from lrface.tracking.quiet import _OWN_WARNINGS, quieten
-from lrface.tracking.registry import register
-from lrface.tracking.runs import Run
+from lrface.tracking.registry.registration import register
+from lrface.tracking.registry.versions import ModelVersion
+from lrface.tracking.runs.run import Run
+from lrface.tracking.runs.starting import start_run
+from lrface.tracking.served.signatures import edgeface_signature
 from lrface.tracking.settings import TrackingSettings
-from lrface.tracking.signatures import edgeface_signature
-from lrface.tracking.starting import start_run
-from lrface.tracking.store import Store, connect
-from lrface.tracking.versions import ModelVersion
+from lrface.tracking.store.launch import Launch
+from lrface.tracking.store.quiet import _OWN_WARNINGS, quieten
+from lrface.tracking.store.store import Store, connect
 
 QUICK = TrackingSettings(flush_seconds=0.05, drain_seconds=20, backoff_seconds=0.2, retries=0)
 HERE = Path(__file__).parent

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lrface.errors import ConfigError
+from lrface.tracking.runs.starting import start_run
 from lrface.tracking.settings import TrackingSettings
-from lrface.tracking.starting import start_run
-from lrface.tracking.store import connect
+from lrface.tracking.store.store import connect
 
 from .conftest import QUICK
 
@@ -55,7 +55,7 @@ def test_a_store_or_place_for_files_of_such_a_name_is_refused(tmp_path, key, nam
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_refusal_comes_after_something_was_written(tmp_path, monkeypatch, name):
     opened = []
-    monkeypatch.setattr("lrface.tracking.store._open", lambda root, uri, *_, **__: opened.append(uri))
+    monkeypatch.setattr("lrface.tracking.store.store._open", lambda root, uri, *_, **__: opened.append(uri))
     root = tmp_path / name
     root.mkdir(exist_ok=True)
     refused = False

@@ -3,8 +3,8 @@ import shutil
 import pytest
 
 from lrface.errors import RegistryError
-from lrface.tracking.runs import Run
-from lrface.tracking.store import connect
+from lrface.tracking.runs.run import Run
+from lrface.tracking.store.store import connect
 from lrface.tracking.upload import main, pending_spools, replay_spool
 
 from .conftest import QUICK

@@ -13,13 +13,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from lrface.images.settings import AugmentationSettings, DegradationSettings
-from lrface.losses.margin import MarginHead
-from lrface.losses.settings import DsrLossSettings, MarginSettings, PerceptualSettings
-from lrface.models.dsr import DSR
-from lrface.models.edgeface import EdgeFace
+from lrface.models.dsr.network import DSR
+from lrface.models.edgeface.network import EdgeFace
 from lrface.models.settings import DsrSettings
 from lrface.training.dsr import DsrData, DsrRecipe, DsrTraining
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
+from lrface.training.losses.margin import MarginHead
+from lrface.training.losses.settings import DsrLossSettings, MarginSettings, PerceptualSettings
 from lrface.training.settings import (
     CoarseSettings,
     CollapseSettings,

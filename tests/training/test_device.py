@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from lrface.models.adapters import add_adapters, merged_copy
 from lrface.models.average import interpolated
-from lrface.models.edgeface import EdgeFace
+from lrface.models.edgeface.adapters import add_adapters, merged_copy
+from lrface.models.edgeface.network import EdgeFace
 
 
 def faked(network: nn.Module, device: str) -> nn.Module:

@@ -6,11 +6,11 @@ import torch
 from pydantic import ValidationError
 
 from lrface.errors import NonFiniteError
-from lrface.images.degradation import degrade, fixed_draw
+from lrface.images.degradation.degradation import degrade, fixed_draw
+from lrface.images.degradation.resample import enlarge
 from lrface.images.ranges import to_float
-from lrface.images.resample import enlarge
-from lrface.losses.settings import DsrLossSettings, PerceptualSettings
-from lrface.training.fit import fit
+from lrface.training.loop.fit import fit
+from lrface.training.losses.settings import DsrLossSettings, PerceptualSettings
 from lrface.training.settings import DsrOptimSettings
 
 NO_VGG = PerceptualSettings(weights="none")

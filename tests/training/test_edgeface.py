@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 from lrface.errors import ConfigError, DataError, TrainingError
 from lrface.images.ranges import to_float
-from lrface.models.adapters import AdaptedLinear
-from lrface.models.edgeface import EdgeFace
+from lrface.models.edgeface.adapters import AdaptedLinear
+from lrface.models.edgeface.network import EdgeFace
 from lrface.models.settings import TrainableSettings
-from lrface.training.fit import fit
-from lrface.training.mix import mixed
+from lrface.training.batches.mix import mixed
+from lrface.training.loop.fit import fit
 from lrface.training.settings import CoarseSettings, CollapseSettings, EdgeFaceOptimSettings, MixSettings
 
 

@@ -3,9 +3,9 @@ import torch
 from torch.nn import functional as F
 
 from lrface.images.ranges import to_float
-from lrface.losses.margin import MarginHead
-from lrface.losses.settings import MarginSettings
 from lrface.training.head import cached_embeddings, train_head
+from lrface.training.losses.margin import MarginHead
+from lrface.training.losses.settings import MarginSettings
 from lrface.training.settings import HeadSettings, MixSettings
 
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from lrface.images.settings import AugmentationSettings, DegradationSettings
-from lrface.losses.margin import MarginHead
-from lrface.losses.settings import MarginSettings
-from lrface.models.dsr import DSR
+from lrface.models.dsr.network import DSR
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe
-from lrface.training.fit import fit
+from lrface.training.loop.fit import fit
+from lrface.training.losses.margin import MarginHead
+from lrface.training.losses.settings import MarginSettings
 from lrface.training.pair import PairTraining
 from lrface.training.settings import (
     CollapseSettings,

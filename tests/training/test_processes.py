@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from lrface.errors import ConfigError
-from lrface.losses.terms import contrast_loss
+from lrface.training.losses.terms import contrast_loss
 from lrface.training.processes import Processes
 
 SCRIPT = Path(__file__).with_name("together.py")

@@ -6,9 +6,9 @@ import torch
 from torch.nn import functional as F
 
 from lrface.images.ranges import to_float
-from lrface.losses.terms import contrast_loss, feature_matching_loss, identity_loss
-from lrface.models.edgeface import EdgeFace
-from lrface.training.fit import fit
+from lrface.models.edgeface.network import EdgeFace
+from lrface.training.loop.fit import fit
+from lrface.training.losses.terms import contrast_loss, feature_matching_loss, identity_loss
 from lrface.training.settings import DsrOptimSettings
 from lrface.training.supervisors import Ensemble, Judge
 from lrface.training.validation import recognition_metrics

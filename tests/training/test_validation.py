@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from lrface.images.degradation.resample import enlarge_unclamped, shrink
 from lrface.images.ranges import to_float
-from lrface.images.resample import enlarge_unclamped, shrink
 from lrface.training.validation import SIZES, embed_all, recognition_metrics, validation_set
 
 

@@ -15,16 +15,16 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
-from lrface.data.pack import open_pack
+from lrface.data.pack.pack import open_pack
 from lrface.images.settings import AugmentationSettings, DegradationSettings
-from lrface.losses.margin import MarginHead
-from lrface.losses.settings import DsrLossSettings, MarginSettings, PerceptualSettings
-from lrface.models.dsr import DSR
-from lrface.models.edgeface import EdgeFace
+from lrface.models.dsr.network import DSR
+from lrface.models.edgeface.network import EdgeFace
 from lrface.models.settings import DsrSettings
 from lrface.training.dsr import DsrData, DsrRecipe, DsrTraining
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
-from lrface.training.fit import fit
+from lrface.training.loop.fit import fit
+from lrface.training.losses.margin import MarginHead
+from lrface.training.losses.settings import DsrLossSettings, MarginSettings, PerceptualSettings
 from lrface.training.settings import (
     CollapseSettings,
     DsrOptimSettings,

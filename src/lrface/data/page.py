@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 from PIL import Image
 
-from lrface.data.findings import Finding
-from lrface.data.loaders import epoch_order
+from lrface.data.checks.findings import Finding
 from lrface.data.naming import natural_key
-from lrface.data.pack import Pack
+from lrface.data.pack.loaders import epoch_order
+from lrface.data.pack.pack import Pack
 from lrface.data.prepare import Summary
 from lrface.images.sheet import contact_sheet
 

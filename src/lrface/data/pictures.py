@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 from jaxtyping import UInt8
 
-from lrface.data.checks import Checked, check_faces, check_splits
-from lrface.data.files import FileReader, ImageFile
-from lrface.data.findings import Finding, by_severity, stop_on_errors
-from lrface.data.folder import FolderSource
+from lrface.data.checks.checks import Checked, check_faces, check_splits
+from lrface.data.checks.findings import Finding, by_severity, stop_on_errors
+from lrface.data.files.reader import FileReader, ImageFile
+from lrface.data.files.tree import Walker, suffixes, told
 from lrface.data.measure import Measured, measure
+from lrface.data.pack.splits import Splits
 from lrface.data.settings import CheckSettings, ReadSettings
 from lrface.data.source import Problem, Report, SourceFace
-from lrface.data.splits import Splits
-from lrface.data.tree import Walker, suffixes, told
+from lrface.data.sources.folder import FolderSource
 from lrface.errors import DataError
-from lrface.images.reading import BadImageError, read_image
+from lrface.images.reading.reader import BadImageError, read_image
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lrface.data.checks import Checked, check_faces, check_splits
-from lrface.data.findings import Finding, by_severity, stop_on_errors
-from lrface.data.fit import Fit
+from lrface.data.checks.checks import Checked, check_faces, check_splits
+from lrface.data.checks.findings import Finding, by_severity, stop_on_errors
+from lrface.data.faces.fit import Fit
 from lrface.data.measure import Measured, measure
-from lrface.data.pack import Pack
-from lrface.data.pack_writer import PackWriter
+from lrface.data.pack.pack import Pack
+from lrface.data.pack.splits import Row, SplitSummary, make_splits, summarize
+from lrface.data.pack.writer import PackWriter
 from lrface.data.settings import CheckSettings, SplitSettings
 from lrface.data.source import Report, Source
-from lrface.data.splits import Row, SplitSummary, make_splits, summarize
 from lrface.errors import ConfigError, DataError
 
 _NAMED_IN_PACK = 100

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from lrface.base.settings import Settings
 from lrface.engines.settings import ClusterSettings
 from lrface.images.settings import BRIGHT, DARK, FLAT, ProceduralSettings
-from lrface.settings import Settings
 
 MULTI_PIE = r"(?P<subject>\d{3})_\d{2}_\d{2}_\d{3}_\d{2}"
 

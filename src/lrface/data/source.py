@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import UInt8
 
-from lrface.data.fit import Fit
+from lrface.data.faces.fit import Fit
 from lrface.data.measure import Measured
 
 FACE_SIZE = 112

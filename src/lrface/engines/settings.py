@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lrface.settings import Settings
+from lrface.base.settings import Settings
 
 
 class ClusterSettings(Settings):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lrface.settings import Settings
+from lrface.base.settings import Settings
 
 CURVE_SIZES = (8, 10, 12, 14, 16, 20, 24, 28, 32, 48, 64, 112)
 """Sides at which a resolution curve is drawn, in pixels."""

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from lrface.images.resample import enlarge, enlarge_unclamped, spread_matrix
+from lrface.images.degradation.resample import enlarge, enlarge_unclamped, spread_matrix
 from lrface.images.settings import AugmentationSettings
 
 FIELD_SIZE = 4

@@ -4,8 +4,8 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from lrface.base.settings import Settings
 from lrface.images.sizes import VLR_MAX, VLR_MIN
-from lrface.settings import Settings
 
 DARK, BRIGHT = 20.0, 235.0
 """Mean levels, 0 to 255, below and above which a face is nearly black and nearly white."""

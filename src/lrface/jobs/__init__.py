@@ -2,12 +2,12 @@
 
 import sys
 
-from lrface.jobs.environment import check
+from lrface.cli.process.environment import check
 
 check()
 
 # `python -m lrface.jobs.NAME`, also by torchrun, is `python -m lrface NAME`: Python looks for the module just now.
 if sys.argv[:1] == ["-m"] and (_named := [word for word in sys.orig_argv if word.startswith("lrface.jobs.")]):
-    from lrface.jobs.cli import main
+    from lrface.cli.program import main
 
     main([_named[0].removeprefix("lrface.jobs."), *sys.argv[1:]])

@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from lrface.cli.context import Context
 from lrface.config import AppSettings
-from lrface.data.aligner import Aligner
-from lrface.data.crowd import Crowd
+from lrface.data.faces.aligner import Aligner
+from lrface.data.faces.crowd import Crowd
 from lrface.data.settings import AlignSettings
 from lrface.errors import ConfigError
-from lrface.evaluation.arms import bicubic
+from lrface.evaluation.protocol.arms import bicubic
 from lrface.images.procedural import draw_identity, draw_nuisance, render
-from lrface.jobs.calibrating import points_of_pair
-from lrface.jobs.context import Context
 from lrface.jobs.gallery import open_gallery
-from lrface.jobs.networks import NONE, load_one_pair, working_pair
+from lrface.jobs.shared.calibrating import points_of_pair
+from lrface.jobs.shared.networks import NONE, load_one_pair, working_pair
 from lrface.naming.namer import NO_POINTS
 from lrface.page.trial import Trial
 from lrface.page.view import LOCAL, About, launch
-from lrface.tracking.ledger import terms_of
-from lrface.tracking.runs import Run
+from lrface.tracking.registry.ledger import terms_of
+from lrface.tracking.runs.run import Run
 
 USER, PASSWORD = "LRFACE_APP_USER", "LRFACE_APP_PASSWORD"
 

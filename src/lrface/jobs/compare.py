@@ -4,22 +4,22 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from lrface.cli.context import Context
 from lrface.config import CompareSettings, PairSettings
-from lrface.evaluation.arms import Arm, bicubic
-from lrface.evaluation.compare import Comparison, compare
-from lrface.evaluation.conditions import CLEAN
-from lrface.evaluation.decision import decide
-from lrface.evaluation.results import Cell
+from lrface.evaluation.figures.results import Cell
+from lrface.evaluation.protocol.arms import Arm, bicubic
+from lrface.evaluation.protocol.conditions import CLEAN
+from lrface.evaluation.verdict.compare import Comparison, compare
+from lrface.evaluation.verdict.decision import decide
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
-from lrface.jobs.assessment import log_results, measure, report_of, test_protocol
-from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE, AnyRecogniser, SuperResolver, load_any_recogniser, load_super_resolver
-from lrface.jobs.packs import pack_for_test
-from lrface.jobs.rival import rival_of, with_rival, worth_of
-from lrface.jobs.stage import copy_out, log_pack, stage
-from lrface.jobs.strangers import judge_arms, load_judge, stranger_gains
+from lrface.jobs.shared.evaluation.assessment import log_results, measure, report_of, test_protocol
+from lrface.jobs.shared.evaluation.rival import rival_of, with_rival, worth_of
+from lrface.jobs.shared.evaluation.strangers import judge_arms, load_judge, stranger_gains
+from lrface.jobs.shared.networks import NONE, AnyRecogniser, SuperResolver, load_any_recogniser, load_super_resolver
+from lrface.jobs.shared.packs import pack_for_test
+from lrface.jobs.shared.stage import copy_out, log_pack, stage
 from lrface.tracking.names import Alias
-from lrface.tracking.runs import Run
+from lrface.tracking.runs.run import Run
 
 
 def run(settings: CompareSettings, context: Context, parent: Run | None = None) -> Comparison:

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from lrface.cli.context import Context
 from lrface.config import CurveSettings
-from lrface.evaluation.curve import curve_lines, curve_table, smallest_size
-from lrface.evaluation.figures import curve_panels
-from lrface.evaluation.results import Results
-from lrface.jobs.assessment import arms_of, load_networks, measure, test_protocol
-from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE
-from lrface.jobs.packs import pack_for_test
-from lrface.jobs.rival import rival_of
-from lrface.jobs.stage import copy_out, log_pack, stage
+from lrface.evaluation.figures.curve import curve_lines, curve_table, smallest_size
+from lrface.evaluation.figures.results import Results
+from lrface.evaluation.report.plots import curve_panels
+from lrface.jobs.shared.evaluation.assessment import arms_of, load_networks, measure, test_protocol
+from lrface.jobs.shared.evaluation.rival import rival_of
+from lrface.jobs.shared.networks import NONE
+from lrface.jobs.shared.packs import pack_for_test
+from lrface.jobs.shared.stage import copy_out, log_pack, stage
 from lrface.tracking.names import clean_key
-from lrface.tracking.runs import Run
+from lrface.tracking.runs.run import Run
 
 FOLDER = "curve"
 

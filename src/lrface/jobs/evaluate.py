@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lrface.cli.context import Context
 from lrface.config import EvaluateSettings
-from lrface.evaluation.lead import curves, lead_of
-from lrface.evaluation.operating_page import operating_lines
-from lrface.evaluation.results import Results
-from lrface.jobs.assessment import (
+from lrface.evaluation.figures.results import Results
+from lrface.evaluation.report.lead import curves, lead_of
+from lrface.evaluation.report.operating_page import operating_lines
+from lrface.jobs.shared.evaluation.assessment import (
     arms_of,
     groups_of,
     headline_cell,
@@ -22,13 +23,12 @@ from lrface.jobs.assessment import (
     summary_lines,
     test_protocol,
 )
-from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE
-from lrface.jobs.packs import pack_for_test
-from lrface.jobs.rival import rival_of, with_rival, worth_of
-from lrface.jobs.stage import copy_out, log_pack, stage
-from lrface.jobs.strangers import stranger_gains
-from lrface.tracking.runs import Run
+from lrface.jobs.shared.evaluation.rival import rival_of, with_rival, worth_of
+from lrface.jobs.shared.evaluation.strangers import stranger_gains
+from lrface.jobs.shared.networks import NONE
+from lrface.jobs.shared.packs import pack_for_test
+from lrface.jobs.shared.stage import copy_out, log_pack, stage
+from lrface.tracking.runs.run import Run
 
 
 @dataclass(frozen=True)

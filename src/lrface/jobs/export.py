@@ -10,23 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lrface.cli.context import Context
 from lrface.config import ExportSettings
+from lrface.images.degradation.resample import shrink
 from lrface.images.procedural import ProceduralSettings, render_faces
 from lrface.images.ranges import to_float
-from lrface.images.resample import shrink
-from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
-from lrface.jobs.stage import copy_out, stage
-from lrface.models.export import ParityReport, export_onnx
-from lrface.models.graphs import DsrGraph, PairGraph
-from lrface.models.onnx_input import UNIT_RANGE
-from lrface.models.quantise import QuantisedReport, quantise, sensitive_products
-from lrface.models.timing import BATCH, Timing, thread_counts, time_onnx, time_torch
+from lrface.jobs.shared.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
+from lrface.jobs.shared.stage import copy_out, stage
+from lrface.models.export.export import ParityReport, export_onnx
+from lrface.models.export.graphs import DsrGraph, PairGraph
+from lrface.models.export.quantise import QuantisedReport, quantise, sensitive_products
+from lrface.models.export.timing import BATCH, Timing, thread_counts, time_onnx, time_torch
+from lrface.models.onnx.input import UNIT_RANGE
 from lrface.naming.points import POINTS_NAME, OperatingPoints, read_points, write_points
-from lrface.tracking.pair import pairs_of
-from lrface.tracking.registry import tag
-from lrface.tracking.runs import Run
-from lrface.tracking.versions import ModelVersion, as_recorded, download
+from lrface.tracking.registry.pair import pairs_of
+from lrface.tracking.registry.registration import tag
+from lrface.tracking.registry.versions import ModelVersion, as_recorded, download
+from lrface.tracking.runs.run import Run
 
 EDGEFACE, DSR, PAIR = "edgeface", "dsr", "pair"
 BENCH_SIZE = 16

@@ -9,32 +9,32 @@ from typing import Any
 
 import torch
 
+from lrface.cli.context import Context
 from lrface.config import FinetuneSettings
-from lrface.data.pack import Pack
+from lrface.data.pack.pack import Pack
 from lrface.errors import ConfigError, EvaluationError, NonFiniteError
-from lrface.evaluation.arms import Arm, bicubic
-from lrface.evaluation.figures import png, score_histograms
-from lrface.evaluation.protocol import draw_protocol
-from lrface.evaluation.report import ReportInput, make_report
-from lrface.evaluation.results import Cell
-from lrface.evaluation.run import embed_arms, evaluate
+from lrface.evaluation.figures.results import Cell
+from lrface.evaluation.figures.run import embed_arms, evaluate
+from lrface.evaluation.protocol.arms import Arm, bicubic
+from lrface.evaluation.protocol.protocol import draw_protocol
+from lrface.evaluation.report.plots import png, score_histograms
+from lrface.evaluation.report.report import ReportInput, make_report
 from lrface.evaluation.settings import EvaluationSettings, ProtocolSettings
 from lrface.images.sizes import VLR_MAX, VLR_MIN
-from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
-from lrface.jobs.packs import pack_for, recognition_data
-from lrface.jobs.seen import may_be_named, seen_in_all, seen_tags
-from lrface.jobs.stage import Stage, data_tags, log_pack, register_network, stage, trained
-from lrface.losses.margin import MarginHead
+from lrface.jobs.shared.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
+from lrface.jobs.shared.packs import pack_for, recognition_data
+from lrface.jobs.shared.seen import may_be_named, seen_in_all, seen_tags
+from lrface.jobs.shared.stage import Stage, data_tags, log_pack, register_network, stage, trained
 from lrface.models.average import interpolated
-from lrface.models.dsr import DSR
-from lrface.models.edgeface import EdgeFace
-from lrface.tracking.lineage import joined_licences
+from lrface.models.dsr.network import DSR
+from lrface.models.edgeface.network import EdgeFace
 from lrface.tracking.names import Alias, VersionTag
-from lrface.tracking.runs import Run
-from lrface.tracking.versions import ModelVersion
+from lrface.tracking.registry.versions import ModelVersion
+from lrface.tracking.runs.lineage import joined_licences
+from lrface.tracking.runs.run import Run
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
 from lrface.training.head import cached_embeddings, train_head
+from lrface.training.losses.margin import MarginHead
 from lrface.training.pair import PairTraining
 from lrface.training.settings import JointSettings, MixSettings
 

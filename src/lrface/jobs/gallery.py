@@ -11,28 +11,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lrface.cli.context import Context
 from lrface.config import GallerySettings, NamingJobSettings
-from lrface.data.findings import Finding
+from lrface.data.checks.findings import Finding
 from lrface.data.pictures import Picture, read_people, read_pictures
 from lrface.data.source import Report
 from lrface.errors import ConfigError, DataError
-from lrface.gallery.entry import KEY, check_name
-from lrface.gallery.exchange import export_gallery, import_gallery
-from lrface.gallery.gallery import Gallery
-from lrface.gallery.likeness import LOOK_ALIKE, look_alikes, parted, template_of
-from lrface.gallery.place import LOCATION, gallery_at
-from lrface.jobs.calibrating import points_of_pair
-from lrface.jobs.context import Context
-from lrface.jobs.networks import load_one_pair, working_pair
-from lrface.jobs.sighting import identify_everybody, is_film
-from lrface.jobs.tables import show_table
+from lrface.jobs.shared.calibrating import points_of_pair
+from lrface.jobs.shared.networks import load_one_pair, working_pair
+from lrface.jobs.shared.sighting import identify_everybody, is_film
+from lrface.jobs.shared.tables import show_table
 from lrface.models.pair import BATCH, Pair
 from lrface.naming.asked import AUTO, FIXED
+from lrface.naming.gallery.entry import KEY, check_name
+from lrface.naming.gallery.exchange import export_gallery, import_gallery
+from lrface.naming.gallery.gallery import Gallery
+from lrface.naming.gallery.likeness import LOOK_ALIKE, look_alikes, parted, template_of
+from lrface.naming.gallery.place import LOCATION, gallery_at
 from lrface.naming.namer import Namer
 from lrface.naming.points import OperatingPoints
 from lrface.naming.side import sized
-from lrface.tracking.ledger import terms_of
-from lrface.tracking.runs import Run
+from lrface.tracking.registry.ledger import terms_of
+from lrface.tracking.runs.run import Run
 
 
 def run(settings: GallerySettings, context: Context, parent: Run | None = None) -> None:  # noqa: ARG001

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lrface.cli.parameters.arguments import Parser, log_named
+from lrface.cli.process.importing import imported
+from lrface.cli.terminal.terminal import Terminal, terminal_of
 from lrface.errors import LrfaceError
-from lrface.jobs.arguments import Parser, log_named
-from lrface.jobs.importing import imported
-from lrface.jobs.terminal import Terminal, terminal_of
 
 PACKAGES = (
     *("lrface", "torch", "torchvision", "lightning", "kornia", "timm", "mlflow", "hydra-core", "pydantic", "numpy"),
@@ -35,7 +35,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         terminal = terminal_of(log_named(words))
         _parser().parse_args(words)
         # only now: a wrong word need not wait for torch
-        imported("lrface.tracking.store")
+        imported("lrface.tracking.store.store")
         facts = {**_software(), **_machine(), **_store(), **_packs()}
     except LrfaceError as error:
         terminal.error(error)
@@ -67,9 +67,9 @@ def _words(value: object) -> str:
 
 
 def _software() -> dict[str, object]:
-    from lrface.project import project_root, source_tree
+    from lrface.base.project import project_root, source_tree
     from lrface.tracking.installed import LOCK, outside_ranges, unlike_lock
-    from lrface.tracking.lineage import UNKNOWN, git_commit, package_versions
+    from lrface.tracking.runs.lineage import UNKNOWN, git_commit, package_versions
 
     tree = source_tree()
     versions = package_versions(PACKAGES)
@@ -127,9 +127,9 @@ def _machine() -> dict[str, object]:
 
 def _store() -> dict[str, object]:
     """Where runs are tracked, and what is registered; a store that is not there is not made."""
-    from lrface.project import project_root
-    from lrface.tracking.locations import database_of
-    from lrface.tracking.store import connect, without_credentials
+    from lrface.base.project import project_root
+    from lrface.tracking.store.locations import database_of
+    from lrface.tracking.store.store import connect, without_credentials
 
     root = project_root()
     named = os.environ.get("MLFLOW_TRACKING_URI")
@@ -149,8 +149,8 @@ def _store() -> dict[str, object]:
 
 
 def _packs() -> dict[str, object]:
-    from lrface.data.pack import INFO_FILE, parse_info
-    from lrface.project import project_root
+    from lrface.base.project import project_root
+    from lrface.data.pack.pack import INFO_FILE, parse_info
 
     found = {}
     files = sorted((project_root() / "mlruns" / "packs").glob(f"*/{INFO_FILE}"))

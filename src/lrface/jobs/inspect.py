@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Sequence
 
+from lrface.cli.parameters.arguments import Parser, log_named
+from lrface.cli.process.importing import imported
+from lrface.cli.terminal.terminal import Terminal, terminal_of
 from lrface.errors import LrfaceError
-from lrface.jobs.arguments import Parser, log_named
-from lrface.jobs.importing import imported
-from lrface.jobs.terminal import Terminal, terminal_of
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -24,8 +24,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         terminal = terminal_of(log_named(words))
         given = _parser().parse_args(words)
         # only now: a wrong word need not wait for torch
-        imported("lrface.models.checkpoint")
-        from lrface.models.checkpoint import as_error, inspect_checkpoint
+        imported("lrface.models.checkpoint.doctor")
+        from lrface.models.checkpoint.doctor import as_error, inspect_checkpoint
 
         report = inspect_checkpoint(given.path, variant=given.variant or None)
         terminal.report(report.lines(), report.as_dict())

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from lrface.cli.context import Context
+from lrface.cli.parameters.stages import DIRECT, PROMOTE, Configs, stage_configs, stages_of, work_of
+from lrface.cli.terminal.journey import Journey
 from lrface.config import (
     EvaluateSettings,
     FinetuneSettings,
@@ -16,16 +19,13 @@ from lrface.config import (
     TrainDsrSettings,
 )
 from lrface.data.settings import PackData
-from lrface.evaluation.lead import aligned
+from lrface.evaluation.report.lead import aligned
 from lrface.jobs import evaluate, finetune, prepare, pretrain, promote, train_dsr
-from lrface.jobs.context import Context
-from lrface.jobs.cycle import DIRECT, PROMOTE, Configs, stage_configs, stages_of, work_of
-from lrface.jobs.done import Done
-from lrface.jobs.inputs import OTHERS, networks_of, weights_digest
-from lrface.jobs.journey import Journey
-from lrface.jobs.networks import NONE
-from lrface.jobs.packs import data_digest
-from lrface.jobs.stage import NOT_WORK, stage
+from lrface.jobs.shared.done import Done
+from lrface.jobs.shared.inputs import OTHERS, networks_of, weights_digest
+from lrface.jobs.shared.networks import NONE
+from lrface.jobs.shared.packs import data_digest
+from lrface.jobs.shared.stage import NOT_WORK, stage
 from lrface.tracking.addresses import run_address, version_address, where_to_look
 from lrface.tracking.names import Alias
 from lrface.tracking.notes import NOTE, cycle_note

@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
+from lrface.cli.context import Context
 from lrface.config import PrepareSettings
-from lrface.data.pack import Pack
-from lrface.data.pack_copy import copy_pack
-from lrface.data.pack_writer import check_target
+from lrface.data.pack.copy import copy_pack
+from lrface.data.pack.pack import Pack
+from lrface.data.pack.remote.s3 import is_s3
+from lrface.data.pack.remote.shards import publish_pack
+from lrface.data.pack.writer import check_target
 from lrface.data.page import pack_page, pack_sheet
-from lrface.data.s3 import is_s3
 from lrface.data.settings import ProceduralData
-from lrface.data.shards import publish_pack
 from lrface.errors import ConfigError
-from lrface.jobs.context import Context
-from lrface.jobs.packs import make_pack
-from lrface.jobs.stage import log_pack, stage
-from lrface.tracking.runs import Run
+from lrface.jobs.shared.packs import make_pack
+from lrface.jobs.shared.stage import log_pack, stage
+from lrface.tracking.runs.run import Run
 
 MANY = 100
 """People in training from which preset `many` is the better one."""

@@ -2,18 +2,18 @@
 
 import torch
 
+from lrface.cli.context import Context
 from lrface.config import PretrainSettings
-from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE, load_recogniser
-from lrface.jobs.packs import pack_for, recognition_data
-from lrface.jobs.seen import may_be_named, seen_tags
-from lrface.jobs.stage import data_tags, log_pack, register_network, stage, trained
-from lrface.losses.margin import MarginHead
-from lrface.models.edgeface import EdgeFace
+from lrface.jobs.shared.networks import NONE, load_recogniser
+from lrface.jobs.shared.packs import pack_for, recognition_data
+from lrface.jobs.shared.seen import may_be_named, seen_tags
+from lrface.jobs.shared.stage import data_tags, log_pack, register_network, stage, trained
+from lrface.models.edgeface.network import EdgeFace
 from lrface.tracking.names import Alias, VersionTag
-from lrface.tracking.runs import Run
-from lrface.tracking.versions import ModelVersion
+from lrface.tracking.registry.versions import ModelVersion
+from lrface.tracking.runs.run import Run
 from lrface.training.edgeface import EdgeFaceRecipe, EdgeFaceTraining
+from lrface.training.losses.margin import MarginHead
 
 
 def run(settings: PretrainSettings, context: Context, parent: Run | None = None) -> ModelVersion:

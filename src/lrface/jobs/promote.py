@@ -5,20 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lrface.cli.context import Context
 from lrface.config import PRETRAINED, PromoteSettings
 from lrface.errors import ConfigError
-from lrface.evaluation import decision as deciding
-from lrface.evaluation.arms import Arm, bicubic
-from lrface.evaluation.card import CardInput, model_card
-from lrface.evaluation.compare import Comparison, compare
-from lrface.evaluation.conditions import CLEAN
-from lrface.evaluation.lead import curves, lead_of, table_rows
-from lrface.evaluation.results import Cell, Results
+from lrface.evaluation.figures.results import Cell, Results
+from lrface.evaluation.protocol.arms import Arm, bicubic
+from lrface.evaluation.protocol.conditions import CLEAN
+from lrface.evaluation.report.card import CardInput, model_card
+from lrface.evaluation.report.lead import curves, lead_of, table_rows
+from lrface.evaluation.verdict import decision as deciding
+from lrface.evaluation.verdict.compare import Comparison, compare
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
-from lrface.jobs.assessment import log_results, measure, report_of, test_protocol
-from lrface.jobs.calibrating import operating_points
-from lrface.jobs.context import Context
-from lrface.jobs.networks import (
+from lrface.jobs.shared.calibrating import operating_points
+from lrface.jobs.shared.evaluation.assessment import log_results, measure, report_of, test_protocol
+from lrface.jobs.shared.evaluation.rival import origin_of, rival_of, with_rival, worth_of
+from lrface.jobs.shared.evaluation.strangers import judge_arms, load_judge, registered_stranger, stranger_gains
+from lrface.jobs.shared.networks import (
     NONE,
     AnyRecogniser,
     SuperResolver,
@@ -27,20 +29,18 @@ from lrface.jobs.networks import (
     load_recogniser,
     load_super_resolver,
 )
-from lrface.jobs.packs import pack_for_test
-from lrface.jobs.rival import origin_of, rival_of, with_rival, worth_of
-from lrface.jobs.stage import copy_out, log_pack, stage
-from lrface.jobs.strangers import judge_arms, load_judge, registered_stranger, stranger_gains
-from lrface.models.onnx_recogniser import OnnxRecogniser
+from lrface.jobs.shared.packs import pack_for_test
+from lrface.jobs.shared.stage import copy_out, log_pack, stage
+from lrface.models.onnx.recogniser import OnnxRecogniser
 from lrface.naming.points import POINTS_NAME, OperatingPoints
-from lrface.tracking.ledger import ledger_lines, terms_of
-from lrface.tracking.lineage import run_lineage
 from lrface.tracking.names import PAIR, Alias, VersionTag
-from lrface.tracking.pair import pair_ledger, register_pair
-from lrface.tracking.promotion import Gate, Verdict, champion, promote, record_refusal, rollback
-from lrface.tracking.runs import Run
-from lrface.tracking.starting import start_run
-from lrface.tracking.versions import ModelVersion, training_data
+from lrface.tracking.registry.ledger import ledger_lines, terms_of
+from lrface.tracking.registry.pair import pair_ledger, register_pair
+from lrface.tracking.registry.promotion import Gate, Verdict, champion, promote, record_refusal, rollback
+from lrface.tracking.registry.versions import ModelVersion, training_data
+from lrface.tracking.runs.lineage import run_lineage
+from lrface.tracking.runs.run import Run
+from lrface.tracking.runs.starting import start_run
 
 CANDIDATE, IN_PLACE, CHAMPION = "candidate", "in_place", "champion"
 

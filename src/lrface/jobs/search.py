@@ -14,15 +14,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf
 
+from lrface.cli.context import Context
+from lrface.cli.parameters.compose import composed, config_folder
+from lrface.cli.parameters.space import key_of, space_of
+from lrface.cli.terminal.terminal import Terminal
 from lrface.config import HyperSearchSettings
 from lrface.errors import ConfigError, TrainingError
-from lrface.jobs.compose import composed, config_folder
-from lrface.jobs.context import Context
-from lrface.jobs.space import key_of, space_of
-from lrface.jobs.stage import Stage, copy_out, stage
-from lrface.jobs.terminal import Terminal
-from lrface.jobs.trials import Search, Trial, made, records, table, try_out
-from lrface.tracking.runs import Run
+from lrface.jobs.shared.stage import Stage, copy_out, stage
+from lrface.jobs.shared.trials import Search, Trial, made, records, table, try_out
+from lrface.tracking.runs.run import Run
 
 
 def run(settings: HyperSearchSettings, context: Context, parent: Run | None = None) -> str:

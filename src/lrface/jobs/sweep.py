@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from lrface.cli.context import Context
 from lrface.config import SweepSettings
-from lrface.evaluation import sweep as sweeping
-from lrface.evaluation.figures import sweep_curves
-from lrface.evaluation.results import Results
-from lrface.jobs.assessment import arms_of, load_networks, measure, test_protocol
-from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE
-from lrface.jobs.packs import pack_for_test
-from lrface.jobs.rival import rival_of
-from lrface.jobs.stage import copy_out, log_pack, stage
+from lrface.evaluation.figures import sweep as sweeping
+from lrface.evaluation.figures.results import Results
+from lrface.evaluation.report.plots import sweep_curves
+from lrface.jobs.shared.evaluation.assessment import arms_of, load_networks, measure, test_protocol
+from lrface.jobs.shared.evaluation.rival import rival_of
+from lrface.jobs.shared.networks import NONE
+from lrface.jobs.shared.packs import pack_for_test
+from lrface.jobs.shared.stage import copy_out, log_pack, stage
 from lrface.tracking.names import clean_key
-from lrface.tracking.runs import Run
+from lrface.tracking.runs.run import Run
 
 RULES = ("most_correct", "false_alarm", "calibrated", "in_use")
 

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from lrface.cli.context import Context
 from lrface.config import TrainDsrSettings
 from lrface.errors import ConfigError
 from lrface.images.sheet import contact_sheet
-from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
-from lrface.jobs.packs import pack_for, super_resolution_data
-from lrface.jobs.seen import may_be_named, seen_tags
-from lrface.jobs.stage import data_tags, log_pack, register_network, stage, trained
-from lrface.jobs.strangers import load_judge
-from lrface.models.dsr import DSR
-from lrface.tracking.lineage import joined_licences
+from lrface.jobs.shared.evaluation.strangers import load_judge
+from lrface.jobs.shared.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
+from lrface.jobs.shared.packs import pack_for, super_resolution_data
+from lrface.jobs.shared.seen import may_be_named, seen_tags
+from lrface.jobs.shared.stage import data_tags, log_pack, register_network, stage, trained
+from lrface.models.dsr.network import DSR
 from lrface.tracking.names import Alias, VersionTag
-from lrface.tracking.runs import Run
-from lrface.tracking.versions import ModelVersion
+from lrface.tracking.registry.versions import ModelVersion
+from lrface.tracking.runs.lineage import joined_licences
+from lrface.tracking.runs.run import Run
 from lrface.training.dsr import DsrRecipe, DsrTraining
 from lrface.training.supervisors import Ensemble
 

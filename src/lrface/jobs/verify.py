@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from lrface.cli.context import Context
 from lrface.config import VerifySettings
-from lrface.data.aligner import Aligner
-from lrface.data.findings import Collector
-from lrface.data.fit import Fit
-from lrface.data.fit_checks import check_fits
+from lrface.data.checks.findings import Collector
+from lrface.data.checks.fit import check_fits
+from lrface.data.faces.aligner import Aligner
+from lrface.data.faces.fit import Fit
 from lrface.data.settings import CheckSettings
 from lrface.errors import ConfigError, EvaluationError
-from lrface.evaluation.arms import Arm
-from lrface.evaluation.conditions import conditions, described
+from lrface.evaluation.protocol.arms import Arm
+from lrface.evaluation.protocol.conditions import conditions, described
 from lrface.evaluation.public.opening import find_sets, read_set
 from lrface.evaluation.public.pairs import both_small, evaluate_pairs
 from lrface.evaluation.public.people import evaluate_people
@@ -26,16 +27,15 @@ from lrface.evaluation.public.records import PublicRecord, table_of, with_publis
 from lrface.evaluation.public.report import make_public_report, summary_lines
 from lrface.evaluation.public.search import evaluate_search
 from lrface.evaluation.public.sets import PairSet, PeopleSet, SearchSet
-from lrface.images.levels import light
+from lrface.images.reading.levels import light
 from lrface.images.sizes import FACE_SIZE
-from lrface.jobs.assessment import arms_of, load_networks
-from lrface.jobs.context import Context
-from lrface.jobs.networks import NONE, AnyRecogniser
-from lrface.jobs.rival import direct_arm, rival_of, with_rival
-from lrface.jobs.stage import copy_out, stage
-from lrface.tracking.lineage import run_lineage
+from lrface.jobs.shared.evaluation.assessment import arms_of, load_networks
+from lrface.jobs.shared.evaluation.rival import direct_arm, rival_of, with_rival
+from lrface.jobs.shared.networks import NONE, AnyRecogniser
+from lrface.jobs.shared.stage import copy_out, stage
 from lrface.tracking.names import clean_key
-from lrface.tracking.runs import Run
+from lrface.tracking.runs.lineage import run_lineage
+from lrface.tracking.runs.run import Run
 
 FOLDER = "verify"
 AnySet = PairSet | SearchSet | PeopleSet

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lrface.errors import DataError, WeightsError
+from lrface.images.degradation.resample import enlarge
 from lrface.images.ranges import to_float
-from lrface.images.resample import enlarge
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
-from lrface.models.dsr_folder import build_dsr
-from lrface.models.edgeface import EdgeFace
-from lrface.models.edgeface_folder import build_edgeface
-from lrface.models.onnx_folder import ONNX, read_onnx_folder
-from lrface.models.onnx_recogniser import OnnxRecogniser
+from lrface.models.dsr.folder import build_dsr
+from lrface.models.edgeface.folder import build_edgeface
+from lrface.models.edgeface.network import EdgeFace
+from lrface.models.onnx.folder import ONNX, read_onnx_folder
+from lrface.models.onnx.recogniser import OnnxRecogniser
 from lrface.models.store import WEIGHTS_NAME, read_model, read_spec, write_whole
 
 EDGEFACE: Final = "edgeface"

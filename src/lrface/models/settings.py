@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lrface.settings import Settings
+from lrface.base.settings import Settings
 
 Precision = Literal["auto", "fp32", "bf16"]
 

@@ -12,9 +12,9 @@ from pydantic import Field, JsonValue, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from lrface.base.settings import Settings
 from lrface.errors import WeightsError
 from lrface.models.size import count_parameters
-from lrface.settings import Settings
 
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from lrface.errors import ConfigError, DataError
-from lrface.gallery.entry import UNKNOWN
-from lrface.gallery.gallery import Gallery, Match
 from lrface.images.sizes import FACE_SIZE
 from lrface.models.pair import BATCH, Pair
 from lrface.naming.asked import FIXED, Asked, Kind
+from lrface.naming.gallery.entry import UNKNOWN
+from lrface.naming.gallery.gallery import Gallery, Match
 from lrface.naming.points import OperatingPoints, Point
 from lrface.naming.side import Sized, sized
 from lrface.naming.track import Track, tracks

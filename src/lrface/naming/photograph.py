@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from lrface.data.crowd import Seen
-from lrface.gallery.entry import UNKNOWN
+from lrface.data.faces.crowd import Seen
 from lrface.images.alignment import FACE_SIZE, TEMPLATE
 from lrface.images.annotate import Label, annotated
 from lrface.naming.asked import Asked, Kind
+from lrface.naming.gallery.entry import UNKNOWN
 from lrface.naming.namer import Named, Namer
 
 COLUMNS = (

@@ -21,11 +21,11 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 from scipy.interpolate import PchipInterpolator
 
+from lrface.base.settings import Settings
 from lrface.errors import WeightsError
 from lrface.models.pair import DSR, stands_for_bicubic
 from lrface.models.store import read_spec, write_whole
 from lrface.naming.asked import AUTO, FIXED, Asked, Kind
-from lrface.settings import Settings
 
 POINTS_NAME: Final = "operating_points.json"
 NO_DSR: Final = "none"

@@ -4,8 +4,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from lrface.base.settings import Settings
 from lrface.images.sizes import FACE_SIZE, VLR_MIN
-from lrface.settings import Settings
 
 CALIBRATED_SIDES: Final = (8, 10, 12, 16, 24, 32, 48, 112)
 """Sides at which a pair is calibrated, pixels."""

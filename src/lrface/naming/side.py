@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from lrface.errors import DataError
-from lrface.images.enlargement import effective_sides
+from lrface.images.degradation.enlargement import effective_sides
+from lrface.images.degradation.resample import brought_back
 from lrface.images.ranges import to_float, to_uint8
-from lrface.images.resample import brought_back
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 
 ESTIMATES: Final = True

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lrface.errors import DataError
-from lrface.gallery.entry import check_embeddings
+from lrface.naming.gallery.entry import check_embeddings
 
 _SIDES: Final = (8.0, 12.0, 16.0, 24.0, 32.0, 112.0)
 _LIKENESS: Final = (0.31, 0.47, 0.57, 0.69, 0.73, 0.79)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from scipy.optimize import linear_sum_assignment
 
-from lrface.data.crowd import Seen
+from lrface.data.faces.crowd import Seen
 
 Box = tuple[float, float, float, float]
 

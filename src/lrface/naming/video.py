@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from lrface.data.crowd import Crowd, Seen
-from lrface.gallery.entry import UNKNOWN
+from lrface.data.faces.crowd import Crowd, Seen
 from lrface.images.annotate import Label, annotated
 from lrface.naming.asked import Asked
 from lrface.naming.film import Film, written
+from lrface.naming.gallery.entry import UNKNOWN
 from lrface.naming.namer import Named, Namer
 from lrface.naming.photograph import words_of
 from lrface.naming.settings import FilmSettings

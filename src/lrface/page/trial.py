@@ -9,22 +9,22 @@ import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
-from lrface.data.aligner import Aligner
-from lrface.data.crowd import Crowd
-from lrface.data.fit_checks import doubt
+from lrface.data.checks.fit import doubt
+from lrface.data.faces.aligner import Aligner
+from lrface.data.faces.crowd import Crowd
 from lrface.data.measure import hash_pixels
 from lrface.data.settings import CheckSettings
 from lrface.errors import ConfigError, DataError
-from lrface.gallery.entry import Enrolled, Entry
-from lrface.gallery.gallery import Gallery
 from lrface.images.alignment import is_small_face
-from lrface.images.levels import light
+from lrface.images.degradation.resample import check_size, shrink
 from lrface.images.ranges import to_float, to_uint8
-from lrface.images.reading import BadImageError, read_image
-from lrface.images.resample import check_size, shrink
+from lrface.images.reading.levels import light
+from lrface.images.reading.reader import BadImageError, read_image
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.models.pair import Pair
 from lrface.naming.asked import Asked
+from lrface.naming.gallery.entry import Enrolled, Entry
+from lrface.naming.gallery.gallery import Gallery
 from lrface.naming.namer import Named, Namer
 from lrface.naming.photograph import NamedFace, labelled, name_faces
 from lrface.naming.points import OperatingPoints

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from lrface.tracking.store import Store
+from lrface.tracking.store.store import Store
 
 OWN_UI: Final = "http://127.0.0.1:5000"
 """Where `make ui` opens the project's own store."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from lrface.tracking.addresses import run_address
 from lrface.tracking.names import DSR, EDGEFACE, PAIR
-from lrface.tracking.runs import Run
+from lrface.tracking.runs.run import Run
 
 NOTE: Final = "mlflow.note.content"
 """The tag that MLflow shows as the description of a run."""

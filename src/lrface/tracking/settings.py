@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from lrface.settings import Settings
+from lrface.base.settings import Settings
 from lrface.tracking.names import EXPERIMENT
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from lrface.errors import LrfaceError, RegistryError
-from lrface.tracking.delivery import deliver
-from lrface.tracking.failures import refusal
-from lrface.tracking.locations import database_of, sqlite_uri
-from lrface.tracking.quiet import quieten
-from lrface.tracking.spool import EMBEDDED, Spool
-from lrface.tracking.store import without_credentials
+from lrface.tracking.runs.delivery import deliver
+from lrface.tracking.runs.spool import EMBEDDED, Spool
+from lrface.tracking.store.failures import refusal
+from lrface.tracking.store.locations import database_of, sqlite_uri
+from lrface.tracking.store.quiet import quieten
+from lrface.tracking.store.store import without_credentials
 
 
 def pending_spools(root: Path) -> list[Path]:

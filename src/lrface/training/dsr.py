@@ -10,28 +10,34 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from lrface.data.pack import Pack
+from lrface.data.pack.pack import Pack
 from lrface.images.augmentation import AugmentationDraw, draw_augmentation
-from lrface.images.degradation import DegradationDraw, SmallFaces, degrade, draw_degradation
+from lrface.images.degradation.degradation import DegradationDraw, SmallFaces, degrade, draw_degradation
 from lrface.images.ranges import to_float, to_uint8
 from lrface.images.settings import AugmentationSettings, DegradationSettings
-from lrface.losses.perceptual import PerceptualLoss
-from lrface.losses.settings import DsrLossSettings
-from lrface.losses.terms import contrast_loss, feature_matching_loss, identity_loss, pixel_loss, total_variation_loss
-from lrface.losses.weighted import LossTerms, gradient_shares, share_of_size
 from lrface.metrics.fidelity import psnr, ssim
 from lrface.models.chunks import in_chunks
 from lrface.models.device import pick_bf16
-from lrface.models.dsr import DSR
-from lrface.training.findings import Finding, epoch_findings, share_findings
-from lrface.training.mean import move_mean, running_mean
-from lrface.training.module import Reporter, TrainingModule
-from lrface.training.perceptual import perceptual_loss
+from lrface.models.dsr.network import DSR
+from lrface.training.batches.ready import Ready, split
+from lrface.training.batches.real import RealDraw, draw_pairs, pairs
+from lrface.training.batches.source import Batch, EpochSource, augmented_by, shared_order
+from lrface.training.loop.findings import Finding, epoch_findings, share_findings
+from lrface.training.loop.mean import move_mean, running_mean
+from lrface.training.loop.module import Reporter, TrainingModule
+from lrface.training.losses.perceptual import PerceptualLoss
+from lrface.training.losses.perceptual_weights import perceptual_loss
+from lrface.training.losses.settings import DsrLossSettings
+from lrface.training.losses.terms import (
+    contrast_loss,
+    feature_matching_loss,
+    identity_loss,
+    pixel_loss,
+    total_variation_loss,
+)
+from lrface.training.losses.weighted import LossTerms, gradient_shares, share_of_size
 from lrface.training.processes import Processes
-from lrface.training.ready import Ready, split
-from lrface.training.real import RealDraw, draw_pairs, pairs
 from lrface.training.settings import DsrOptimSettings, LoopSettings
-from lrface.training.source import Batch, EpochSource, augmented_by, shared_order
 from lrface.training.supervisors import JUDGED, Judge
 from lrface.training.validation import Embedder, ValidationSet, recognition_metrics
 

@@ -12,27 +12,27 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from lrface.data.loaders import batches
-from lrface.data.pack import Pack
+from lrface.data.pack.loaders import batches
+from lrface.data.pack.pack import Pack
 from lrface.errors import ConfigError, DataError
 from lrface.images.augmentation import AugmentationDraw, draw_augmentation
 from lrface.images.ranges import to_float
 from lrface.images.settings import AugmentationSettings, DegradationSettings
-from lrface.losses.margin import MarginHead
-from lrface.losses.terms import contrast_loss
 from lrface.metrics.fidelity import psnr
-from lrface.models.adapters import choose_trainable, merge_adapters, merged_copy
 from lrface.models.chunks import CHUNK, in_chunks
 from lrface.models.device import pick_bf16
-from lrface.models.edgeface import EdgeFace
-from lrface.training.findings import Finding, FirstLook, collapse, first_findings, no_progress
-from lrface.training.mean import move_mean, running_mean
-from lrface.training.mix import MixDraw, Restorer, draw_mix, mix_by, shrunk
-from lrface.training.module import Reporter, TrainingModule
-from lrface.training.ready import Ready, split
-from lrface.training.real import RealDraw, draw_pairs, pairs
+from lrface.models.edgeface.adapters import choose_trainable, merge_adapters, merged_copy
+from lrface.models.edgeface.network import EdgeFace
+from lrface.training.batches.mix import MixDraw, Restorer, draw_mix, mix_by, shrunk
+from lrface.training.batches.ready import Ready, split
+from lrface.training.batches.real import RealDraw, draw_pairs, pairs
+from lrface.training.batches.source import Batch, EpochSource, augmented_by, shared_order
+from lrface.training.loop.findings import Finding, FirstLook, collapse, first_findings, no_progress
+from lrface.training.loop.mean import move_mean, running_mean
+from lrface.training.loop.module import Reporter, TrainingModule
+from lrface.training.losses.margin import MarginHead
+from lrface.training.losses.terms import contrast_loss
 from lrface.training.settings import CoarseSettings, CollapseSettings, EdgeFaceOptimSettings, LoopSettings, MixSettings
-from lrface.training.source import Batch, EpochSource, augmented_by, shared_order
 from lrface.training.validation import ValidationSet, embed_all, recognition_metrics
 
 Drawn = tuple["RealDraw | None", AugmentationDraw, MixDraw, "Tensor | None"]

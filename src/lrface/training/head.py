@@ -11,15 +11,15 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from lrface.data.loaders import batches
+from lrface.data.pack.loaders import batches
 from lrface.images.ranges import to_float
-from lrface.losses.margin import MarginHead
 from lrface.models.chunks import in_chunks
-from lrface.models.edgeface import EdgeFace
+from lrface.models.edgeface.network import EdgeFace
+from lrface.training.batches.mix import MixDraw, Restorer, draw_mix, mix_by
+from lrface.training.batches.ready import GROUP_FACES
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe
-from lrface.training.graph import Graphed, own_stream
-from lrface.training.mix import MixDraw, Restorer, draw_mix, mix_by
-from lrface.training.ready import GROUP_FACES
+from lrface.training.loop.graph import Graphed, own_stream
+from lrface.training.losses.margin import MarginHead
 from lrface.training.settings import HeadSettings
 
 

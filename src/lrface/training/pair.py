@@ -9,22 +9,22 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from lrface.images.augmentation import AugmentationDraw
-from lrface.images.degradation import SmallFaces, degrade
-from lrface.losses.margin import MarginHead
-from lrface.losses.terms import pixel_loss
+from lrface.images.degradation.degradation import SmallFaces, degrade
 from lrface.metrics.fidelity import psnr
 from lrface.models.chunks import in_chunks
 from lrface.models.device import pick_bf16
-from lrface.models.dsr import DSR
-from lrface.models.edgeface import EdgeFace
+from lrface.models.dsr.network import DSR
+from lrface.models.edgeface.network import EdgeFace
+from lrface.training.batches.mix import MixDraw, Restorer
+from lrface.training.batches.ready import Ready, split
+from lrface.training.batches.real import RealDraw, pairs
+from lrface.training.batches.source import Batch, augmented_by
 from lrface.training.edgeface import Drawn, EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
-from lrface.training.mean import move_mean, running_mean
-from lrface.training.mix import MixDraw, Restorer
-from lrface.training.module import Reporter
-from lrface.training.ready import Ready, split
-from lrface.training.real import RealDraw, pairs
+from lrface.training.loop.mean import move_mean, running_mean
+from lrface.training.loop.module import Reporter
+from lrface.training.losses.margin import MarginHead
+from lrface.training.losses.terms import pixel_loss
 from lrface.training.settings import JointSettings
-from lrface.training.source import Batch, augmented_by
 
 
 class PairTraining(EdgeFaceTraining):

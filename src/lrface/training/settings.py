@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from lrface.base.settings import Settings
 from lrface.models.settings import Precision, TrainableSettings
-from lrface.settings import Settings
 
 
 class LoopSettings(Settings):

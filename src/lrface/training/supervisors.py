@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from lrface.models.edgeface import EdgeFace
+from lrface.models.edgeface.network import EdgeFace
 from lrface.training.validation import Embedder, embed_all, recognition_metrics
 
 JUDGED = "judge_"

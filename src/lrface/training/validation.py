@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from lrface.images.degradation import SmallFaces, degrade, fixed_draw, small_faces
+from lrface.images.degradation.degradation import SmallFaces, degrade, fixed_draw, small_faces
 from lrface.images.ranges import to_float
 from lrface.images.stored import StoredFaces
 from lrface.metrics.diversity import effective_rank

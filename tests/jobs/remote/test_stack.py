@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from lrface.errors import RegistryError
 from lrface.tracking.settings import TrackingSettings
-from lrface.tracking.store import connect
+from lrface.tracking.store.store import connect
 
 from ...s3_server import SECRET_KEY
 from ...servers import Postgres, postgres, why_no_postgres

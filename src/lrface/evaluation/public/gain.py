@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from lrface.evaluation.open_set import rate_name
+from lrface.evaluation.figures.open_set import rate_name
 from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.sets import PairSet
 from lrface.evaluation.public.settings import PairSettings
-from lrface.evaluation.worth import QUESTION, listed
+from lrface.evaluation.verdict.worth import QUESTION, listed
 from lrface.metrics.statistics import Interval, draw_weights, expanded_interval, rates_at
 from lrface.metrics.verification import fold_accuracy, tar_at_far
 

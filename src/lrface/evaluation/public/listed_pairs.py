@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from lrface.data.tree import is_image, split_entries
+from lrface.data.files.tree import is_image, split_entries
 from lrface.evaluation.public.pictures import Align, broken, read_bytes, read_faces
 from lrface.evaluation.public.sets import PairSet
 

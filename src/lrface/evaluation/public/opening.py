@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrface.data.tree import is_image, split_entries
+from lrface.data.files.tree import is_image, split_entries
 from lrface.evaluation.public.insightface import read_verification_bin
 from lrface.evaluation.public.listed_pairs import read_lfw_pairs, read_pair_table
 from lrface.evaluation.public.low_resolution import read_survface, read_tinyface, survface_base, tinyface_base

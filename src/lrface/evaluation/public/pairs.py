@@ -11,16 +11,16 @@ from jaxtyping import Float
 from scipy.stats import t
 from torch import Tensor
 
-from lrface.evaluation.arms import Arm, Embedder, bicubic
-from lrface.evaluation.conditions import Degrade, clean
-from lrface.evaluation.feeding import batch_on, fed, shown_to
-from lrface.evaluation.open_set import rate_name
+from lrface.evaluation.figures.open_set import rate_name
+from lrface.evaluation.protocol.arms import Arm, Embedder, bicubic
+from lrface.evaluation.protocol.conditions import Degrade, clean
+from lrface.evaluation.protocol.feeding import batch_on, fed, shown_to
+from lrface.evaluation.protocol.seen import checked_embeddings
 from lrface.evaluation.public.gain import gain_records, gains
 from lrface.evaluation.public.pictures import broken
 from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.sets import PairSet
 from lrface.evaluation.public.settings import PairSettings
-from lrface.evaluation.seen import checked_embeddings
 from lrface.images.sizes import FACE_SIZE
 from lrface.metrics.verification import FoldAccuracy, best_threshold, eer, fold_accuracy, tar_at_far
 

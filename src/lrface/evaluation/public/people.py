@@ -8,18 +8,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lrface.data.folder import list_subjects
-from lrface.evaluation.arms import Arm, Embedder, bicubic
-from lrface.evaluation.conditions import Degrade, clean
-from lrface.evaluation.open_set import rate_name
+from lrface.data.sources.folder import list_subjects
+from lrface.evaluation.figures.open_set import rate_name
+from lrface.evaluation.figures.run import embed_high
+from lrface.evaluation.figures.several import Probes, several_figures
+from lrface.evaluation.protocol.arms import Arm, Embedder, bicubic
+from lrface.evaluation.protocol.conditions import Degrade, clean
 from lrface.evaluation.public.gain import gain_records, tar_replicates
 from lrface.evaluation.public.pictures import Align, broken, read_faces
 from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.search import Found, search_records
 from lrface.evaluation.public.sets import PeopleSet
 from lrface.evaluation.public.settings import SearchSettings
-from lrface.evaluation.run import embed_high
-from lrface.evaluation.several import Probes, several_figures
 from lrface.images.sizes import FACE_SIZE
 from lrface.metrics.identification import NOT_MATED, search, tpir_at_fpir
 from lrface.metrics.statistics import Interval, draw_weights, expanded_interval, paired_interval

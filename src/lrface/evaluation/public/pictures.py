@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from lrface.data.tree import Walker, told
+from lrface.data.files.tree import Walker, told
 from lrface.errors import EvaluationError
-from lrface.images.reading import BadImageError, decode_image
+from lrface.images.reading.reader import BadImageError, decode_image
 from lrface.images.sizes import FACE_SIZE
 
 MAX_PIXELS = 64_000_000

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lrface.evaluation.figures import CEILING, SIDE, arm_colours, new_axes, png
 from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, table_tag, whole_page
 from lrface.evaluation.public.gain import OVER, gain_lines, gain_table
 from lrface.evaluation.public.records import PublicRecord
-from lrface.evaluation.several_page import TITLE as SEVERAL
-from lrface.evaluation.several_page import several_section
-from lrface.evaluation.worth import QUESTION
+from lrface.evaluation.report.plots import CEILING, SIDE, arm_colours, new_axes, png
+from lrface.evaluation.report.several_page import TITLE as SEVERAL
+from lrface.evaluation.report.several_page import several_section
+from lrface.evaluation.verdict.worth import QUESTION
 from lrface.images.sizes import FACE_SIZE
 
 PAIR_FIGURES = ("accuracy", "eer", "tar_at_far_1e-1", "tar_at_far_1e-2", "tar_at_far_1e-3", "accuracy_best")

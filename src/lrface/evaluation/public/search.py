@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from lrface.evaluation.arms import Arm
-from lrface.evaluation.open_set import rate_name
+from lrface.evaluation.figures.open_set import rate_name
+from lrface.evaluation.protocol.arms import Arm
+from lrface.evaluation.protocol.seen import checked_embeddings
 from lrface.evaluation.public.pictures import broken, read_small
 from lrface.evaluation.public.records import PublicRecord, made
 from lrface.evaluation.public.sets import SearchSet
 from lrface.evaluation.public.settings import SearchSettings
-from lrface.evaluation.seen import checked_embeddings
 from lrface.images.ranges import to_float
 from lrface.metrics.identification import NOT_MATED, Identification, outcomes, rank_rate, search, tpir_at_fpir
 

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from lrface.base.settings import Settings
 from lrface.evaluation.settings import ProbePictures
-from lrface.settings import Settings
 
 Kind = Literal["auto", "bin", "lfw", "table", "tinyface", "survface", "people"]
 

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from lrface.errors import ConfigError, DataError
-from lrface.images.procedural.identity import draw_identity
-from lrface.images.procedural.nuisance import draw_nuisance
+from lrface.images.procedural.person.identity import draw_identity
 from lrface.images.procedural.render import render
-from lrface.images.procedural.surface import SIZE
+from lrface.images.procedural.view.nuisance import draw_nuisance
+from lrface.images.procedural.view.surface import SIZE
 from lrface.images.settings import ProceduralSettings
 
 Face = UInt8[np.ndarray, "112 112 3"]

@@ -3,19 +3,19 @@
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from lrface.images.procedural.bust import Bust, build_bust
-from lrface.images.procedural.camera import background, photograph
-from lrface.images.procedural.eyes import draw_eyes
-from lrface.images.procedural.grid import sample, to_cells
-from lrface.images.procedural.head import surface_point
-from lrface.images.procedural.identity import Identity
-from lrface.images.procedural.layers import Layers
-from lrface.images.procedural.lighting import shade
-from lrface.images.procedural.mouth import draw_mouth
-from lrface.images.procedural.nuisance import Nuisance
-from lrface.images.procedural.pose import look, points_in_crop
-from lrface.images.procedural.spectacles import draw_glasses
-from lrface.images.procedural.surface import Surface, see
+from lrface.images.procedural.person.bust import Bust, build_bust
+from lrface.images.procedural.person.grid import sample, to_cells
+from lrface.images.procedural.person.head import surface_point
+from lrface.images.procedural.person.identity import Identity
+from lrface.images.procedural.view.camera import background, photograph
+from lrface.images.procedural.view.eyes import draw_eyes
+from lrface.images.procedural.view.layers import Layers
+from lrface.images.procedural.view.lighting import shade
+from lrface.images.procedural.view.mouth import draw_mouth
+from lrface.images.procedural.view.nuisance import Nuisance
+from lrface.images.procedural.view.pose import look, points_in_crop
+from lrface.images.procedural.view.spectacles import draw_glasses
+from lrface.images.procedural.view.surface import Surface, see
 
 
 def _layers(bust: Bust, surface: Surface, nuisance: Nuisance) -> Layers:

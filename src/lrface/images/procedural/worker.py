@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import cv2
 
-from lrface.images.procedural.identity import draw_identity
-from lrface.images.procedural.nuisance import draw_nuisance
+from lrface.images.procedural.person.identity import draw_identity
 from lrface.images.procedural.render import render
+from lrface.images.procedural.view.nuisance import draw_nuisance
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,0 +1,1 @@
+"""What every room stands on: settings, locks, spelling, where the project is."""

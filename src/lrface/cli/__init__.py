@@ -1,0 +1,1 @@
+"""The command line: how a job is asked for, checked, started, shown and ended. Jobs are known here by name alone."""

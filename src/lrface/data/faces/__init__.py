@@ -1,0 +1,1 @@
+"""From a picture to aligned faces: detector, landmarks, how well they fit."""

@@ -1,0 +1,1 @@
+"""The pack: written, opened, split, copied, read in batches."""

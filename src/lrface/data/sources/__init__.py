@@ -1,0 +1,1 @@
+"""The kinds of source, each with its reader."""

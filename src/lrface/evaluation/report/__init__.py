@@ -1,0 +1,1 @@
+"""Figures shown: plots, the HTML report, the model card."""

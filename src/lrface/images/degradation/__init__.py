@@ -1,0 +1,1 @@
+"""How a face becomes small, and how large a face really is."""

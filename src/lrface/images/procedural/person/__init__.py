@@ -1,0 +1,1 @@
+"""Who a drawn person is: head, skin, hair."""

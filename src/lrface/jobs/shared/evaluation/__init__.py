@@ -1,0 +1,1 @@
+"""What the jobs share that measure: arms, rivals, the judge."""

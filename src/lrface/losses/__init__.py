@@ -1,1 +1,0 @@
-"""The loss terms, each with its paper and equation, and their weighted sum."""

@@ -1,0 +1,1 @@
+"""The checkpoint doctor: strange files of weights, read without running anything in them."""

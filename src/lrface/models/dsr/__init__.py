@@ -1,0 +1,1 @@
+"""DSR: the network and its model folder."""

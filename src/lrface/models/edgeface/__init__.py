@@ -1,0 +1,1 @@
+"""EdgeFace: the network, what of it trains, its model folder."""

@@ -1,0 +1,1 @@
+"""Recognisers of others as ONNX files."""

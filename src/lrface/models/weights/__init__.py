@@ -1,0 +1,1 @@
+"""Weights that are known by name: released, shipped, of perceptual networks."""

@@ -1,0 +1,1 @@
+"""The tracking store: which one it is, where it lies, how it fails."""

@@ -1,0 +1,1 @@
+"""The loop of every training: steps, epochs, the best state, resume."""
