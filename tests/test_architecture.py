@@ -1,0 +1,63 @@
+"""The house as its documentation draws it, and how many doors a person meets behind each."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from lrface.cli.parameters.table import PARAMETERS
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "lrface"
+DOORS = 14
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")} - {ROOT / "CHANGELOG.md"})
+
+
+@pytest.fixture(scope="module")
+def house():
+    spec = importlib.util.spec_from_file_location("floors", ROOT / "docs" / "_build" / "floors.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_is_that_of_the_tree(house):
+    text = house.PAGE.read_text()
+
+    assert house.page(text) == text, "python docs/_build/floors.py renews it"
+    assert text.count(house.BEGIN) == text.count(house.END) == 1
+
+
+def test_the_picture_follows_a_new_floor(house, tmp_path, monkeypatch):
+    (tmp_path / "base" / "attic").mkdir(parents=True)
+    (tmp_path / "base" / "__init__.py").write_text('"""Ground."""')
+    (tmp_path / "base" / "attic" / "__init__.py").write_text('"""What nobody wants."""')
+    monkeypatch.setattr(house, "SOURCE", tmp_path)
+    monkeypatch.setattr(house, "layers", lambda: [["base"]])
+
+    assert re.sub(" +", " ", house.floors()) == " base/ Ground.\n attic/ What nobody wants.\n"
+
+
+def test_every_room_stands_on_a_layer(house):
+    named = {room for layer in house.layers() for room in layer}
+
+    assert named == {door.stem for door in house.doors(SOURCE)} - {"__main__"}
+
+
+def test_a_dozen_doors_are_behind_each(house):
+    folders = [SOURCE, *(path.parent for path in SOURCE.rglob("__init__.py"))]
+    many = {str(folder.relative_to(SOURCE)): len(house.doors(folder)) for folder in folders}
+
+    # the hall shows the rooms, and `jobs` a door for each command
+    assert many.pop(".") <= DOORS + 3
+    assert many.pop("jobs") <= len(PARAMETERS) + 3
+    assert {folder: count for folder, count in many.items() if count > DOORS} == {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_files_of_the_package_that_a_page_names_are_there(page):
+    rooms = "|".join(path.name for path in SOURCE.iterdir() if path.is_dir())
+    named = set(re.findall(rf"`((?:{rooms}|src|tests|benchmarks|docs)/[\w/]+\.(?:py|ipynb))`", page.read_text()))
+
+    assert [name for name in sorted(named) if not any((place / name).is_file() for place in (ROOT, SOURCE))] == []
