@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,18 @@ DOORS = 14
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")} - {ROOT / "CHANGELOG.md"})
 
 
-@pytest.fixture(scope="module")
-def house():
-    spec = importlib.util.spec_from_file_location("floors", ROOT / "docs" / "_build" / "floors.py")
+def builder(name):
+    """A script that writes a part of the documentation."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "_build" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look for their annotations
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def house():
+    return builder("floors")
 
 
 def test_the_picture_is_that_of_the_tree(house):
@@ -61,3 +68,14 @@ def test_files_of_the_package_that_a_page_names_are_there(page):
     named = set(re.findall(rf"`((?:{rooms}|src|tests|benchmarks|docs)/[\w/]+\.(?:py|ipynb))`", page.read_text()))
 
     assert [name for name in sorted(named) if not any((place / name).is_file() for place in (ROOT, SOURCE))] == []
+
+
+def test_the_pages_of_the_networks_give_their_sizes():
+    networks = builder("networks")
+
+    for name, rows in networks.rows().items():
+        page = (ROOT / "docs" / f"{name}.md").read_text()
+        table = page.partition(networks.BEGIN)[2].partition(networks.END)[0]
+        assert [line.count("|") for line in table.splitlines() if line.startswith("| `")] == [7] * len(rows)
+        for row in rows:
+            assert f"| {networks.cells(row)} |" in table

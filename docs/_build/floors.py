@@ -13,7 +13,9 @@ WIDTH = 26
 
 def layers() -> list[list[str]]:
     """Rooms from the top down as import-linter holds them; those of one layer side by side."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     (found,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
     return [[room.removeprefix("lrface.") for room in layer.split(" | ")] for layer in found]
 

@@ -39,9 +39,7 @@ def main() -> int:
     parser.add_argument("--curve", type=Path, required=True, help="folder that the entry point `curve` wrote to out")
     parser.add_argument("--out", type=Path, required=True, help="the picture")
     given = parser.parse_args()
-    context = Context(
-        project_root(), connect(project_root(), TrackingSettings()), Terminal(), torch.device("cpu"), {}
-    )
+    context = Context(project_root(), connect(project_root(), TrackingSettings()), Terminal(), torch.device("cpu"), {})
     network = load_super_resolver(given.dsr, context).network
     figure = Figure(figsize=(12.6, 3.2), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)

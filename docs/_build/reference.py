@@ -8,7 +8,15 @@ from lrface.config import SCHEMAS
 from lrface.cli.parameters.keys import Key, keys_of
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "lrface"
-ERRORS = {"ConfigError", "DataError", "WeightsError", "RegistryError", "TrainingError", "NonFiniteError", "EvaluationError"}
+ERRORS = {
+    "ConfigError",
+    "DataError",
+    "WeightsError",
+    "RegistryError",
+    "TrainingError",
+    "NonFiniteError",
+    "EvaluationError",
+}
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
@@ -25,8 +33,23 @@ def configuration() -> str:
     parts = []
     for job, schema in SCHEMAS.items():
         summary = _cell((schema.__doc__ or "").strip().splitlines()[0])
-        rows = [f"| `{named(key)}` | {_cell(key.kind)} | {_cell(key.default)} | {_cell(key.text)} |" for key in keys_of(schema)]
-        parts.append("\n".join([f"## {job}", "", summary, "", "| key | type | default | what it is |", "| --- | --- | --- | --- |", *rows]))
+        rows = [
+            f"| `{named(key)}` | {_cell(key.kind)} | {_cell(key.default)} | {_cell(key.text)} |"
+            for key in keys_of(schema)
+        ]
+        parts.append(
+            "\n".join(
+                [
+                    f"## {job}",
+                    "",
+                    summary,
+                    "",
+                    "| key | type | default | what it is |",
+                    "| --- | --- | --- | --- |",
+                    *rows,
+                ]
+            )
+        )
     return "\n\n".join(parts)
 
 
@@ -39,10 +62,17 @@ def errors() -> str:
     """A table of the messages of each module, as its code raises them; what is filled in stands in braces."""
     parts = []
     for path in sorted(SOURCE.rglob("*.py")):
-        rows = [f"| {_cell(what)} | {_cell(got)} | {_cell(wanted)} | {_cell(remedy)} |" for what, got, wanted, remedy in _raised(path)]
+        rows = [
+            f"| {_cell(what)} | {_cell(got)} | {_cell(wanted)} | {_cell(remedy)} |"
+            for what, got, wanted, remedy in _raised(path)
+        ]
         if rows:
             title = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
-            parts.append("\n".join([f"## {title}", "", "| where | got | expected | remedy |", "| --- | --- | --- | --- |", *rows]))
+            parts.append(
+                "\n".join(
+                    [f"## {title}", "", "| where | got | expected | remedy |", "| --- | --- | --- | --- |", *rows]
+                )
+            )
     return "\n\n".join(parts)
 
 
