@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lrface.evaluation.protocol.conditions import described
 from lrface.evaluation.public.gain import OVER
-from lrface.evaluation.public.pairs import both_small
+from lrface.evaluation.public.verification import both_small
 from lrface.tracking.names import DSR, EDGEFACE, VersionTag
 from lrface.tracking.registry.versions import versions_of
 from lrface.tracking.settings import TrackingSettings

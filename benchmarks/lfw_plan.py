@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from lrface.cli.parameters.compose import settings_for
+from lrface.cli.parameters.entry_points import COMMON, PARAMETERS
 from lrface.cli.parameters.stages import DIRECT, own_overrides, stage_configs
-from lrface.cli.parameters.table import COMMON, PARAMETERS
 from lrface.config import EvaluateSettings, FinetuneSettings, MainSettings, TrainDsrSettings
 from lrface.data.pack.pack import Pack, open_pack
 from lrface.models.device import pick_device

@@ -25,7 +25,7 @@ import lrface.training.edgeface
 import lrface.training.head
 import lrface.training.losses.perceptual
 from lrface.cli.parameters.compose import settings_for
-from lrface.cli.parameters.table import COMMON
+from lrface.cli.parameters.entry_points import COMMON
 from lrface.cli.terminal.terminal import Terminal
 from lrface.config import FinetuneSettings, TrainDsrSettings
 from lrface.data.pack.pack import Pack

@@ -25,7 +25,7 @@ from lrface.models.edgeface.network import EdgeFace
 from lrface.models.pair import Pair
 from lrface.naming.calibration import CalibrationFaces, Origin, calibrate
 from lrface.naming.gallery.file import FileGallery
-from lrface.naming.points import OperatingPoints
+from lrface.naming.operating_points import OperatingPoints
 from lrface.tracking.served.images import encode_png
 from lrface.tracking.served.model import ServedPair
 

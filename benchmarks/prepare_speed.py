@@ -23,7 +23,7 @@ import pandas as pd
 from lrface.data.files.parallel import cores
 from lrface.data.prepare import prepare
 from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, SplitSettings
-from lrface.data.sources.listed import ListSource
+from lrface.data.sources.listed_table import ListSource
 from lrface.images.alignment import TEMPLATE, robust_similarity, warp
 from lrface.images.procedural import ProceduralSettings, render_faces
 from lrface.images.reading.reader import read_image

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lrface.naming.points import Curve, OperatingPoints
+from lrface.naming.operating_points import Curve, OperatingPoints
 
 WEIGHTS = "a" * 64
 RATES = (1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lrface.cli.parameters.table import PARAMETERS
+from lrface.cli.parameters.entry_points import PARAMETERS
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "lrface"

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from lrface.base.settings import Settings
-from lrface.cli.parameters.table import PARAMETERS
+from lrface.cli.parameters.entry_points import PARAMETERS
 from lrface.config import SCHEMAS, FinetuneSettings, MainSettings, TrainDsrSettings
 
 

@@ -18,11 +18,11 @@ from lrface.data.pictures import read_people, read_pictures
 from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings
 from lrface.data.source import Report
 from lrface.data.sources.folder import FolderSource
-from lrface.data.sources.listed import ListSource
+from lrface.data.sources.listed_table import ListSource
 from lrface.data.sources.recordio import RecordSource
 from lrface.errors import LrfaceError
 from lrface.evaluation.public.insightface import read_verification_bin
-from lrface.evaluation.public.listed_pairs import read_lfw_pairs, read_pair_table
+from lrface.evaluation.public.pairs_txt import read_lfw_pairs, read_pair_table
 from lrface.images.reading.levels import light
 from lrface.page.trial import Trial
 from lrface.tracking.served.images import decode_images

@@ -19,7 +19,7 @@ from lrface.cli import program as cli
 from lrface.cli.parameters import space
 from lrface.cli.parameters import stages as cycle
 from lrface.cli.parameters.compose import settings_for
-from lrface.cli.parameters.table import COMMON, PARAMETERS
+from lrface.cli.parameters.entry_points import COMMON, PARAMETERS
 from lrface.config import SCHEMAS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -388,7 +388,7 @@ def test_a_wheel_carries_the_configs_and_composes_them(tmp_path):
     assert {f"{weights}/{name}" for name in ("model.safetensors", "config.json", "README.md")} <= names
     composed = (
         "from lrface.config import SCHEMAS; from lrface.cli.parameters.compose import config_folder, settings_for; "
-        "from lrface.cli.parameters.table import COMMON; "
+        "from lrface.cli.parameters.entry_points import COMMON; "
         "print(config_folder(), settings_for('train_dsr', SCHEMAS['train_dsr'], {'preset': 'smoke'}, COMMON).dsr)"
     )
     done = subprocess.run(

@@ -25,8 +25,8 @@ from lrface.naming.gallery.gallery import Gallery
 from lrface.naming.gallery.memory import MemoryGallery
 from lrface.naming.gallery.place import gallery_at
 from lrface.naming.namer import Namer
+from lrface.naming.operating_points import OperatingPoints, points_of
 from lrface.naming.photograph import NamedFace, name_faces, whole
-from lrface.naming.points import OperatingPoints, points_of
 from lrface.naming.side import ESTIMATES, sized
 
 People = Gallery | str | PathLike[str] | Mapping[str, Picture | Sequence[Picture]]

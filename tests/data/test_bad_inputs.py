@@ -22,7 +22,7 @@ from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, Spl
 from lrface.data.sources.flat import FlatSource
 from lrface.data.sources.folder import FolderSource
 from lrface.data.sources.layouts import PairsSource, SplitsSource
-from lrface.data.sources.listed import ListSource
+from lrface.data.sources.listed_table import ListSource
 from lrface.data.sources.recordio import RecordSource
 from lrface.errors import ConfigError, DataError
 

@@ -11,7 +11,7 @@ from lrface.data.pack.pack import open_pack
 from lrface.data.prepare import prepare
 from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, SplitSettings
 from lrface.data.source import Report
-from lrface.data.sources.listed import ListSource
+from lrface.data.sources.listed_table import ListSource
 from lrface.data.sources.procedural import ProceduralSource
 from lrface.images.settings import ProceduralSettings
 

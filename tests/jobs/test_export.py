@@ -10,7 +10,7 @@ from PIL import Image
 
 from lrface.images.degradation.resample import shrink
 from lrface.images.ranges import to_float
-from lrface.naming.points import POINTS_NAME
+from lrface.naming.operating_points import POINTS_NAME
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lrface.images.degradation.resample import enlarge
 from lrface.models.pair import Pair
 from lrface.naming.gallery.place import gallery_at
-from lrface.naming.points import OperatingPoints
+from lrface.naming.operating_points import OperatingPoints
 from operating_points import WEIGHTS, known_points
 
 

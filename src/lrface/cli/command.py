@@ -11,8 +11,8 @@ from lrface.cli.parameters import space
 from lrface.cli.parameters import stages as cycle
 from lrface.cli.parameters.arguments import Parser, log_named
 from lrface.cli.parameters.compose import free_overrides, settings_for
+from lrface.cli.parameters.entry_points import COMMON, PARAMETERS, Parameter
 from lrface.cli.parameters.help import help_texts
-from lrface.cli.parameters.table import COMMON, PARAMETERS, Parameter
 from lrface.cli.process.importing import imported
 from lrface.cli.process.ranks import complain
 from lrface.cli.process.waiting import settle_waiting, use

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lrface import __version__
 from lrface.cli.parameters.arguments import log_named
-from lrface.cli.parameters.table import PARAMETERS
+from lrface.cli.parameters.entry_points import PARAMETERS
 from lrface.cli.process.importing import imported
 from lrface.cli.process.leaving import leave
 from lrface.cli.terminal.terminal import Terminal, terminal_of

@@ -18,8 +18,8 @@ from lrface.errors import ConfigError
 from lrface.evaluation.protocol.arms import bicubic
 from lrface.images.procedural import draw_identity, draw_nuisance, render
 from lrface.jobs.gallery import open_gallery
-from lrface.jobs.shared.calibrating import points_of_pair
 from lrface.jobs.shared.networks import NONE, load_one_pair, working_pair
+from lrface.jobs.shared.operating_points import points_of_pair
 from lrface.naming.namer import NO_POINTS
 from lrface.page.trial import Trial
 from lrface.page.view import LOCAL, About, launch

@@ -22,7 +22,7 @@ from lrface.models.export.graphs import DsrGraph, PairGraph
 from lrface.models.export.quantise import QuantisedReport, quantise, sensitive_products
 from lrface.models.export.timing import BATCH, Timing, thread_counts, time_onnx, time_torch
 from lrface.models.onnx.input import UNIT_RANGE
-from lrface.naming.points import POINTS_NAME, OperatingPoints, read_points, write_points
+from lrface.naming.operating_points import POINTS_NAME, OperatingPoints, read_points, write_points
 from lrface.tracking.registry.pair import pairs_of
 from lrface.tracking.registry.registration import tag
 from lrface.tracking.registry.versions import ModelVersion, as_recorded, download

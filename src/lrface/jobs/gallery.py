@@ -17,8 +17,8 @@ from lrface.data.checks.findings import Finding
 from lrface.data.pictures import Picture, read_people, read_pictures
 from lrface.data.source import Report
 from lrface.errors import ConfigError, DataError
-from lrface.jobs.shared.calibrating import points_of_pair
 from lrface.jobs.shared.networks import load_one_pair, working_pair
+from lrface.jobs.shared.operating_points import points_of_pair
 from lrface.jobs.shared.sighting import identify_everybody, is_film
 from lrface.jobs.shared.tables import show_table
 from lrface.models.pair import BATCH, Pair
@@ -29,7 +29,7 @@ from lrface.naming.gallery.gallery import Gallery
 from lrface.naming.gallery.likeness import LOOK_ALIKE, look_alikes, parted, template_of
 from lrface.naming.gallery.place import LOCATION, gallery_at
 from lrface.naming.namer import Namer
-from lrface.naming.points import OperatingPoints
+from lrface.naming.operating_points import OperatingPoints
 from lrface.naming.side import sized
 from lrface.tracking.registry.ledger import terms_of
 from lrface.tracking.runs.run import Run

@@ -16,7 +16,6 @@ from lrface.evaluation.report.lead import curves, lead_of, table_rows
 from lrface.evaluation.verdict import decision as deciding
 from lrface.evaluation.verdict.compare import Comparison, compare
 from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
-from lrface.jobs.shared.calibrating import operating_points
 from lrface.jobs.shared.evaluation.assessment import log_results, measure, report_of, test_protocol
 from lrface.jobs.shared.evaluation.rival import origin_of, rival_of, with_rival, worth_of
 from lrface.jobs.shared.evaluation.strangers import judge_arms, load_judge, registered_stranger, stranger_gains
@@ -29,10 +28,11 @@ from lrface.jobs.shared.networks import (
     load_recogniser,
     load_super_resolver,
 )
+from lrface.jobs.shared.operating_points import operating_points
 from lrface.jobs.shared.packs import pack_for_test
 from lrface.jobs.shared.stage import copy_out, log_pack, stage
 from lrface.models.onnx.recogniser import OnnxRecogniser
-from lrface.naming.points import POINTS_NAME, OperatingPoints
+from lrface.naming.operating_points import POINTS_NAME, OperatingPoints
 from lrface.tracking.names import PAIR, Alias, VersionTag
 from lrface.tracking.registry.ledger import ledger_lines, terms_of
 from lrface.tracking.registry.pair import pair_ledger, register_pair

@@ -19,7 +19,6 @@ from lrface.errors import ConfigError, EvaluationError
 from lrface.evaluation.protocol.arms import Arm
 from lrface.evaluation.protocol.conditions import conditions, described
 from lrface.evaluation.public.opening import find_sets, read_set
-from lrface.evaluation.public.pairs import both_small, evaluate_pairs
 from lrface.evaluation.public.people import evaluate_people
 from lrface.evaluation.public.pictures import Align
 from lrface.evaluation.public.published import published_network
@@ -27,6 +26,7 @@ from lrface.evaluation.public.records import PublicRecord, table_of, with_publis
 from lrface.evaluation.public.report import make_public_report, summary_lines
 from lrface.evaluation.public.search import evaluate_search
 from lrface.evaluation.public.sets import PairSet, PeopleSet, SearchSet
+from lrface.evaluation.public.verification import both_small, evaluate_pairs
 from lrface.images.reading.levels import light
 from lrface.images.sizes import FACE_SIZE
 from lrface.jobs.shared.evaluation.assessment import arms_of, load_networks

@@ -16,7 +16,7 @@ from scipy.stats import t as student
 
 from lrface.errors import DataError, EvaluationError
 from lrface.metrics.open_set import Alarms, Strangers
-from lrface.naming.points import FEWEST, Curve, OperatingPoints
+from lrface.naming.operating_points import FEWEST, Curve, OperatingPoints
 
 RATES: Final = tuple(float(f"{digit}e{power}") for power in range(-6, 0) for digit in (1, 2, 5))
 _FEWEST_PEOPLE: Final = 5

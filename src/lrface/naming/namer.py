@@ -13,7 +13,7 @@ from lrface.models.pair import BATCH, Pair
 from lrface.naming.asked import FIXED, Asked, Kind
 from lrface.naming.gallery.entry import UNKNOWN
 from lrface.naming.gallery.gallery import Gallery, Match
-from lrface.naming.points import OperatingPoints, Point
+from lrface.naming.operating_points import OperatingPoints, Point
 from lrface.naming.side import Sized, sized
 from lrface.naming.track import Track, tracks
 

@@ -26,8 +26,8 @@ from lrface.naming.asked import Asked
 from lrface.naming.gallery.entry import Enrolled, Entry
 from lrface.naming.gallery.gallery import Gallery
 from lrface.naming.namer import Named, Namer
+from lrface.naming.operating_points import OperatingPoints
 from lrface.naming.photograph import NamedFace, labelled, name_faces
-from lrface.naming.points import OperatingPoints
 
 MOST_BYTES: Final = 8 * 1024**2
 MOST_PIXELS: Final = 24_000_000

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lrface.base.project import project_root
 from lrface.cli.parameters import compose
 from lrface.cli.parameters.compose import config_folder, free_overrides, settings_for
-from lrface.cli.parameters.table import COMMON, DATA, Parameter
+from lrface.cli.parameters.entry_points import COMMON, DATA, Parameter
 from lrface.config import (
     SCHEMAS,
     EvaluateSettings,

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from lrface.cli.parameters.compose import presets_of
+from lrface.cli.parameters.entry_points import COMMON, PARAMETERS
 from lrface.cli.parameters.help import help_texts
-from lrface.cli.parameters.table import COMMON, PARAMETERS
 from lrface.config import SCHEMAS
 
 HEAVY = {"torch", "mlflow", "lightning", "kornia", "pandas", "cv2"}

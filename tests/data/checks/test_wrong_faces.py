@@ -17,7 +17,7 @@ import pytest
 from lrface.data.prepare import prepare
 from lrface.data.settings import AlignSettings, CheckSettings, DetectorSettings, ReadSettings, SplitSettings
 from lrface.data.sources.folder import FolderSource
-from lrface.data.sources.listed import ListSource
+from lrface.data.sources.listed_table import ListSource
 from lrface.errors import DataError
 from lrface.images.alignment import TEMPLATE
 

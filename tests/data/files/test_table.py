@@ -15,7 +15,7 @@ import pytest
 
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Report
-from lrface.data.sources.listed import ListSource
+from lrface.data.sources.listed_table import ListSource
 from lrface.errors import DataError
 
 PEOPLE = ["1", "1", "2", "3"]

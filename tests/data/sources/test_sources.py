@@ -13,7 +13,7 @@ from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, Spl
 from lrface.data.source import Report
 from lrface.data.sources.flat import FlatSource
 from lrface.data.sources.layouts import PairsSource, SplitsSource
-from lrface.data.sources.listed import ListSource
+from lrface.data.sources.listed_table import ListSource
 from lrface.data.sources.recordio import RecordSource, _agrees
 from lrface.data.sources.torchvision_sets import CelebaSource, LfwSource
 from lrface.errors import ConfigError, DataError

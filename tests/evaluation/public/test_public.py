@@ -10,16 +10,16 @@ import torch.nn.functional as F
 
 from lrface.errors import EvaluationError
 from lrface.evaluation.public.insightface import read_verification_bin
-from lrface.evaluation.public.listed_pairs import read_lfw_pairs, read_pair_table
 from lrface.evaluation.public.low_resolution import read_survface, read_tinyface
 from lrface.evaluation.public.opening import find_sets, read_set
-from lrface.evaluation.public.pairs import PairEvaluation, evaluate_pairs
+from lrface.evaluation.public.pairs_txt import read_lfw_pairs, read_pair_table
 from lrface.evaluation.public.published import published, published_network
 from lrface.evaluation.public.records import with_published
 from lrface.evaluation.public.report import make_public_report, summary_lines, wide_table
 from lrface.evaluation.public.search import evaluate_search, search_set
 from lrface.evaluation.public.sets import PairSet
 from lrface.evaluation.public.settings import PairSettings
+from lrface.evaluation.public.verification import PairEvaluation, evaluate_pairs
 from lrface.metrics.identification import rank_rate
 
 

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from lrface.errors import RegistryError
 from lrface.models.pair import stands_for_bicubic
-from lrface.naming.points import POINTS_NAME, read_points
+from lrface.naming.operating_points import POINTS_NAME, read_points
 from lrface.tracking.names import DSR, EDGEFACE, PAIR
 from lrface.tracking.registry.pair import NONE, check_pair, pairs_of, register_pair
 from lrface.tracking.registry.versions import download, resolve

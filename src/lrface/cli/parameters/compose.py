@@ -13,7 +13,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from lrface.cli.parameters.arguments import NOT_GIVEN
-from lrface.cli.parameters.table import Parameter
+from lrface.cli.parameters.entry_points import Parameter
 from lrface.cli.parameters.twice import refuse_twice
 from lrface.config import JobSettings
 from lrface.errors import ConfigError

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from lrface.cli.parameters.compose import choices, presets_of
+from lrface.cli.parameters.entry_points import Parameter
 from lrface.cli.parameters.keys import keys_of
-from lrface.cli.parameters.table import Parameter
 from lrface.cli.terminal.terminal import Terminal
 from lrface.config import JobSettings
 

@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from hydra.errors import HydraException
 
 from lrface.cli.parameters.compose import composed, free_overrides, given_overrides, validated
-from lrface.cli.parameters.table import COMMON, PARAMETERS
+from lrface.cli.parameters.entry_points import COMMON, PARAMETERS
 from lrface.config import SCHEMAS, HyperSearchSettings
 from lrface.errors import ConfigError
 

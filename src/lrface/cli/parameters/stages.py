@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from lrface.cli.parameters.compose import free_overrides, settings_for
-from lrface.cli.parameters.table import COMMON, PARAMETERS
+from lrface.cli.parameters.entry_points import COMMON, PARAMETERS
 from lrface.config import (
     EvaluateSettings,
     FinetuneSettings,

@@ -8,8 +8,8 @@ from jaxtyping import Float, UInt8
 
 from lrface.data.faces.looks import alone, distinct, enlarged_back, shrunk
 from lrface.data.faces.yunet import YUNET_URL, read_weights
+from lrface.data.faces.yunet_network import NoYuNetError, YuNet
 from lrface.data.settings import DetectorSettings
-from lrface.data.yunet_network import NoYuNetError, YuNet
 from lrface.errors import DataError
 from lrface.images.alignment import FACE_SIZE, TEMPLATE, similarity, warp
 

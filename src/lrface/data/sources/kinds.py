@@ -19,7 +19,7 @@ from lrface.data.source import Source
 from lrface.data.sources.flat import FlatSource
 from lrface.data.sources.folder import FolderSource
 from lrface.data.sources.layouts import PairsSource, SplitsSource
-from lrface.data.sources.listed import ListSource
+from lrface.data.sources.listed_table import ListSource
 from lrface.data.sources.mix import MixSource, Part
 from lrface.data.sources.procedural import ProceduralSource
 from lrface.data.sources.recordio import RecordSource

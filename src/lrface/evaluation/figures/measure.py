@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lrface.errors import EvaluationError
-from lrface.evaluation.figures.calibration import Calibrated, calibrated_on, cross_fitted
+from lrface.evaluation.figures.calibrated_threshold import Calibrated, calibrated_on, cross_fitted
 from lrface.evaluation.figures.open_set import open_curve, rate_name
 from lrface.evaluation.figures.results import HISTOGRAM_BINS, Cell, Kept, Record, record
 from lrface.evaluation.figures.several import Probes, several_figures

@@ -18,7 +18,7 @@ from lrface.metrics.open_set import Alarms, share_interval
 from lrface.metrics.statistics import Interval, mean_interval
 from lrface.naming.asked import Asked
 from lrface.naming.calibration import Origin, points_from
-from lrface.naming.points import OperatingPoints
+from lrface.naming.operating_points import OperatingPoints
 
 NAN = math.nan
 

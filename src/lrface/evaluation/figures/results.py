@@ -16,7 +16,7 @@ from lrface.evaluation.figures.open_set import rate_name
 from lrface.evaluation.protocol.protocol import Protocol, load_protocol
 from lrface.metrics.identification import Identification
 from lrface.metrics.statistics import Interval
-from lrface.naming.points import OperatingPoints
+from lrface.naming.operating_points import OperatingPoints
 
 METRICS_FILE = "metrics.json"
 PROTOCOL_FILE = "protocol.json"

@@ -14,7 +14,7 @@ from lrface.evaluation.figures.measure import Embedded, Ruler
 from lrface.evaluation.figures.operating import Tested, hold
 from lrface.evaluation.figures.results import NAME_SAFE, Cell, Kept, Operating, Record, Results
 from lrface.evaluation.protocol.arms import Arm, Embedder
-from lrface.evaluation.protocol.calibrating import Calibrating
+from lrface.evaluation.protocol.calibration_people import Calibrating
 from lrface.evaluation.protocol.conditions import CLEAN, Degrade, clean
 from lrface.evaluation.protocol.feeding import batch_on, fed, shown_to
 from lrface.evaluation.protocol.protocol import Protocol

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from lrface.data.files.tree import is_image, split_entries
 from lrface.evaluation.public.insightface import read_verification_bin
-from lrface.evaluation.public.listed_pairs import read_lfw_pairs, read_pair_table
 from lrface.evaluation.public.low_resolution import read_survface, read_tinyface, survface_base, tinyface_base
+from lrface.evaluation.public.pairs_txt import read_lfw_pairs, read_pair_table
 from lrface.evaluation.public.people import read_people
 from lrface.evaluation.public.pictures import Align, broken
 from lrface.evaluation.public.sets import PairSet, PeopleSet, SearchSet

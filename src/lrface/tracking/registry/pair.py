@@ -7,7 +7,7 @@ from typing import Final
 
 from lrface.errors import RegistryError
 from lrface.models.pair import write_bicubic
-from lrface.naming.points import OperatingPoints, write_points
+from lrface.naming.operating_points import OperatingPoints, write_points
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, STRANGER, Alias, VersionTag
 from lrface.tracking.registry.ledger import Licensed, whole_licence
 from lrface.tracking.registry.registration import register

@@ -36,7 +36,7 @@ from lrface.naming.asked import AUTO, Asked
 from lrface.naming.gallery.gallery import Gallery
 from lrface.naming.gallery.place import ENROL, LOCATION, gallery_at
 from lrface.naming.namer import Named, Namer
-from lrface.naming.points import OperatingPoints, points_of
+from lrface.naming.operating_points import OperatingPoints, points_of
 from lrface.naming.side import Sized, sized
 from lrface.tracking.names import DSR, EDGEFACE
 from lrface.tracking.served.guard import guard_server

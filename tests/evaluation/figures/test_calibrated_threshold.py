@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lrface.evaluation.figures.calibration import calibrated_on, cross_fitted
+from lrface.evaluation.figures.calibrated_threshold import calibrated_on, cross_fitted
 from lrface.evaluation.figures.run import evaluate
 from lrface.evaluation.protocol.arms import Arm, bicubic
 from lrface.evaluation.settings import EvaluationSettings

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from lrface.evaluation.protocol.protocol import draw_protocol
 from lrface.evaluation.settings import ProtocolSettings
-from lrface.jobs.shared.calibrating import operating_points, points_of_pair
 from lrface.jobs.shared.networks import AnyRecogniser
+from lrface.jobs.shared.operating_points import operating_points, points_of_pair
 from lrface.naming.asked import Asked
-from lrface.naming.points import write_points
+from lrface.naming.operating_points import write_points
 from lrface.naming.settings import PointsSettings
 
 SETTINGS = PointsSettings(sides=(8, 16, 48, 112), faces=1000)

@@ -4,7 +4,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from lrface.data.yunet_network import NoYuNetError, YuNet
+from lrface.data.faces.yunet_network import NoYuNetError, YuNet
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from lrface.images.ranges import to_uint8
 from lrface.jobs.shared.networks import NONE, AnyRecogniser, SuperResolver, working_pair
 from lrface.models.pair import BATCH, Pair
 from lrface.naming.calibration import CalibrationFaces, Origin, calibrate, nothing
-from lrface.naming.points import OperatingPoints, read_points
+from lrface.naming.operating_points import OperatingPoints, read_points
 from lrface.naming.settings import PointsSettings
 from lrface.tracking.names import PAIR
 from lrface.tracking.registry.versions import download, is_registry_uri, resolve

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lrface.errors import WeightsError
 from lrface.naming.asked import Asked
-from lrface.naming.points import POINTS_NAME, read_points, write_points
+from lrface.naming.operating_points import POINTS_NAME, read_points, write_points
 from operating_points import WEIGHTS, known_points
 
 
