@@ -23,7 +23,7 @@ from lrface.jobs.shared.operating_points import points_of_pair
 from lrface.naming.namer import NO_POINTS
 from lrface.page.trial import Trial
 from lrface.page.view import LOCAL, About, launch
-from lrface.tracking.registry.ledger import terms_of
+from lrface.tracking.registry.licences import terms_of
 from lrface.tracking.runs.run import Run
 
 USER, PASSWORD = "LRFACE_APP_USER", "LRFACE_APP_PASSWORD"

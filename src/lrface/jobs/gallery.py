@@ -31,7 +31,7 @@ from lrface.naming.gallery.place import LOCATION, gallery_at
 from lrface.naming.namer import Namer
 from lrface.naming.operating_points import OperatingPoints
 from lrface.naming.side import sized
-from lrface.tracking.registry.ledger import terms_of
+from lrface.tracking.registry.licences import terms_of
 from lrface.tracking.runs.run import Run
 
 

@@ -34,7 +34,7 @@ from lrface.jobs.shared.stage import copy_out, log_pack, stage
 from lrface.models.onnx.recogniser import OnnxRecogniser
 from lrface.naming.operating_points import POINTS_NAME, OperatingPoints
 from lrface.tracking.names import PAIR, Alias, VersionTag
-from lrface.tracking.registry.ledger import ledger_lines, terms_of
+from lrface.tracking.registry.licences import ledger_lines, terms_of
 from lrface.tracking.registry.pair import pair_ledger, register_pair
 from lrface.tracking.registry.promotion import Gate, Verdict, champion, promote, record_refusal, rollback
 from lrface.tracking.registry.versions import ModelVersion, training_data

@@ -24,7 +24,7 @@ from lrface.models.edgeface.network import EdgeFace
 from lrface.models.store import write_model
 from lrface.tracking.names import DSR, EDGEFACE, Alias, VersionTag
 from lrface.tracking.notes import NOTE, job_note
-from lrface.tracking.registry.ledger import Licensed, ledger_lines
+from lrface.tracking.registry.licences import Licensed, ledger_lines
 from lrface.tracking.registry.registration import register
 from lrface.tracking.registry.versions import ModelVersion
 from lrface.tracking.runs.lineage import joined_terms

@@ -9,7 +9,7 @@ from lrface.errors import RegistryError
 from lrface.models.pair import write_bicubic
 from lrface.naming.operating_points import OperatingPoints, write_points
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, STRANGER, Alias, VersionTag
-from lrface.tracking.registry.ledger import Licensed, whole_licence
+from lrface.tracking.registry.licences import Licensed, whole_licence
 from lrface.tracking.registry.registration import register
 from lrface.tracking.registry.versions import ModelVersion, download, resolve, versions_of
 from lrface.tracking.runs.lineage import joined_terms

@@ -22,7 +22,7 @@ from lrface.errors import RegistryError
 from lrface.tracking.names import DATA, LOADER, VersionTag
 from lrface.tracking.notes import MODELS
 from lrface.tracking.registry.hashes import folder_hashes, weights_sha256
-from lrface.tracking.registry.ledger import Licensed, ledger_metadata
+from lrface.tracking.registry.licences import Licensed, ledger_metadata
 from lrface.tracking.registry.versions import (
     ModelVersion,
     as_version,

@@ -18,7 +18,7 @@ from lrface.jobs.shared.networks import NONE, AnyRecogniser, load_any_recogniser
 from lrface.models.onnx.folder import write_onnx
 from lrface.models.onnx.recogniser import OnnxRecogniser
 from lrface.tracking.names import EDGEFACE, STRANGER, VersionTag
-from lrface.tracking.registry.ledger import Licensed
+from lrface.tracking.registry.licences import Licensed
 from lrface.tracking.registry.registration import register
 from lrface.tracking.registry.versions import ModelVersion, versions_of
 from lrface.tracking.runs.run import Run

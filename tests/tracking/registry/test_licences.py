@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lrface.tracking.registry.ledger import Licensed, ledger_lines, ledger_metadata, terms_of, whole_licence
+from lrface.tracking.registry.licences import Licensed, ledger_lines, ledger_metadata, terms_of, whole_licence
 
 LEDGER = (
     Licensed("recogniser", "models:/edgeface/2", "CC-BY-NC-SA-4.0", "ab" * 32),
