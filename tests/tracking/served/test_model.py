@@ -18,8 +18,8 @@ from lrface.models.store import write_model
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias
 from lrface.tracking.registry.pair import register_pair
 from lrface.tracking.registry.registration import register
+from lrface.tracking.served import _load_pyfunc
 from lrface.tracking.served.images import decode_images, encode_png
-from lrface.tracking.served.model import _load_pyfunc
 from lrface.tracking.served.signatures import dsr_signature, edgeface_signature
 
 FACES = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)

@@ -46,10 +46,11 @@ from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias
 from lrface.tracking.registry.guarded import GuardedModels
 from lrface.tracking.registry.pair import register_pair
 from lrface.tracking.registry.registration import register
+from lrface.tracking.served import _load_pyfunc
 from lrface.tracking.served import images as served_images
 from lrface.tracking.served.guard import MOST_BODY
 from lrface.tracking.served.images import encode_png
-from lrface.tracking.served.model import ServedPair, _load_pyfunc
+from lrface.tracking.served.model import ServedPair
 from lrface.tracking.served.photographs import DETECTOR
 from lrface.tracking.served.signatures import dsr_signature, edgeface_signature, pair_example, pair_signature
 from onnx_files import write_recogniser
