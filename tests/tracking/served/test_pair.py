@@ -42,8 +42,8 @@ from lrface.models.settings import OnnxSettings
 from lrface.models.store import read_spec, write_model
 from lrface.naming.gallery.place import ENROL, LOCATION, gallery_at
 from lrface.naming.operating_points import write_points
+from lrface.tracking.guarded import GuardedModels
 from lrface.tracking.names import DSR, EDGEFACE, PAIR, Alias
-from lrface.tracking.registry.guarded import GuardedModels
 from lrface.tracking.registry.pair import register_pair
 from lrface.tracking.registry.registration import register
 from lrface.tracking.served import _load_pyfunc

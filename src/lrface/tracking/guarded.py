@@ -5,6 +5,8 @@ in the artifact store; whoever may write there could run code wherever the model
 (entry point group ``mlflow.artifact_repository``) who fetches ``models:/...``. This one fetches as MLflow does, and
 refuses a version that this package has registered unless its files are the recorded ones and ``MLmodel`` names
 nothing but this package's loader. Versions that others have registered are passed on as they are.
+
+Environments that are installed name this module: it stays where it is.
 """
 
 from collections.abc import Mapping

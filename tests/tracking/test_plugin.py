@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from lrface.tracking.store.plugin import ProjectExperiment, launched_project
+from lrface.tracking.plugin import ProjectExperiment, launched_project
 from lrface.tracking.store.store import connect
 
 PROJECT = "name: lrface # ours\n"
@@ -105,7 +105,7 @@ def test_a_real_mlflow_run_from_elsewhere_ends_in_the_projects_store(project, tm
         info = site / "lrface_plugin-0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lrface-plugin\nVersion: 0\n")
-        entry = "[mlflow.default_experiment_provider]\nlrface = lrface.tracking.store.plugin:ProjectExperiment\n"
+        entry = "[mlflow.default_experiment_provider]\nlrface = lrface.tracking.plugin:ProjectExperiment\n"
         (info / "entry_points.txt").write_text(entry)
         paths.insert(0, str(site))
     else:

@@ -4,6 +4,8 @@ MLflow asks its plugins (entry point group ``mlflow.default_experiment_provider`
 ``mlflow run`` makes its run. Where the project is this one, and nobody has named an experiment, the answer is
 the project's experiment; and where nobody has named a store, the project's store is opened. Without it
 MLflow would make ``mlflow.db`` in the folder of the caller. In any other use of MLflow the plugin is silent.
+
+Environments that are installed name this module: it stays where it is.
 """
 
 import shutil

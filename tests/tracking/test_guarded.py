@@ -14,7 +14,7 @@ from mlflow.store.artifact import artifact_repository_registry
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 
 from lrface.errors import RegistryError
-from lrface.tracking.registry.guarded import GuardedModels
+from lrface.tracking.guarded import GuardedModels
 from lrface.tracking.registry.versions import download, resolve
 
 URI = "models:/edgeface@pretrained"
@@ -130,6 +130,6 @@ def test_versions_of_others_are_none_of_its_business(store, files, tmp_path):
 
 
 def test_the_package_names_the_plugin():
-    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     module, _, name = project["entry-points"]["mlflow.artifact_repository"]["models"].partition(":")
     assert getattr(import_module(module), name) is GuardedModels
