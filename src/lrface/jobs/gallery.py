@@ -186,7 +186,7 @@ def _remove(settings: GallerySettings, context: Context, gallery: Gallery) -> No
             "person",
             got="a name in a parameter of `mlflow run`, which MLflow has recorded with the run",
             expected="the key that action=list shows",
-            remedy="give the key, or call python -m lrface.jobs.gallery; delete the run of this call",
+            remedy="give the key, or call lrface gallery, without mlflow run; delete the run of this call",
         )
     removed = gallery.remove(person)
     context.terminal.result(f"removed {removed.key} ({removed.images} pictures) from {gallery.place}")
