@@ -46,7 +46,7 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
         training = EdgeFaceTraining(
             network,
             None,
-            MarginHead(settings.margin, data.classes, _generator(settings.seed)),
+            MarginHead(settings.margin, data.classes, torch.Generator().manual_seed(settings.seed)),
             None,
             data,
             recipe,
@@ -103,7 +103,3 @@ def _load(settings: PretrainSettings, context: Context, parent: Run | None) -> M
             tags={VersionTag.CYCLE: 0, VersionTag.JOB: "pretrain", "source_sha256": found.sha256, **tags},
             out=settings.out,
         )
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)

@@ -72,7 +72,10 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             report=work.report,
             folder=work.folder,
             sheet=lambda rows, titles: contact_sheet(
-                _stacked(rows), columns=len(rows[0]), titles=titles, row_titles=("VLR", "bicubic", "SR", "HR")
+                np.concatenate(list(rows)),
+                columns=len(rows[0]),
+                titles=titles,
+                row_titles=("VLR", "bicubic", "SR", "HR"),
             ),
             device=context.device,
             judge=judge.network if judge else None,
@@ -143,7 +146,3 @@ def _network(settings: TrainDsrSettings, start: SuperResolver | None) -> DSR:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         return DSR(settings.dsr, settings.network)
-
-
-def _stacked(rows: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate(list(rows))

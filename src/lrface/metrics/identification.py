@@ -168,20 +168,6 @@ def search(
     return Identification(*found)
 
 
-def search_scores(scores: Float[Tensor, "n g"], mates: Int[Tensor, " _"]) -> Identification:
-    """Does the same from a score matrix that is at hand.
-
-    Raises:
-        EvaluationError: An empty gallery, or mates that do not fit it.
-    """
-    _check_mates(mates, scores.shape[0], scores.shape[1])
-    own = mates.to(torch.int64)
-    mate = scores.gather(1, own.clamp_min(0).unsqueeze(1)).squeeze(1)
-    running = _Running(torch.where(own >= 0, mate, math.inf), own)
-    running.add(scores.clone(), 0, torch.empty_like(scores, dtype=torch.bool))
-    return Identification(*running.result())
-
-
 def cmc(found: Identification, up_to: int) -> Float[np.ndarray, " up_to"]:
     """Computes the cumulative match curve: share of mated probes with their template in the first k.
 

@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from lrface.base.settings import Settings
+from lrface.base.settings import Settings, first_problem
 from lrface.errors import WeightsError
 from lrface.models.size import count_parameters
 
@@ -97,11 +97,9 @@ def read_spec(folder: Path) -> ModelSpec:
     try:
         return ModelSpec.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise WeightsError(
             f"config {path}",
-            got=f"{place}: {first['msg']}",
+            got=first_problem(error),
             expected="the config of a model folder",
             remedy="write the folder anew",
         ) from error

@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 from scipy.interpolate import PchipInterpolator
 
-from lrface.base.settings import Settings
+from lrface.base.settings import Settings, first_problem
 from lrface.errors import WeightsError
 from lrface.models.pair import DSR, stands_for_bicubic
 from lrface.models.store import read_spec, write_whole
@@ -291,11 +291,7 @@ def read_points(folder: Path, edgeface: str | None = None, dsr: str | None = Non
     try:
         points = OperatingPoints.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise WeightsError(
-            f"{path}", got=f"{place}: {first['msg']}", expected="operating points", remedy=remedy
-        ) from error
+        raise WeightsError(f"{path}", got=first_problem(error), expected="operating points", remedy=remedy) from error
     for half, own, wanted in (("recogniser", points.edgeface, edgeface), ("super-resolver", points.dsr, dsr)):
         if wanted is not None and own != wanted:
             raise WeightsError(

@@ -5,10 +5,11 @@ import pytest
 from scipy.stats import binomtest
 
 from lrface.errors import EvaluationError
-from lrface.evaluation.figures.curve import curve_lines, curve_table, evaluate_curve, smallest_size
+from lrface.evaluation.figures.curve import curve_lines, curve_table, smallest_size
 from lrface.evaluation.figures.results import Cell, load_results
 from lrface.evaluation.figures.run import evaluate
 from lrface.evaluation.figures.sweep import SweepSettings, point_at, sweep
+from lrface.evaluation.protocol.conditions import conditions
 from lrface.evaluation.settings import EvaluationSettings
 from lrface.evaluation.verdict.compare import compare
 
@@ -121,7 +122,8 @@ def test_the_curve_crosses_all_sizes_with_all_conditions(world):
     faces, names, paths = world.make_faces(subjects=4, images=3)
     arms = [world.arm("bicubic", world.fine)]
     settings = EvaluationSettings(replicates=100)
-    results = evaluate_curve(faces, world.protocol_of(names, paths), arms, sizes=(8, 112), settings=settings)
+    protocol = world.protocol_of(names, paths)
+    results = evaluate(faces, protocol, arms, (8, 112), degradations=conditions(), settings=settings)
     table = curve_table(results)
     assert len(table) == 2 * 6
     assert set(table["degradation"]) == {"clean", "blur", "noise", "jpeg", "all", "misaligned"}

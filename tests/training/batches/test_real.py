@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from lrface.errors import ConfigError
+from lrface.images.augmentation import draw_augmentation
 from lrface.images.degradation.degradation import SmallFaces, degrade, fixed_draw, small_faces
 from lrface.images.ranges import to_float
 from lrface.images.settings import AugmentationSettings
 from lrface.training.batches.mix import mixed
-from lrface.training.batches.real import draw_real
-from lrface.training.batches.source import Batch, EpochSource, augmented
+from lrface.training.batches.real import draw_pairs, pairs
+from lrface.training.batches.source import Batch, EpochSource, augmented_by
 from lrface.training.settings import MixSettings
 from lrface.training.validation import validation_set
 
@@ -38,6 +39,11 @@ def batch_of(pack, rows, part=slice(None)):
 
 def generator(seed=3):
     return torch.Generator().manual_seed(seed)
+
+
+def draw_real(batch, share, drawn):
+    draw = draw_pairs(batch, share, drawn)
+    return pairs(batch, None if draw is None else draw.take(batch.part))
 
 
 def test_an_epoch_brings_the_vlr_images_of_its_rows(pack, tiny_pack):
@@ -129,7 +135,7 @@ def test_the_recogniser_is_tuned_on_pairs(make_edgeface, pack):
     recipe = make_edgeface(mix=MixSettings(sr=1, bicubic=1, hr=1)).recipe
     batch = batch_of(pack, np.arange(24))
     real = draw_real(batch, 1.0, generator())
-    hr = real.put_hr(augmented(batch, AugmentationSettings(), generator()))
+    hr = real.put_hr(augmented_by(batch, draw_augmentation(AugmentationSettings(), len(batch.rows), generator())))
     restored = []
 
     def restore(small):

@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Int64, UInt8
 from pydantic import Field, ValidationError
 
-from lrface.base.settings import Settings
+from lrface.base.settings import Settings, first_problem
 from lrface.data.naming import natural_key
 from lrface.data.pack.manifest import (
     RECOGNITION_SPLITS,
@@ -267,9 +267,7 @@ def parse_info(text: bytes, what: str) -> PackInfo:
     try:
         return PackInfo.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        got = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise DataError(what, got=got, expected="the fields of a pack", remedy=_REMEDY) from error
+        raise DataError(what, got=first_problem(error), expected="the fields of a pack", remedy=_REMEDY) from error
 
 
 def _map_images(path: Path, shape: tuple[int, ...]) -> np.ndarray:

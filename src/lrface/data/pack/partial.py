@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import glob
 import os
 import secrets
 import shutil
@@ -79,7 +80,7 @@ def clean_leftovers(target: Path) -> None:
     Args:
         target: The folder whose hidden siblings are looked at.
     """
-    for leftover in sorted(target.parent.glob(f".{_glob_escape(target.name)}.*{_SUFFIX}")):
+    for leftover in sorted(target.parent.glob(f".{glob.escape(target.name)}.*{_SUFFIX}")):
         lock = _try_lock(leftover)
         if lock is None:
             continue
@@ -143,10 +144,6 @@ def _flush_entry(path: Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _glob_escape(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _not_writable(target: Path, error: OSError) -> DataError:

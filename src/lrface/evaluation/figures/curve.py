@@ -1,47 +1,11 @@
 """The resolution curve: how small may a face be before we no longer know who it is."""
 
-from collections.abc import Callable, Mapping, Sequence
-
 import pandas as pd
-import torch
 
 from lrface.errors import EvaluationError
 from lrface.evaluation.figures.results import Results
-from lrface.evaluation.figures.run import evaluate
 from lrface.evaluation.figures.shown import unit_of
-from lrface.evaluation.protocol.arms import Arm
-from lrface.evaluation.protocol.conditions import CLEAN, Degrade, conditions
-from lrface.evaluation.protocol.protocol import Protocol
-from lrface.evaluation.settings import CURVE_SIZES, EvaluationSettings
-from lrface.images.stored import StoredFaces
-
-
-def evaluate_curve(
-    faces: StoredFaces,
-    protocol: Protocol,
-    arms: Sequence[Arm],
-    *,
-    sizes: Sequence[int] = CURVE_SIZES,
-    degradations: Mapping[str, Degrade] | None = None,
-    settings: EvaluationSettings | None = None,
-    device: torch.device | str = "cpu",
-    progress: Callable[[int, int], None] | None = None,
-) -> Results:
-    """Evaluates all arms from 8 to 112 pixels under all conditions (None: clean, blur, noise, jpeg, all).
-
-    Raises:
-        EvaluationError: As `evaluate`.
-    """
-    return evaluate(
-        faces,
-        protocol,
-        arms,
-        sizes,
-        degradations=conditions() if degradations is None else degradations,
-        settings=settings,
-        device=device,
-        progress=progress,
-    )
+from lrface.evaluation.protocol.conditions import CLEAN
 
 
 def curve_table(results: Results, metric: str = "rank1") -> pd.DataFrame:

@@ -29,7 +29,6 @@ from lrface.tracking.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 _log = logging.getLogger(__name__)
 _METRICS_PER_RECORD: Final = 500
@@ -153,12 +152,6 @@ class Run:
     def log_table(self, table: "pd.DataFrame", name: str) -> None:
         """Log a table as CSV, which the UI shows as a table and everything else opens."""
         self.log_text(table.to_csv(index=False), name if name.endswith(".csv") else f"{name}.csv")
-
-    def log_figure(self, figure: "Figure", name: str, dpi: int = 120) -> None:
-        """Log a matplotlib figure under a name that ends in .png, .svg or .pdf."""
-        with _scratch(name) as (path, folder):
-            figure.savefig(path, dpi=dpi)
-            self.log_artifact(path, folder)
 
     def log_image(self, key: str, image: UInt8[np.ndarray, "h w 3"], step: int = 0) -> None:
         """Log a picture; pictures of one key become a slider over the steps in the UI."""

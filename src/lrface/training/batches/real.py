@@ -106,13 +106,3 @@ def pairs(batch: Batch, draw: RealDraw | None) -> RealSmall:
     hr, vlr = (to_float(images[places]) for images in (batch.faces, batch.vlr))
     vlr = torch.where(flip, vlr.flip(-1), vlr)
     return RealSmall(places, torch.where(flip, hr.flip(-1), hr), small_faces(vlr))
-
-
-def draw_real(batch: Batch, share: float, generator: torch.Generator) -> RealSmall:
-    """Draw which faces of a batch are seen in their real VLR image, and take these.
-
-    Raises:
-        ConfigError: The VLR images are not 8 to 32 pixels.
-    """
-    draw = draw_pairs(batch, share, generator)
-    return pairs(batch, None if draw is None else draw.take(batch.part))

@@ -11,9 +11,8 @@ from torch import Tensor
 from lrface.data.pack.loaders import batches, epoch_order
 from lrface.data.pack.pack import Pack
 from lrface.errors import ConfigError
-from lrface.images.augmentation import AugmentationDraw, augment, draw_augmentation
+from lrface.images.augmentation import AugmentationDraw, augment
 from lrface.images.ranges import to_float
-from lrface.images.settings import AugmentationSettings
 from lrface.images.stored import Locality
 from lrface.training.processes import Processes
 
@@ -44,11 +43,6 @@ class Batch:
         """The same batch on another device."""
         others, vlr = (None if images is None else images.to(device) for images in (self.others, self.vlr))
         return replace(self, faces=self.faces.to(device), labels=self.labels.to(device), others=others, vlr=vlr)
-
-
-def augmented(batch: Batch, settings: AugmentationSettings, generator: torch.Generator) -> Float[Tensor, "n 3 112 112"]:
-    """HR faces of a batch, in [0, 1], augmented by the draw of the whole batch."""
-    return augmented_by(batch, draw_augmentation(settings, len(batch.rows), generator).take(batch.part))
 
 
 def augmented_by(batch: Batch, draw: AugmentationDraw) -> Float[Tensor, "n 3 112 112"]:

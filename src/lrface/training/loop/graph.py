@@ -44,11 +44,6 @@ class Graphed:
         self._graph: torch.cuda.CUDAGraph | None = None
         self._fixed: dict[str, Tensor] = {}
 
-    @property
-    def captured(self) -> bool:
-        """Whether there is a graph."""
-        return self._graph is not None
-
     def __call__(self, inputs: Mapping[str, Tensor]) -> None:
         """Do the step once."""
         if self._graph is None and self._wanted and self._turns >= WARM_UP:

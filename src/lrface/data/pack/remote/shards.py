@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from pydantic import Field, ValidationError
 
-from lrface.base.settings import Settings
+from lrface.base.settings import Settings, first_problem
 from lrface.data.pack.pack import INFO_FILE, MANIFEST_FILE, Pack
 from lrface.data.pack.remote.s3 import Folder, Place, place_of
 from lrface.errors import DataError
@@ -112,9 +112,7 @@ def read_index(content: bytes | None, place: Place) -> ShardIndex:
     try:
         return ShardIndex.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        got = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise DataError(what, got=got, expected="the shards of a pack", remedy=remedy) from error
+        raise DataError(what, got=first_problem(error), expected="the shards of a pack", remedy=remedy) from error
 
 
 def _check_target(target: Folder, pack: Pack, info: bytes, overwrite: bool) -> None:
