@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lrface.data.files.parallel import cores
+from lrface.base.cores import cores
 from lrface.data.prepare import prepare
 from lrface.data.settings import AlignSettings, CheckSettings, ReadSettings, SplitSettings
 from lrface.data.sources.listed_table import ListSource

@@ -1,11 +1,11 @@
 """submitit: pieces of work as jobs, each a process of its own on this machine, or one of Slurm's."""
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lrface.base.cores import cores
 from lrface.engines.engine import WorkerLostError
 from lrface.engines.settings import ClusterSettings
 from lrface.errors import ClusterError, ConfigError
@@ -54,7 +54,7 @@ class SubmititEngine:
         self._executor.update_parameters(
             timeout_min=settings.minutes, cpus_per_task=settings.cpus, gpus_per_node=int(settings.gpus), name="lrface"
         )
-        self.workers = settings.workers or _cores()
+        self.workers = settings.workers or cores()
         self._under_way: list[Any] = []
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401
@@ -95,7 +95,3 @@ def _forget(job: Any) -> None:  # noqa: ANN401
     """Remove a job's files, of which the results are as large as what they hold."""
     for path in (job.paths.submitted_pickle, job.paths.result_pickle, job.paths.stdout, job.paths.stderr):
         Path(path).unlink(missing_ok=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,8 +11,8 @@ from lrface.evaluation.protocol.arms import Arm, bicubic
 from lrface.evaluation.protocol.conditions import CLEAN
 from lrface.evaluation.verdict.compare import Comparison, compare
 from lrface.evaluation.verdict.decision import decide
-from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
-from lrface.jobs.shared.evaluation.assessment import log_results, measure, report_of, test_protocol
+from lrface.images.sizes import FACE_SIZE
+from lrface.jobs.shared.evaluation.assessment import log_results, measure, pair_arm, report_of, test_protocol
 from lrface.jobs.shared.evaluation.rival import rival_of, with_rival, worth_of
 from lrface.jobs.shared.evaluation.strangers import judge_arms, load_judge, stranger_gains
 from lrface.jobs.shared.networks import NONE, AnyRecogniser, SuperResolver, load_any_recogniser, load_super_resolver
@@ -45,8 +45,8 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
         Arm("hr-a", first[0].network),
         Arm("hr-b", second[0].network),
         Arm("bicubic-b", second[0].network, bicubic),
-        _arm("a", *first),
-        _arm("b", *second),
+        pair_arm("a", *first),
+        pair_arm("b", *second),
     ]
     if rival is not None and rival is not second[0]:
         arms.append(Arm(f"bicubic-{Alias.DIRECT}", rival.network, bicubic))
@@ -109,9 +109,3 @@ def _load(
 ) -> tuple[AnyRecogniser, SuperResolver | None]:
     resolver = None if pair.dsr == NONE else load_super_resolver(pair.dsr, context)
     return load_any_recogniser(pair.edgeface, context, settings.onnx_input), resolver
-
-
-def _arm(name: str, recogniser: AnyRecogniser, resolver: SuperResolver | None) -> Arm:
-    if resolver is None:
-        return Arm(name, recogniser.network, bicubic)
-    return Arm(name, recogniser.network, resolver.network.forward, None, VLR_MIN, VLR_MAX)

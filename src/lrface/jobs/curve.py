@@ -11,9 +11,8 @@ from lrface.config import CurveSettings
 from lrface.evaluation.figures.curve import curve_lines, curve_table, smallest_size
 from lrface.evaluation.figures.results import Results
 from lrface.evaluation.report.plots import curve_panels
-from lrface.jobs.shared.evaluation.assessment import arms_of, load_networks, measure, test_protocol
+from lrface.jobs.shared.evaluation.assessment import arms_of, inputs_of, load_networks, measure, test_protocol
 from lrface.jobs.shared.evaluation.rival import rival_of
-from lrface.jobs.shared.networks import NONE
 from lrface.jobs.shared.packs import pack_for_test
 from lrface.jobs.shared.stage import copy_out, log_pack, stage
 from lrface.tracking.names import clean_key
@@ -45,10 +44,7 @@ def run(settings: CurveSettings, context: Context, parent: Run | None = None) ->
     protocol = test_protocol(pack, settings)
     rival = rival_of(settings, recognisers, resolvers, context)
     arms = arms_of(recognisers, resolvers, rival)
-    inputs = {"pack": pack.digest, "protocol": protocol.digest}
-    inputs |= {f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)}
-    inputs |= {f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)}
-    inputs["direct"] = rival.sha256 if rival else NONE
+    inputs = inputs_of(pack, protocol, recognisers, resolvers, rival)
     with (
         stage("curve", settings, context, name="curve", inputs=inputs, parent=parent) as work,
         tempfile.TemporaryDirectory() as scratch,

@@ -14,6 +14,7 @@ from lrface.jobs.shared.evaluation.assessment import (
     arms_of,
     groups_of,
     headline_cell,
+    inputs_of,
     judge,
     load_networks,
     log_results,
@@ -25,7 +26,6 @@ from lrface.jobs.shared.evaluation.assessment import (
 )
 from lrface.jobs.shared.evaluation.rival import rival_of, with_rival, worth_of
 from lrface.jobs.shared.evaluation.strangers import stranger_gains
-from lrface.jobs.shared.networks import NONE
 from lrface.jobs.shared.packs import pack_for_test
 from lrface.jobs.shared.stage import copy_out, log_pack, stage
 from lrface.tracking.runs.run import Run
@@ -50,13 +50,7 @@ def run(
     rival = rival_of(settings, recognisers, resolvers, context)
     arms = arms_of(recognisers, resolvers, rival)
     networks = with_rival([*recognisers, *resolvers], rival)
-    inputs = {
-        "pack": pack.digest,
-        "protocol": protocol.digest,
-        "direct": rival.sha256 if rival else NONE,
-        **{f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)},
-        **{f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)},
-    }
+    inputs = inputs_of(pack, protocol, recognisers, resolvers, rival)
     with (
         stage("evaluate", settings, context, name="evaluate", inputs=inputs, parent=parent) as work,
         tempfile.TemporaryDirectory() as scratch,

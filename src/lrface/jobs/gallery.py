@@ -19,7 +19,7 @@ from lrface.data.source import Report
 from lrface.errors import ConfigError, DataError
 from lrface.jobs.shared.networks import load_one_pair, working_pair
 from lrface.jobs.shared.operating_points import points_of_pair
-from lrface.jobs.shared.sighting import identify_everybody, is_film
+from lrface.jobs.shared.sighting import identify_everybody, is_film, tell_skipped
 from lrface.jobs.shared.tables import show_table
 from lrface.models.pair import BATCH, Pair
 from lrface.naming.asked import AUTO, FIXED
@@ -234,10 +234,7 @@ def _source(settings: GallerySettings) -> Path:
 
 def _tell(report: Report, path: Path, findings: list[Finding], pictures: list[Picture], context: Context) -> None:
     """Tell what was left out and skipped, and what the checks found."""
-    for line in report.notes:
-        context.terminal.line(line)
-    for problem in report.problems:
-        context.terminal.line(f"skipped: {problem.reason}")
+    tell_skipped(report, context)
     for finding in findings:
         context.terminal.finding(finding.severity, finding.kind, finding.told, finding.remedy)
     if not pictures:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lrface.base.cores import cores
 from lrface.cli.parameters.arguments import Parser, log_named
 from lrface.cli.process.importing import imported
 from lrface.cli.terminal.terminal import Terminal, terminal_of
@@ -118,7 +119,7 @@ def _machine() -> dict[str, object]:
         "cuda": torch.version.cuda or "none",
         "bfloat16": "fast" if has_fast_bf16(device) else "not faster",
         "cores": os.cpu_count() or 1,
-        "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1),
+        "cores_usable": cores(),
         "threads": torch.get_num_threads(),
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "variables_set": sorted(name for name in os.environ if name.startswith(_VARIABLES)),

@@ -15,8 +15,8 @@ from lrface.evaluation.report.card import CardInput, model_card
 from lrface.evaluation.report.lead import curves, lead_of, table_rows
 from lrface.evaluation.verdict import decision as deciding
 from lrface.evaluation.verdict.compare import Comparison, compare
-from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
-from lrface.jobs.shared.evaluation.assessment import log_results, measure, report_of, test_protocol
+from lrface.images.sizes import FACE_SIZE
+from lrface.jobs.shared.evaluation.assessment import log_results, measure, pair_arm, report_of, test_protocol
 from lrface.jobs.shared.evaluation.rival import origin_of, rival_of, with_rival, worth_of
 from lrface.jobs.shared.evaluation.strangers import judge_arms, load_judge, registered_stranger, stranger_gains
 from lrface.jobs.shared.networks import (
@@ -194,19 +194,13 @@ def _arms(
         Arm(f"hr-{CANDIDATE}", recogniser.network),
         Arm(f"hr-{IN_PLACE}", reference.network),
         Arm(f"bicubic-{IN_PLACE}", reference.network, bicubic),
-        _pair_arm(CANDIDATE, recogniser, resolver),
+        pair_arm(CANDIDATE, recogniser, resolver),
     ]
     if place is not None:
-        arms.append(_pair_arm(CHAMPION, *place))
+        arms.append(pair_arm(CHAMPION, *place))
     if rival is not None:
         arms.append(Arm(f"bicubic-{Alias.DIRECT}", rival.network, bicubic))
     return arms
-
-
-def _pair_arm(name: str, recogniser: AnyRecogniser, resolver: SuperResolver | None) -> Arm:
-    if resolver is None:
-        return Arm(name, recogniser.network, bicubic)
-    return Arm(name, recogniser.network, resolver.network.forward, None, VLR_MIN, VLR_MAX)
 
 
 def _comparisons(

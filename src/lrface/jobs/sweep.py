@@ -12,9 +12,8 @@ from lrface.config import SweepSettings
 from lrface.evaluation.figures import sweep as sweeping
 from lrface.evaluation.figures.results import Results
 from lrface.evaluation.report.plots import sweep_curves
-from lrface.jobs.shared.evaluation.assessment import arms_of, load_networks, measure, test_protocol
+from lrface.jobs.shared.evaluation.assessment import arms_of, inputs_of, load_networks, measure, test_protocol
 from lrface.jobs.shared.evaluation.rival import rival_of
-from lrface.jobs.shared.networks import NONE
 from lrface.jobs.shared.packs import pack_for_test
 from lrface.jobs.shared.stage import copy_out, log_pack, stage
 from lrface.tracking.names import clean_key
@@ -30,10 +29,7 @@ def run(settings: SweepSettings, context: Context, parent: Run | None = None) ->
     protocol = test_protocol(pack, settings)
     rival = rival_of(settings, recognisers, resolvers, context)
     arms = [arm for arm in arms_of(recognisers, resolvers, rival) if not arm.is_ceiling and arm.takes(settings.size)]
-    inputs = {"pack": pack.digest, "protocol": protocol.digest}
-    inputs |= {f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)}
-    inputs |= {f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)}
-    inputs["direct"] = rival.sha256 if rival else NONE
+    inputs = inputs_of(pack, protocol, recognisers, resolvers, rival)
     swept, rows = {}, []
     with (
         stage("sweep", settings, context, name="sweep", inputs=inputs, parent=parent) as work,

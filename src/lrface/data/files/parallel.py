@@ -1,11 +1,12 @@
 """Maps a function over a stream with several threads, in order and with back-pressure."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
+
+from lrface.base.cores import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -13,13 +14,6 @@ Result = TypeVar("Result")
 # Handing over single images would cost as much as decoding small ones.
 _CHUNK = 16
 _WAITING_PER_WORKER = 2
-
-
-def cores() -> int:
-    """Counts the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def ordered_map(

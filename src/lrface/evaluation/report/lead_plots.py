@@ -3,7 +3,6 @@
 They are narrow, so that their words are readable on a telephone too.
 """
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +15,7 @@ from lrface.evaluation.page import sheet_png
 from lrface.evaluation.protocol.arms import Arm, bicubic
 from lrface.evaluation.protocol.conditions import Degrade
 from lrface.evaluation.report.lead import BICUBIC, DIRECT, HIGH, METRIC, PAIR, Gain, Lead
-from lrface.evaluation.report.plots import face_sheet, seen_by
+from lrface.evaluation.report.plots import face_sheet, png, seen_by
 from lrface.evaluation.verdict.decision import shown_metric
 from lrface.images.stored import StoredFaces
 
@@ -38,12 +37,6 @@ def _new(height: float) -> tuple[Figure, Axes]:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return figure, axes
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def lead_curve(results: Results, lead: Lead, metric: str = METRIC) -> Figure | None:
@@ -111,9 +104,9 @@ def forest(found: Sequence[Gain], own: str = PAIR) -> Figure:
 def lead_pictures(results: Results, lead: Lead, found: Sequence[Gain]) -> dict[str, bytes]:
     """Gives the two plots as PNG, by name, as far as there is something to draw."""
     curve = lead_curve(results, lead)
-    pictures = {} if curve is None else {"lead_rank1": _png(curve)}
+    pictures = {} if curve is None else {"lead_rank1": png(curve)}
     if found:
-        pictures["gains"] = _png(forest(found, lead.own))
+        pictures["gains"] = png(forest(found, lead.own))
     return pictures
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
+from lrface.base.cores import cores
 from lrface.errors import ConfigError, DataError
 from lrface.images.procedural.person.identity import draw_identity
 from lrface.images.procedural.render import render
@@ -148,16 +149,10 @@ def render_faces(
             remedy="give 0 for one per core",
         )
     total = settings.subjects * settings.images_per_subject
-    count = min(workers or _cores(), settings.subjects)
+    count = min(workers or cores(), settings.subjects)
     alone = count == 1 or (workers == 0 and total < WORTH_WORKERS)
     faces = _drawn_here(settings) if alone else _drawn_by_workers(settings, count)
     for done, drawn in enumerate(faces, start=1):
         yield drawn
         if progress is not None:
             progress(done, total)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -79,7 +79,7 @@ def _identify_photographs(settings: GallerySettings, context: Context, namer: Na
                 target = Path(scratch) / "annotated" / f"{name}.png"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(labelled(image, faces)).save(target)
-        _tell_skipped(report, context)
+        tell_skipped(report, context)
         if not rows:
             raise _nobody(f"photographs {path}", f"{read} photographs" if read != 1 else "a photograph")
         if without:
@@ -123,7 +123,8 @@ def _nobody(what: str, got: str) -> DataError:
     )
 
 
-def _tell_skipped(report: Report, context: Context) -> None:
+def tell_skipped(report: Report, context: Context) -> None:
+    """Tell what was left out of a reading and what was skipped."""
     for line in report.notes:
         context.terminal.line(line)
     for problem in report.problems:

@@ -1,6 +1,5 @@
 """How fast a network is, in onnxruntime and in torch: latency of one face, throughput of a batch."""
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,8 @@ from typing import Literal
 import onnxruntime
 import torch
 from torch import Tensor, nn
+
+from lrface.base.cores import cores
 
 BATCH = 64
 WARM_UP, LEAST = 1, 3
@@ -74,7 +75,7 @@ def latency_ms(module: nn.Module, face: Tensor, seconds: float = 0.2) -> float:
 
 def thread_counts() -> tuple[int, ...]:
     """One thread, and all that this process may use where they are more."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = cores()
     return (1,) if usable == 1 else (1, usable)
 
 

@@ -95,6 +95,30 @@ def arms_of(
     return arms + [arm for judge in judges for arm in judge_arms(judge, enlarging)]
 
 
+def pair_arm(name: str, recogniser: AnyRecogniser, resolver: SuperResolver | None) -> Arm:
+    """One recogniser behind one super-resolver, or behind bicubic."""
+    if resolver is None:
+        return Arm(name, recogniser.network, bicubic)
+    return Arm(name, recogniser.network, resolver.network.forward, None, VLR_MIN, VLR_MAX)
+
+
+def inputs_of(
+    pack: Pack,
+    protocol: Protocol,
+    recognisers: Sequence[AnyRecogniser],
+    resolvers: Sequence[SuperResolver],
+    rival: AnyRecogniser | None,
+) -> dict[str, str]:
+    """Digests of what an evaluation of all arms reads, by which the same one is found again."""
+    return {
+        "pack": pack.digest,
+        "protocol": protocol.digest,
+        "direct": rival.sha256 if rival else NONE,
+        **{f"edgeface_{place}": item.sha256 for place, item in enumerate(recognisers)},
+        **{f"dsr_{place}": item.sha256 for place, item in enumerate(resolvers)},
+    }
+
+
 def test_protocol(pack: Pack, settings: EvaluateSettings) -> Protocol:
     """Draw gallery and probes from the people who are in no training; those of the val split choose the threshold.
 
