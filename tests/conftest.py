@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from lrface.data.pack.pack import Pack
 from lrface.data.pack.writer import write_pack
@@ -17,6 +18,10 @@ from .s3_server import s3, s3_server
 __all__ = ["ray_cluster", "s3", "s3_server"]  # fixtures for all tests
 
 PEOPLE, IMAGES = 8, 4
+
+# How fast examples are drawn is no property of the code, and a busy machine would fail by it.
+settings.register_profile("any_machine", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any_machine")
 
 
 @pytest.fixture(scope="session")
