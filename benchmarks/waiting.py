@@ -3,10 +3,10 @@
     python benchmarks/waiting.py --idle 0.1        pairs of a machine that has nothing else to do
     python benchmarks/waiting.py --busy 2          beside so many busy programs, which are started here
 
-One process for each way of waiting is made ready once, and then asked for a burst of steps, one after the other, turn by
-turn. With `--idle` a turn counts only if other programs took no more than that share of the cores in each of its bursts,
-so that a machine which is shared can be measured in its quiet moments. What is told is the median over the turns of
-how many times as fast each way is as the first, and the quartiles.
+One process for each way of waiting is made ready once, and then asked for a burst of steps, one after the other, turn
+by turn. With `--idle` a turn counts only if other programs took no more than that share of the cores in each of its
+bursts, so that a machine which is shared can be measured in its quiet moments. What is told is the median over the
+turns of how many times as fast each way is as the first, and the quartiles.
 """
 
 import argparse
@@ -20,19 +20,20 @@ from typing import IO
 
 import numpy as np
 
-from lrface.jobs.waiting import use
+from lrface.cli.process.waiting import use
 
 WAYS = {"as it comes": {}, "passive": {"OMP_WAIT_POLICY": "passive"}, "spin 1000": {"GOMP_SPINCOUNT": "1000"}}
 OWN = ("OMP_", "GOMP_", "KMP_")
-BUSY = "while True: pass"
+BUSY = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
+"""Ends with who started it, also where that was killed."""
 
 
 def worker(steps: int, batch: int) -> None:
     """Steps of DSR `edge` under EdgeFace, a burst for each line of the standard input; seconds of each burst."""
     import torch
 
-    from lrface.models.dsr import DSR
-    from lrface.models.edgeface import EdgeFace
+    from lrface.models.dsr.network import DSR
+    from lrface.models.edgeface.network import EdgeFace
 
     torch.manual_seed(0)
     dsr, judge = DSR("edge"), EdgeFace("xxs").eval().requires_grad_(requires_grad=False)
@@ -46,7 +47,7 @@ def worker(steps: int, batch: int) -> None:
         with torch.autocast("cpu", torch.bfloat16):
             faces = dsr(small).float()
         likeness = (judge(faces) * wanted).sum(1).mean()
-        (torch.nn.functional.l1_loss(faces, large) - likeness).backward()  # type: ignore[no-untyped-call]
+        (torch.nn.functional.l1_loss(faces, large) - likeness).backward()
         optimiser.step()
 
     for _ in range(3):
@@ -92,7 +93,7 @@ class Way:
         self._process.wait()
 
     def _pipe(self, pipe: IO[str] | None) -> IO[str]:
-        assert pipe is not None  # noqa: S101
+        assert pipe is not None
         return pipe
 
 
@@ -134,7 +135,9 @@ def main() -> None:
             process.kill()
             process.wait()
     if not turns:
-        sys.exit(f"waiting: no turn in which others took {options.idle:.0%} of the cores or less; try a quieter machine")
+        sys.exit(
+            f"waiting: no turn in which others took {options.idle:.0%} of the cores or less; try a quieter machine"
+        )
     first = next(iter(WAYS))
     print(f"{len(turns)} turns of {options.steps} steps; others took {np.median(others):.0%} of the cores (median)")
     for name in WAYS:

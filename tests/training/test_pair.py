@@ -1,52 +1,10 @@
-import copy
-
-import numpy as np
 import pytest
 import torch
 
-from lrface.images.settings import AugmentationSettings, DegradationSettings
-from lrface.models.dsr.network import DSR
-from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe
 from lrface.training.loop.fit import fit
-from lrface.training.losses.margin import MarginHead
-from lrface.training.losses.settings import MarginSettings
-from lrface.training.pair import PairTraining
 from lrface.training.settings import (
-    CollapseSettings,
-    EdgeFaceOptimSettings,
-    JointSettings,
-    LoopSettings,
     MixSettings,
 )
-from lrface.training.validation import validation_set
-
-
-@pytest.fixture
-def make_pair(tiny_pack, recogniser, tmp_path, notes, tools):
-    def make(*, folder=None, ema=0.5, mix=None, epochs=2, pixels=20.0):
-        train, val = tiny_pack.rows(recognition="train"), tiny_pack.rows(recognition="val")
-        labels, names = tiny_pack.labels(train)
-        people = np.array([names.index(name) for name in tiny_pack.subjects(val)])
-        judged = validation_set(tiny_pack.faces, val, people, 6, gallery=(train[::3], labels[::3]))
-        optim = EdgeFaceOptimSettings(backbone_lr=1e-4, head_lr=1e-2, contrast=1.0, ema=ema, anchor_centre=0.3)
-        recipe = EdgeFaceRecipe(
-            LoopSettings(epochs=epochs, batch_size=4),
-            optim,
-            mix or MixSettings(sr=0.8, bicubic=0.1, hr=0.1),
-            DegradationSettings(),
-            AugmentationSettings(geometry=0.3),
-            CollapseSettings(impostor_max=1.0, effective_rank_min=1.0),
-        )
-        data = EdgeFaceData(tiny_pack, train, labels, 8, judged)
-        head = MarginHead(MarginSettings(), data.classes, torch.Generator().manual_seed(1))
-        torch.manual_seed(7)
-        return PairTraining(
-            copy.deepcopy(recogniser), recogniser, head, DSR("edge", tools.tiny), data, recipe,
-            JointSettings(lr=1e-2, pixels=pixels), seed=0, report=notes, folder=folder or tmp_path / "pair",
-            device=tools.cpu,
-        )  # fmt: skip
-
-    return make
 
 
 def test_both_networks_are_trained_and_what_they_are_held_against_is_not(make_pair, recogniser, tools):

@@ -64,6 +64,19 @@ def test_other_shapes_are_worked_on_without_the_graph(cuda):
     assert cuda[0].replays == 2
 
 
+def test_shapes_that_have_changed_for_good_are_captured_anew(cuda):
+    seen = []
+    step = Graphed(lambda inputs: seen.append(len(inputs["x"])), GPU, pytest.fail)
+    for _ in range(WARM_UP + 2):
+        step({"x": torch.zeros(4)})
+    for _ in range(WARM_UP + 3):
+        step({"x": torch.zeros(9)})
+    assert seen == [4] * (WARM_UP + 1) + [9] * (WARM_UP + 1)
+    assert [graph.replays for graph in cuda] == [2, 3]
+    step({"x": torch.zeros(9)})
+    assert cuda[1].replays == 4
+
+
 def test_what_cannot_be_captured_is_told_in_one_line_and_goes_on(cuda, monkeypatch):
     seen, lines, forgotten = [], [], []
 

@@ -14,7 +14,8 @@ class Graphed:
     """A step that is captured once and replayed, where it can be.
 
     The step reads the given tensors and changes tensors that stay where they are (weights, moments, sums), so that a
-    replay does what a call does. Tensors of other shapes are worked on without the graph.
+    replay does what a call does. Tensors of other shapes are worked on without the graph; where they stay, as after the
+    epochs on coarse faces, the step is captured anew.
 
     Args:
         step: The step.
@@ -40,12 +41,16 @@ class Graphed:
         if self._wanted and not alone:
             self._wanted = False
             told("the step runs without a CUDA graph: several processes share each batch")
-        self._turns = 0
+        self._turns = self._misfits = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._fixed: dict[str, Tensor] = {}
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> None:
         """Do the step once."""
+        if self._graph is not None:
+            self._misfits = 0 if self._fits(inputs) else self._misfits + 1
+            if self._misfits > WARM_UP:
+                self._graph, self._fixed, self._misfits = None, {}, 0
         if self._graph is None and self._wanted and self._turns >= WARM_UP:
             self._capture(inputs)
         self._turns += 1
