@@ -1,25 +1,11 @@
 import importlib
 from pathlib import Path
-from typing import get_args
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from lrface.base.settings import Settings
 from lrface.cli.parameters.entry_points import PARAMETERS
 from lrface.config import SCHEMAS, FinetuneSettings, MainSettings, TrainDsrSettings
-
-
-def models(annotation):
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-        for field in annotation.model_fields.values():
-            yield from models(field.annotation)
-    for inner in get_args(annotation):
-        yield from models(inner)
-
-
-EVERY = sorted({model for schema in SCHEMAS.values() for model in models(schema)}, key=lambda model: model.__name__)
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
@@ -28,25 +14,13 @@ def test_defaults_are_valid_and_survive_being_written_down(schema):
     assert schema.model_validate(made.model_dump(mode="json")) == made
 
 
-@pytest.mark.parametrize("model", EVERY, ids=lambda model: model.__name__)
-def test_every_group_is_frozen_closed_and_explained(model):
-    assert issubclass(model, Settings)
-    assert model.model_config["frozen"]
-    assert model.model_config["extra"] == "forbid"
-    for name, field in model.model_fields.items():
-        is_group = any(True for _ in models(field.annotation))
-        assert field.description or is_group or name == "kind", f"{model.__name__}.{name} has no description"
-
-
 def test_settings_cannot_be_changed():
     with pytest.raises(ValidationError):
         MainSettings().cycles = 3
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
-def test_unknown_keys_and_endless_numbers_are_refused(schema):
-    with pytest.raises(ValidationError):
-        schema(sead=1)
+def test_endless_numbers_are_refused(schema):
     with pytest.raises(ValidationError):
         schema(seed=float("inf"))
 

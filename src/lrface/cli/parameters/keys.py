@@ -96,6 +96,8 @@ def _default(value: object) -> str:
         return "must be given"
     if value is None:
         return "none"
+    if value == "":
+        return "empty"
     if isinstance(value, tuple):
         return "[" + ", ".join(str(item) for item in value) + "]"
     return str(value).lower() if isinstance(value, bool) else str(value)
