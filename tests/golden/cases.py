@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import of_images, of_losses, of_networks
+from . import of_images, of_losses, of_networks, of_trainings
 from .summary import Tolerance
 
 GROUPS: dict[str, Callable[[], Iterator[tuple[str, Any, Tolerance]]]] = {
@@ -18,4 +18,6 @@ GROUPS: dict[str, Callable[[], Iterator[tuple[str, Any, Tolerance]]]] = {
     "edgeface": of_networks.edgeface,
     "onnx": of_networks.onnx_graphs,
     "loss": of_losses.losses,
+    "step": of_trainings.steps,
+    "report": of_trainings.report,
 }
