@@ -93,7 +93,7 @@ def _kinds():
 
 
 UNITS = {
-    r"(^|_)(side|size|pixels|shift)(_|$)": r"pixel|times the",
+    r"(^|_)(side|size|pixels|shift)(_|$)": r"pixel|times the|faces in a batch",
     r"(^|_)(seconds|wait)(_|$)": r"second|\[s\]",
     r"(^|_)minutes(_|$)": "minute",
     r"(^|_)(rotation|yaw|angle)(_|$)": "degree",
