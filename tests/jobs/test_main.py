@@ -4,8 +4,10 @@ import re
 import signal
 import subprocess
 import sys
+from urllib.parse import unquote
 
 import pytest
+from PIL import Image
 
 STAGES = [
     "prepare procedural",
@@ -79,7 +81,7 @@ def test_the_pair_is_champion_or_its_refusal_is_recorded(cycle):
         ("finetune v1", {"train/loss", "train/loss_arcface", "train/accuracy", "stage1/loss_arcface"}),
         ("evaluate", {"test/bicubic-pretrained/16/rank1", "test/dsr_cycle-finetuned/16/tar_at_far_1e-2"}),
         ("evaluate", {"test/hr-finetuned/112/rank1", "test/dsr_baseline-pretrained/8/psnr"}),
-        ("cycle", {"by_size/rank1_bicubic", "by_size/rank1_pair", "by_size/rank1_HR", "dsr_cycle/psnr"}),
+        ("cycle", {"by_size/rank1_bicubic", "by_size/rank1_pair", "full_size/rank1", "dsr_cycle/psnr"}),
     ],
 )
 def test_metrics_bear_the_names_of_the_design(cycle, name, expected):
@@ -99,15 +101,30 @@ def test_the_parent_run_has_few_charts_and_the_first_are_figures_by_size(cycle):
     assert len(history) > 1
 
 
+def test_the_charts_of_a_stage_are_curves_first_and_single_figures_last(cycle):
+    run = cycle.project.run("train_dsr cycle")
+    assert sorted({name.split("/")[0] for name in run.data.metrics}) == ["train", "val", "val_best", "val_start"]
+
+
 def test_notes_say_what_is_what_and_where_to_go_on(cycle):
     client, parent = cycle.project.client, cycle.project.run("cycle")
     note = parent.data.tags["mlflow.note.content"]
     assert "| pair |" in note
     assert "romoted: " in note
+    assert note.startswith("**")
     for name in ("evaluate", "promote"):
         child = cycle.project.run(name)
         assert child.info.run_id in note
         assert parent.info.run_id in child.data.tags["mlflow.note.content"]
+    for name in ("cycle", "promote", "train_dsr baseline", "train_dsr cycle"):
+        shown = cycle.project.run(name).data.tags["mlflow.note.content"]
+        pictures = re.findall(r"!\[\w+\]\(get-artifact\?path=(note%2F\w+\.png)&run_uuid=(\w+)\)", shown)
+        assert pictures
+        for path, owner in pictures:
+            with Image.open(client.download_artifacts(owner, unquote(path))) as picture:
+                assert picture.width <= 800
+    # links hold within the UI, wherever it is served
+    assert "127.0.0.1" not in note
     assert "#/models/lrface/versions/1" in note
     for name in ("edgeface", "dsr", "lrface"):
         assert "@" in client.get_registered_model(name).description
@@ -120,12 +137,13 @@ def test_the_terminal_says_where_the_cycle_is_and_ends_with_what_matters(cycle):
     count = len(numbers)
     assert numbers == [(str(place), str(count)) for place in range(1, count + 1)]
     assert any("left in all: " in line for line in stages)
-    table = [(line.split() or [""])[0] for line in lines[:-5]]
+    table = [(line.split() or [""])[0] for line in lines[:-7]]
     table = table[len(table) - table[::-1].index("rank-1") :]
     assert table in (["bicubic", "pair", "HR"], ["bicubic", "direct", "pair", "HR"])
-    assert lines[-5].startswith(("Promoted: ", "Not promoted: "))
-    assert cycle.project.run("cycle").info.run_id in lines[-3]
-    assert lines[-2].endswith("evaluation/report.html")
+    assert lines[-7].startswith(("Promoted: ", "Not promoted: "))
+    assert [line.split(": ")[0] for line in lines[-6:-1]] == ["look", "cycle", "curves", "losses", "report"]
+    assert all(cycle.project.run("cycle").info.run_id in line for line in lines[-5:-2])
+    assert "/evaluation/report.html?" in lines[-2]
     assert lines[-1].startswith("main: done")
 
 

@@ -97,7 +97,7 @@ def test_what_is_told_of_an_epoch(make_dsr, tools, notes):
         told |= values
     terms = {"l1", "identity", "feature", "tv"}
     assert set(told) >= {f"train/loss_{term}" for term in terms} | {f"val/loss_{term}" for term in terms}
-    assert set(told) >= {"train/norm_dsr", "train/lr_dsr", "train/skipped", "val/psnr", "val/ssim", "start/psnr"}
+    assert set(told) >= {"train/norm_dsr", "train/lr_dsr", "train/skipped", "val/psnr", "val/ssim", "val_start/psnr"}
     assert sum(told[f"train/share_{term}"] for term in terms) == pytest.approx(1)
     assert notes.images == [("validation_faces", 0), ("validation_faces", 1)]
     number = r"[-+.\de]+"

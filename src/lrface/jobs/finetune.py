@@ -264,7 +264,7 @@ def _train(
         training = EdgeFaceTraining(network, anchor, head, restore, data, recipe, head_accuracy=accuracy, **how)
     training.stage = word
     outcome = trained(training, work, context, f"{word} stage 2")
-    work.run.log_headline({f"{word}/{name}": value for name, value in outcome.best.items()})
+    work.run.log_best(word, outcome.best)
     return _Trained(network, outcome.best, seen_tags(training, outcome, start.version), dsr)
 
 

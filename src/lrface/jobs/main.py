@@ -26,9 +26,10 @@ from lrface.jobs.shared.inputs import OTHERS, networks_of, weights_digest
 from lrface.jobs.shared.networks import NONE
 from lrface.jobs.shared.packs import data_digest
 from lrface.jobs.shared.stage import NOT_WORK, stage
-from lrface.tracking.addresses import run_address, version_address, where_to_look
+from lrface.tracking.addresses import run_page, version_page, where_to_look
 from lrface.tracking.names import Alias
 from lrface.tracking.notes import NOTE, cycle_note
+from lrface.tracking.runs.run import Run
 
 Measuring = TypeVar("Measuring", bound=EvaluateSettings)
 DIRECT_START = "direct_start"
@@ -129,21 +130,22 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
         ended = promote.run(_beside(_deciding(configs, data, pair), rival), context, work.run)
         context.terminal.journey = None
         work.run.set_tags({"promoted": ended.promoted, "pair": ended.pair.uri})
-        work.run.set_tags({NOTE: cycle_note(work.run, ended.table, ended.sentence, _links(context, told, ended))})
+        work.run.set_tags({NOTE: _note(work.run, told, ended)})
         looks = where_to_look(context.store, work.run.run_id, ended.run_id)
         for line in (*aligned(ended.table), ended.sentence, *looks):
             context.terminal.result(line)
         return ended
 
 
-def _links(context: Context, told: str, ended: promote.Promotion) -> list[tuple[str, str]]:
-    """What a person opens next, on the pages of MLflow."""
-    store, report = context.store, "evaluation/report.html"
-    return [
-        ("the decision: report", run_address(store, ended.run_id, report)),
-        ("every arm: report", run_address(store, told, report)),
-        (f"the pair: {ended.pair.uri}", version_address(store, ended.pair.name, ended.pair.version)),
+def _note(run: Run, told: str, ended: promote.Promotion) -> str:
+    """What the page of the cycle says, with what a person opens next."""
+    report = "evaluation/report.html"
+    links = [
+        ("report of the decision", run_page(run.store, ended.run_id, report)),
+        ("report of every arm", run_page(run.store, told, report)),
+        (f"the pair, {ended.pair.uri}", version_page(ended.pair.name, ended.pair.version)),
     ]
+    return cycle_note(run, ended.table, ended.sentence, links, ended.pictures)
 
 
 def _again(start: str, first: str, wanted: FinetuneSettings) -> bool:

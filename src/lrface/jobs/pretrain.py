@@ -59,7 +59,7 @@ def run(settings: PretrainSettings, context: Context, parent: Run | None = None)
         outcome = trained(training, work, context, "pretrain")
         seen = seen_tags(training, outcome, None)
         work.run.set_tags(seen)
-        work.run.log_headline({f"pretrain/{name}": value for name, value in outcome.best.items()})
+        work.run.log_best("pretrain", outcome.best)
         return register_network(
             work.run,
             network,

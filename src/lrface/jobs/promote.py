@@ -13,6 +13,7 @@ from lrface.evaluation.protocol.arms import Arm, bicubic
 from lrface.evaluation.protocol.conditions import CLEAN
 from lrface.evaluation.report.card import CardInput, model_card
 from lrface.evaluation.report.lead import curves, lead_of, table_rows
+from lrface.evaluation.report.lead_plots import LEAD_PLOTS
 from lrface.evaluation.verdict import decision as deciding
 from lrface.evaluation.verdict.compare import Comparison, compare
 from lrface.images.sizes import FACE_SIZE
@@ -34,6 +35,7 @@ from lrface.jobs.shared.stage import copy_out, log_pack, stage
 from lrface.models.onnx.recogniser import OnnxRecogniser
 from lrface.naming.operating_points import POINTS_NAME, OperatingPoints
 from lrface.tracking.names import PAIR, Alias, VersionTag
+from lrface.tracking.notes import NOTE, job_note, picture
 from lrface.tracking.registry.licences import ledger_lines, terms_of
 from lrface.tracking.registry.pair import pair_ledger, register_pair
 from lrface.tracking.registry.promotion import Gate, Verdict, champion, promote, record_refusal, rollback
@@ -56,6 +58,7 @@ class Promotion:
         sentence: The same in one.
         table: The heads, then bicubic, direct, the pair and HR by size, a row each.
         run_id: The run that holds the report.
+        pictures: Its plots for a note, as Markdown.
     """
 
     pair: ModelVersion
@@ -64,6 +67,7 @@ class Promotion:
     sentence: str = ""
     table: tuple[tuple[str, ...], ...] = ()
     run_id: str = ""
+    pictures: tuple[str, ...] = ()
 
 
 def run(settings: PromoteSettings, context: Context, parent: Run | None = None) -> Promotion:
@@ -162,7 +166,11 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         for size, figures in curves(results, lead).items():
             work.run.log_metrics(figures, size)
         table = tuple(map(tuple, table_rows(results, lead)))
-        return Promotion(pair, told.promotes, verdict.lines, verdict.sentence, table, work.run.run_id)
+        plots = (folder / f"{name}.png" for name in LEAD_PLOTS)
+        shown = tuple(picture(work.run, place.stem, place) for place in plots if place.is_file())
+        told_in_note = [f"**{verdict.sentence}**", job_note("promote", work.run), *shown]
+        work.run.set_tags({NOTE: "\n\n".join(told_in_note)})
+        return Promotion(pair, told.promotes, verdict.lines, verdict.sentence, table, work.run.run_id, shown)
 
 
 def _reference(candidate: AnyRecogniser, context: Context) -> AnyRecogniser:

@@ -16,11 +16,15 @@ from lrface.jobs.shared.seen import may_be_named, seen_tags
 from lrface.jobs.shared.stage import data_tags, log_pack, register_network, stage, trained
 from lrface.models.dsr.network import DSR
 from lrface.tracking.names import Alias, VersionTag
+from lrface.tracking.notes import NOTE, job_note, picture
 from lrface.tracking.registry.versions import ModelVersion
 from lrface.tracking.runs.lineage import joined_licences
 from lrface.tracking.runs.run import Run
 from lrface.training.dsr import DsrRecipe, DsrTraining
 from lrface.training.supervisors import Ensemble
+
+FACES_WIDTH = 800
+"""Of the sheet of faces in the note of a run [pixels]."""
 
 
 def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None) -> ModelVersion:
@@ -84,7 +88,9 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
         seen = seen_tags(training, outcome, start.version if start else None)
         work.run.set_tags(seen)
         restorer = training.trained()
-        work.run.log_headline({f"dsr_{alias}/{name}": value for name, value in outcome.best.items()})
+        work.run.log_best(f"dsr_{alias}", outcome.best)
+        shown = [picture(work.run, name, image, FACES_WIDTH) for name, image in work.report.last.items()]
+        work.run.set_tags({NOTE: job_note("train_dsr", work.run, "\n\n".join(shown))})
         return register_network(
             work.run,
             restorer,

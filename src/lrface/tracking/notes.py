@@ -1,9 +1,15 @@
 """Notes: what a run or a registered model is, in words, on its page in MLflow, with links to what belongs to it."""
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
-from lrface.tracking.addresses import run_address
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from lrface.tracking.addresses import curves_page, file_page, run_page, stages_page
 from lrface.tracking.names import DSR, EDGEFACE, PAIR
 from lrface.tracking.runs.run import Run
 
@@ -11,23 +17,30 @@ NOTE: Final = "mlflow.note.content"
 """The tag that MLflow shows as the description of a run."""
 
 JOBS: Final = {
-    "main": "The whole cycle: each stage is a child run. Charts: `by_size`, the headline figures over the side of the "
-    "face in pixels (the step).",
-    "prepare": "Faces, aligned, checked and split by people. Look at the artifact `images`, the contact sheet.",
+    "prepare": "Faces, aligned, checked and split by people.",
     "pretrain": "The recogniser that the cycle begins with, `edgeface@pretrained`. Look at `val/hr_rank1`.",
     "train_dsr": "A super-resolver under a frozen recogniser. `train/loss_*` and `val/loss_*` are components of the "
-    "loss; `start/...` is bicubic, which `val/psnr` and `val/tar_at_far_1e-2` have to beat. Pictures: `images`.",
-    "finetune": "A recogniser, taught on small faces. `val/hr_rank1` must not fall; `start/...` is what it began with. "
-    "Look at the artifact `before_and_after/report.html`.",
-    "evaluate": "Every arm on people who were in no training. Look at the artifact `evaluation/report.html`; "
-    "`test/<arm>/<size>/...` are its figures.",
-    "promote": "The decision: the candidate pair against bicubic and the champion, on people who were in no training. "
-    "Look at the artifact `evaluation/report.html`.",
-    "compare": "Two pairs on the same probes. Look at the artifact `evaluation/report.html`.",
+    "loss; `val_start/*` is bicubic, which `val/psnr` and `val/tar_at_far_1e-2` have to beat.",
+    "finetune": "A recogniser, taught on small faces. `val/hr_rank1` must not fall; `val_start/*` is how it began.",
+    "evaluate": "Every arm on people who were in no training. `test/<arm>/<size>/*` are its figures.",
+    "promote": "The decision: the candidate pair against bicubic and the champion, on people who were in no training.",
+    "compare": "Two pairs on the same probes.",
     "curve": "Every arm at every size and under every condition.",
     "sweep": "What each threshold would give.",
     "verify": "Every arm on public sets.",
 }
+LOOKS: Final = {
+    "prepare": "pack.html",
+    "finetune": "before_and_after/report.html",
+    "evaluate": "evaluation/report.html",
+    "promote": "evaluation/report.html",
+    "compare": "evaluation/report.html",
+}
+"""The artifact that shows most of what a job has found."""
+FOLDER: Final = "note"
+"""Where among the artifacts of a run the pictures of its note lie."""
+WIDTH: Final = 600
+"""Of a picture in a note [pixels]: MLflow shows pictures as large as they are, and pushes all else aside."""
 
 MODELS: Final = {
     EDGEFACE: "Recognisers. `@pretrained`: what the cycle begins with. `@direct`: fine-tuned on small faces alone, the "
@@ -39,28 +52,62 @@ MODELS: Final = {
 }
 
 
-def job_note(job: str, run: Run) -> str:
-    """What a run of a job is, and the run that it is a stage of."""
+def job_note(job: str, run: Run, picture: str = "") -> str:
+    """What a run of a job is, what to look at, and the run that it is a stage of.
+
+    Args:
+        job: The job.
+        run: Its run.
+        picture: A picture that `picture` has made, if there is one.
+    """
+    look = f" Look at [{LOOKS[job]}]({run_page(run.store, run.run_id, LOOKS[job])})." if job in LOOKS else ""
     above = run.parent
-    up = f"\n\nA stage of [{above.name}]({run_address(run.store, above.run_id)})." if above is not None else ""
-    return JOBS.get(job, "") + up if job in JOBS else up.strip()
+    up = f"A stage of [{above.name}]({run_page(run.store, above.run_id)})." if above is not None else ""
+    return "\n\n".join(filter(None, [JOBS.get(job, "") + look, up, picture]))
 
 
-def cycle_note(run: Run, table: Sequence[Sequence[str]], sentence: str, links: Sequence[tuple[str, str]]) -> str:
-    """What a cycle found: the table, the verdict in a sentence, and links to its stages and to what it made.
+def cycle_note(
+    run: Run, table: Sequence[Sequence[str]], sentence: str, links: Sequence[tuple[str, str]], pictures: Sequence[str]
+) -> str:
+    """What a cycle found: the verdict in a sentence, links to its stages and to what it made, plots, the table.
+
+    MLflow shows the first lines alone until somebody asks for more.
 
     Args:
         run: Its run.
         table: The heads, then a row for each arm.
         sentence: The verdict.
-        links: Titles and addresses.
+        links: Titles and pages.
+        pictures: Pictures that `picture` has made.
     """
+    curves = [
+        ("figures by size", curves_page(run.store, run.run_id)),
+        ("losses of both super-resolvers", stages_page(run.store, run.run_id, "train_dsr")),
+    ]
+    look = " · ".join(f"[{title}]({page})" for title, page in [*links, *curves])
     heads, *rows = table or [[]]
-    lines = [JOBS["main"], "", f"**{sentence}**", ""]
-    if heads:
-        lines += [_row(heads), _row(["---"] * len(heads)), *map(_row, rows), ""]
-    lines += [f"- [{title}]({address})" for title, address in links]
-    return "\n".join([*lines, f"- run `{run.run_id}`"])
+    lines = [_row(heads), _row(["---"] * len(heads)), *map(_row, rows)] if heads else []
+    about = "The whole cycle: each stage is a child run. In the charts of `by_size` the step is the side of the face."
+    return "\n\n".join(filter(None, [f"**{sentence}**", look, *pictures, "\n".join(lines), about]))
+
+
+def picture(run: Run, name: str, image: Path | UInt8[np.ndarray, "h w 3"], width: int = WIDTH) -> str:
+    """Log a picture for a note, made smaller where it is too wide, and return it as Markdown.
+
+    Args:
+        run: Whose artifact it becomes: `note/<name>.png`.
+        name: What it shows.
+        image: A PNG, or uint8 RGB.
+        width: The widest that it may be [pixels].
+    """
+    shown = Image.open(image) if isinstance(image, Path) else Image.fromarray(image)
+    scale = min(1.0, width / shown.width)
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch, f"{name}.png")
+        small = shown.convert("RGB").resize((round(shown.width * scale), max(1, round(shown.height * scale))))
+        small.save(place)
+        run.log_artifact(place, FOLDER)
+    return f"![{name}]({file_page(run.run_id, f'{FOLDER}/{name}.png')})"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ def test_two_processes_make_one_version_that_is_as_good(job, project, person):
     assert len(runs) == 3  # that of the cycle, and these two
     got = runs[-1].data.metrics
     assert got.keys() == wanted.keys()
-    for name in ("train/loss", "val/psnr", "val/similarity", "dsr_baseline/psnr"):
+    for name in ("train/loss", "val/psnr", "val/similarity", "val_best/psnr"):
         assert got[name] == pytest.approx(wanted[name], rel=1e-3)
     assert project.registry()["dsr"] == (before + 2, {"baseline": before + 2, "cycle": 2})
 

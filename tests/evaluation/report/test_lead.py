@@ -119,4 +119,5 @@ def test_a_tracker_is_given_the_four_over_the_size(case):
     told = curves(results, lead_of(results, arms, PAIR, worth, [against]))
     assert list(told) == [8, 12, 112]
     assert told[12]["by_size/rank1_pair"] == results.find("dsr-finetuned", 12, "rank1").value
-    assert set(told[112]) <= {"by_size/rank1_HR", "by_size/tar_at_far_1e-2_HR"}
+    assert set(told[112]) == {"full_size/rank1", "full_size/tar_at_far_1e-2"}
+    assert {name.split("/")[0] for size in (8, 12) for name in told[size]} == {"by_size"}

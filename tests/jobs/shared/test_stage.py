@@ -53,12 +53,15 @@ def test_it_counts_its_stages_and_ends_with_a_table_a_sentence_and_addresses(
     begun = [line for line in lines if line.startswith("stage ")]
     assert begun == [f"stage {place} of {len(STAGES)}: {name}" for place, name in enumerate(STAGES, start=1)]
     run = project.run("cycle")
-    assert lines[-10:-5] == ["rank-1 %  8 px", "bicubic   41.0", "direct    50.0", "pair      52.0", "HR"]
-    assert lines[-5] == SENTENCE
-    assert lines[-4:-1] == [
-        "look: `make ui` opens MLflow; then",
-        f"curves: http://127.0.0.1:5000/#/experiments/1/runs/{run.info.run_id}/model-metrics",
-        f"report: http://127.0.0.1:5000/#/experiments/1/runs/{'b' * 32}/artifacts/evaluation/report.html",
+    assert lines[-12:-7] == ["rank-1 %  8 px", "bicubic   41.0", "direct    50.0", "pair      52.0", "HR"]
+    assert lines[-7] == SENTENCE
+    runs = "http://127.0.0.1:5000/#/experiments/1/runs"
+    assert lines[-6] == "look: `make ui` opens MLflow; then"
+    assert [line.partition("?")[0] for line in lines[-5:-1]] == [
+        f"cycle: {runs}/{run.info.run_id}",
+        f"curves: {runs}/{run.info.run_id}/model-metrics",
+        f"losses: {runs}",
+        f"report: {runs}/{'b' * 32}/artifacts/evaluation/report.html",
     ]
     note = run.data.tags["mlflow.note.content"]
     assert f"**{SENTENCE}**" in note

@@ -164,10 +164,14 @@ def _told(entry: Record | None) -> str:
 
 
 def curves(results: Results, lead: Lead) -> dict[int, dict[str, float]]:
-    """Gives the figures of the four by size, for a tracker that draws a metric over its steps: `by_size/rank1_pair`."""
+    """Gives the figures of the four by size, for a tracker that draws a metric over its steps: `by_size/rank1_pair`.
+
+    HR has one size, and stands apart: `full_size/rank1`.
+    """
     found: dict[int, dict[str, float]] = {}
     for metric in CURVES:
         for name, by_size in lead.figures(results, metric).items():
             for size, entry in by_size.items():
-                found.setdefault(size, {})[f"by_size/{metric}_{name}"] = float(entry.value or 0.0)
+                key = f"full_size/{metric}" if name == HIGH else f"by_size/{metric}_{name}"
+                found.setdefault(size, {})[key] = float(entry.value or 0.0)
     return dict(sorted(found.items()))

@@ -21,6 +21,8 @@ from lrface.images.stored import StoredFaces
 
 WIDTH = 4.9  # inches
 DPI = 160
+LEAD_PLOTS = ("lead_rank1", "gains")
+"""Names of the two plots: four arms by size, and differences with their intervals."""
 COLOURS = {BICUBIC: "#8a8a8a", DIRECT: "#e08e0b", PAIR: "#1b6ca8", HIGH: "#222222"}
 OTHER = "#8d5a97"
 BETTER, WORSE, UNTOLD = "#2e8b57", "#d1495b", "#5b6672"
@@ -104,9 +106,9 @@ def forest(found: Sequence[Gain], own: str = PAIR) -> Figure:
 def lead_pictures(results: Results, lead: Lead, found: Sequence[Gain]) -> dict[str, bytes]:
     """Gives the two plots as PNG, by name, as far as there is something to draw."""
     curve = lead_curve(results, lead)
-    pictures = {} if curve is None else {"lead_rank1": png(curve)}
+    pictures = {} if curve is None else {LEAD_PLOTS[0]: png(curve)}
     if found:
-        pictures["gains"] = png(forest(found, lead.own))
+        pictures[LEAD_PLOTS[1]] = png(forest(found, lead.own))
     return pictures
 
 

@@ -218,7 +218,8 @@ def _sentence(
         return f"Promoted: {gained}, and all {len(gates)} gates hold."
     if decision is Decision.PROMOTE:
         reasons = "; ".join(f"{held.about}: {held.found}, {held.answer}" for held in failed)
-        return f"Not promoted: {gained}, but of {len(gates)} gates {len(failed)} do not hold: {reasons}."
+        hold = "does not hold" if len(failed) == 1 else "do not hold"
+        return f"Not promoted: {gained}, but {len(failed)} of {len(gates)} gates {hold}: {reasons}."
     wanted = f"promotion asks for more than {100 * settings.promote_over:g}"
     direct = (
         "; direct alone is not shown to be worse and costs less" if any(_is_direct(held) for held in failed) else ""

@@ -16,6 +16,8 @@ class RunReporter:
     def __init__(self, run: Run, terminal: Terminal) -> None:
         self._run = run
         self._terminal = terminal
+        self.last: dict[str, UInt8[np.ndarray, "h w 3"]] = {}
+        """The last picture of each name."""
 
     def metrics(self, values: Mapping[str, float], epoch: int) -> None:
         """Values of an epoch."""
@@ -34,3 +36,4 @@ class RunReporter:
     def image(self, name: str, image: UInt8[np.ndarray, "h w 3"], epoch: int) -> None:
         """A picture of an epoch."""
         self._run.log_image(name, image, step=epoch)
+        self.last[name] = image

@@ -28,7 +28,7 @@ from lrface.tracking.runs.spool import write_atomically
 from lrface.tracking.settings import TrackingSettings
 from lrface.tracking.store.store import connect
 
-NOT_FIGURES = frozenset({"train", "val", "start", "stage1", "system"})
+NOT_FIGURES = frozenset({"train", "val", "val_start", "stage1", "system"})
 
 
 @dataclass(frozen=True)

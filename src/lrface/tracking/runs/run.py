@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 _METRICS_PER_RECORD: Final = 500
 _DIGEST_LENGTH: Final = 36
 _INPUT_TAG_LENGTH: Final = 500
+BEST: Final = "val_best"
+"""Section of the figures of the best epoch."""
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -119,6 +121,15 @@ class Run:
         while run is not None:
             run.log_metrics(metrics, step)
             run = run.parent
+
+    def log_best(self, stage: str, metrics: Mapping[str, SupportsFloat]) -> None:
+        """Log the figures of the best epoch: here under `val_best/`, on every run above under the name of the stage.
+
+        The UI shows sections by their names, and this one after the curves.
+        """
+        self.log_metrics({f"{BEST}/{name}": value for name, value in metrics.items()})
+        if self.parent is not None:
+            self.parent.log_headline({f"{stage}/{name}": value for name, value in metrics.items()})
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; a value over 8,000 characters is cut and ends in an ellipsis."""

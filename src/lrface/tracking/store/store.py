@@ -34,6 +34,13 @@ _SIGNS = "%?#"
 _QUERY = re.compile(r"\?\w+=[^/]*$")
 _DEFAULT_EXPERIMENT_ID = "0"
 _WAIT_SECONDS = 120.0
+_ABOUT = {
+    "mlflow.note.content": "Cycles of lrface: a run `cycle`, and a child run for each stage. Open the cycle: its note "
+    "has the verdict, the plots and links; `by_size` in its charts the figures over the side of the face in pixels.",
+    # of MLflow's kinds the one whose pages show runs and registered models
+    "mlflow.experimentKind": "custom_model_development",
+}
+"""What the page of the experiment says about it."""
 
 
 @dataclass(frozen=True)
@@ -274,7 +281,7 @@ def _experiment(
 
 def _create(client: MlflowClient, name: str, location: str | None) -> Experiment:
     try:
-        return client.get_experiment(client.create_experiment(name, artifact_location=location))
+        return client.get_experiment(client.create_experiment(name, artifact_location=location, tags=_ABOUT))
     except MlflowException:
         # Two processes at once: one of them has made it in between.
         experiment = client.get_experiment_by_name(name)

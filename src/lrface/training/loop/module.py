@@ -181,7 +181,7 @@ class TrainingModule(pl.LightningModule):
             start = self._validated("start")
             self.keep_best(self.score(start), -1)
             self.start_metrics = start
-            self.report.metrics({f"start/{name}": value for name, value in start.items()}, 0)
+            self.report.metrics({f"val_start/{name}": value for name, value in start.items()}, 0)
 
     def on_train_epoch_start(self) -> None:
         """Reseed what draws from the global generator (stochastic depth), so that resuming is exact."""
