@@ -2,7 +2,8 @@
 
 import pytest
 
-from lrface.cli.parameters.stages import stage_configs
+from lrface.cli.parameters.stages import stage_configs, stages_of, work_of
+from lrface.cli.terminal.journey import Journey
 from lrface.config import MainSettings
 
 GIVEN = {"preset": "smoke", "data": "", "source": "", "epochs": "", "batch_size": "", "overrides": ""}
@@ -59,3 +60,25 @@ def test_the_rival_has_seen_as_many_faces_as_the_recogniser_of_the_pair(
     same = ("pack_digest",) if again else ("pack_digest", "weights_sha256")
     baselines = [place.version("dsr", "baseline").tags for place in (project, cycle.project)]
     assert len({tuple(tags[name] for name in same) for tags in baselines}) == 1
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        # prepare, pretrain, direct, train_dsr, finetune, train_dsr, evaluate, promote: two runs beside other programs
+        [70, 2, 63, 101, 54, 76, 69, 30],
+        [179, 11, 135, 463, 152, 712, 590, 240],
+    ],
+)
+def test_the_first_guess_of_a_demo_is_right_within_a_factor_of_two(seconds):
+    settings = MainSettings(edgeface="drawn", direct=True)
+    configs = stage_configs(settings, {**GIVEN, "preset": "demo"})
+    names = stages_of(settings, configs)
+    now = [0.0]
+    way = Journey(names, work_of(configs, 1), lambda: now[0])
+    for place, passed in enumerate(seconds[:-1]):
+        way.begin(names[place])
+        now[0] += passed
+        way.end()
+        left = sum(seconds[place + 1 :])
+        assert left / 2 < way.left() < 2 * left, names[place]

@@ -28,8 +28,6 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from lrface.tracking.guarded import GuardedModels
-
 from films import Blobs, drawn, scene
 from lrface.errors import ConfigError, WeightsError
 from lrface.images.reading.levels import light

@@ -16,6 +16,7 @@ from lrface.config import (
     PromoteSettings,
     TrainDsrSettings,
 )
+from lrface.data.settings import ProceduralData
 
 DIRECT = "finetune_direct"
 PROMOTE = "promote"
@@ -33,6 +34,10 @@ JOBS = {DIRECT: "finetune"}
 TRAININGS = frozenset({"pretrain", "train_dsr", "finetune", DIRECT})
 FOR_ALL = frozenset({"seed", "device", "tracking"})
 NOT_FOR_STAGES = frozenset({"overrides", "out", "edgeface"})
+GUESSED = 1000
+"""Faces of a source that nobody has counted yet."""
+TESTED = 0.4
+"""The share of them that is tested, as a guess."""
 
 Settings = TypeVar("Settings", bound=JobSettings)
 
@@ -85,25 +90,33 @@ def stages_of(settings: MainSettings, configs: Configs) -> list[str]:
 
 
 def work_of(configs: Configs, cycles: int) -> dict[str, float]:
-    """How much work each stage is beside the others: passes over the faces, times what a face costs in it.
+    """How much work each stage is beside the others: faces that it sees, times what one costs, in units of drawing one.
 
-    What a face costs was measured on a CPU, in units of drawing one; a guess that the pace of what is done makes good.
+    What a face costs was measured on CPUs, idle ones and busy ones, between which the shares differ by a factor of two;
+    a guess that the pace of what is done makes good. How many faces there are is known beforehand where they are drawn.
     """
     pretrain, dsr = configs.of("pretrain", PretrainSettings), configs.of("train_dsr", TrainDsrSettings)
     tuning, evaluating = configs.of("finetune", FinetuneSettings), configs.of("evaluate", EvaluateSettings)
     direct, promoting = configs.of(DIRECT, FinetuneSettings), configs.of("promote", PromoteSettings)
+    data = configs.of("prepare", PrepareSettings).data
+    faces = data.faces.subjects * data.faces.images_per_subject if isinstance(data, ProceduralData) else GUESSED
+    tested = TESTED * faces
+
+    def seen(training: PretrainSettings | TrainDsrSettings | FinetuneSettings) -> float:
+        return float(training.loop.epochs * (training.images_per_epoch or (1.0 - TESTED) * faces))
+
     learnt = pretrain.edgeface.weights == "none"
     work = {
-        "prepare": 2.0,
-        "pretrain": 2.0 * pretrain.loop.epochs if learnt else 0.2,
-        "direct": 1.0 + 2.5 * direct.loop.epochs,
-        "direct, trained on": 1.0 + 2.5 * direct.loop.epochs,
-        "train_dsr baseline": (6.0 if dsr.dsr == "base" else 3.0) * dsr.loop.epochs,
-        "evaluate": 0.6 * len(evaluating.sizes) * len(evaluating.degradations),
-        PROMOTE: 0.3 * len(promoting.sizes),
+        "prepare": float(faces),
+        "pretrain": 0.25 * seen(pretrain) if learnt else 50.0,
+        "direct": 0.3 * seen(direct),
+        "direct, trained on": 0.3 * seen(direct),
+        "train_dsr baseline": (1.1 if dsr.dsr == "base" else 0.55) * seen(dsr),
+        "evaluate": tested * len(evaluating.sizes) * len(evaluating.degradations),
+        PROMOTE: 0.5 * tested * len(promoting.sizes),
     }
     for number in range(1, cycles + 1):
-        work[f"finetune {number}"] = 1.5 + 4.0 * tuning.loop.epochs
+        work[f"finetune {number}"] = 0.3 * seen(tuning)
         work[f"train_dsr cycle {number}"] = work["train_dsr baseline"]
     return work
 
