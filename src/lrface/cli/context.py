@@ -7,6 +7,7 @@ import torch
 
 from lrface.cli.process.several import Order
 from lrface.cli.terminal.terminal import Terminal
+from lrface.evaluation.figures.memory import Memory
 from lrface.tracking.store.store import Store
 
 
@@ -36,6 +37,7 @@ class Context:
         order: Of a process that only helps to train: to what.
         names: Whether what a training registers gets the alias of its job; a trial's version gets none.
         made: What the job has made so far.
+        memory: What was measured so far, so that `promote` at the end of a cycle measures nothing again.
     """
 
     root: Path
@@ -46,6 +48,7 @@ class Context:
     order: Order | None = None
     names: bool = True
     made: Made = field(default_factory=Made)
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def packs(self) -> Path:

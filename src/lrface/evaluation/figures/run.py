@@ -1,7 +1,6 @@
 """Evaluation of all arms at all sizes under all conditions, on one protocol."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from lrface.errors import EvaluationError
 from lrface.evaluation.figures.measure import Embedded, Ruler
+from lrface.evaluation.figures.memory import Gathered, Key, Memory
 from lrface.evaluation.figures.operating import Tested, hold
 from lrface.evaluation.figures.results import NAME_SAFE, Cell, Kept, Operating, Record, Results
 from lrface.evaluation.protocol.arms import Arm, Embedder
@@ -29,24 +29,14 @@ Progress = Callable[[int, int], None]
 REAL = "real"
 
 
-@dataclass
-class _Gathered:
-    """What one arm gives, batch by batch."""
-
-    embeddings: list[Tensor] = field(default_factory=list)
-    psnr: list[Tensor] = field(default_factory=list)
-    ssim: list[Tensor] = field(default_factory=list)
-    lpips: list[Tensor] = field(default_factory=list)
-
-
 class _Counter:
     """Tells the caller how far it is."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self.done, self.total, self.progress = 0, total, progress
 
-    def step(self) -> None:
-        self.done += 1
+    def step(self, count: int = 1) -> None:
+        self.done += count
         if self.progress is not None:
             self.progress(self.done, self.total)
 
@@ -80,6 +70,7 @@ class Evaluation:
         settings: What to measure.
         device: Where the networks are.
         lpips: Measures LPIPS; None leaves it out.
+        memory: What an earlier evaluation measured; None measures all anew.
     """
 
     def __init__(
@@ -90,10 +81,12 @@ class Evaluation:
         settings: EvaluationSettings,
         device: torch.device | str = "cpu",
         lpips: Lpips | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.faces, self.protocol, self.arms, self.settings = faces, protocol, tuple(arms), settings
-        self.device, self.lpips = torch.device(device), lpips
+        self.device, self.lpips, self._memory = torch.device(device), lpips, memory or Memory(most=0)
         self.batch = batch_on(self.device, settings.batch)
+        self.batches = -(-len(protocol.probe_rows) // self.batch)
         self.ruler = Ruler(protocol, settings, self.device)
         self._check()
         self._high: dict[Embedder, Tensor] = {}
@@ -131,18 +124,43 @@ class Evaluation:
 
     def ceiling(self, arm: Arm, counter: _Counter) -> None:
         """Measures an arm whose probes are the HR faces themselves."""
-        gathered = _Gathered()
-        with torch.inference_mode():
-            for chosen, images in fed(self.faces, self.protocol.probe_rows, self.batch, self.device):
-                made = shown_to(arm.embedder, images, self.batch)
-                gathered.embeddings.append(checked_embeddings(made, len(chosen), arm.name))
-                counter.step()
+        key = self._key(arm, FACE_SIZE, CLEAN)
+        gathered = self._memory.find(key)
+        if gathered is None:
+            gathered = Gathered()
+            with torch.inference_mode():
+                for chosen, images in fed(self.faces, self.protocol.probe_rows, self.batch, self.device):
+                    made = shown_to(arm.embedder, images, self.batch)
+                    gathered.embeddings.append(checked_embeddings(made, len(chosen), arm.name))
+                    counter.step()
+            self._memory.keep(key, gathered)
+        else:
+            counter.step(len(gathered.embeddings))
         self._measure(arm, Cell(arm.name, FACE_SIZE, CLEAN), gathered)
 
     def condition(self, name: str, size: int, small: Callable[[Tensor, np.ndarray], Tensor], counter: _Counter) -> None:
         """Measures all arms at one size: each small face is made once, and all arms see the same pixels."""
         arms = [arm for arm in self.arms if not arm.is_ceiling and arm.takes(size)]
-        gathered = {arm.name: _Gathered() for arm in arms}
+        keys = {arm.name: None if name == REAL else self._key(arm, size, name) for arm in arms}
+        known = {arm.name: self._memory.find(keys[arm.name]) for arm in arms}
+        gathered = {name: Gathered() for name, found in known.items() if found is None}
+        if gathered:
+            self._look(small, [arm for arm in arms if arm.name in gathered], gathered, counter)
+        else:
+            counter.step(self.batches)
+        for arm in arms:
+            found = known[arm.name] or gathered[arm.name]
+            self._memory.keep(keys[arm.name], found)
+            self._measure(arm, Cell(arm.name, size, name), found)
+
+    def _look(
+        self,
+        small: Callable[[Tensor, np.ndarray], Tensor],
+        arms: Sequence[Arm],
+        gathered: Mapping[str, Gathered],
+        counter: _Counter,
+    ) -> None:
+        """Show all probes to some arms."""
         with torch.inference_mode():
             for chosen, original in fed(self.faces, self.protocol.probe_rows, self.batch, self.device):
                 vlr = small(original, chosen)
@@ -157,10 +175,13 @@ class Evaluation:
                         found.ssim.append(near[1])
                         found.lpips += [] if near[2] is None else [near[2]]
                 counter.step()
-        for arm in arms:
-            self._measure(arm, Cell(arm.name, size, name), gathered[arm.name])
 
-    def _measure(self, arm: Arm, cell: Cell, gathered: _Gathered) -> None:
+    def _key(self, arm: Arm, size: int, condition: str) -> Key | None:
+        """All that an arm's embeddings depend on; the weights are in it themselves."""
+        looks = self.lpips.network if self.lpips is not None else None
+        return self._memory.key(arm, self.protocol.digest, size, condition, self.batch, self.device, looks)
+
+    def _measure(self, arm: Arm, cell: Cell, gathered: Gathered) -> None:
         # Batches go through the rows in rising order; the protocol lists its pairs by subject.
         rising = np.argsort(np.asarray(self.protocol.pairs.rows))
         places = np.empty_like(rising)
@@ -257,6 +278,7 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     device: torch.device | str = "cpu",
     lpips: Lpips | None = None,
+    memory: Memory | None = None,
     progress: Progress | None = None,
 ) -> Results:
     """Evaluates all arms at all sizes under all conditions.
@@ -274,6 +296,8 @@ def evaluate(
         settings: What to measure; None is the defaults.
         device: Where the networks are.
         lpips: Measures LPIPS; None leaves it out.
+        memory: What an earlier evaluation measured, and what this one will; a condition's name has to mean one thing
+            in all of them. None measures all anew.
         progress: Told (batches done, all batches).
 
     Raises:
@@ -281,13 +305,12 @@ def evaluate(
     """
     conditions = dict(degradations) if degradations is not None else {CLEAN: clean}
     _check_names(conditions)
-    evaluation = Evaluation(faces, protocol, arms, settings or EvaluationSettings(), device, lpips)
+    evaluation = Evaluation(faces, protocol, arms, settings or EvaluationSettings(), device, lpips, memory)
     ceilings = [arm for arm in evaluation.arms if arm.is_ceiling]
     others = [arm for arm in evaluation.arms if not arm.is_ceiling]
     wanted = [(name, size) for name in conditions for size in sizes if any(arm.takes(size) for arm in others)]
-    per_pass = -(-len(protocol.probe_rows) // evaluation.batch)
     passes = len(ceilings) + len(wanted) + (real_vlr is not None)
-    counter = _Counter(per_pass * passes, progress)
+    counter = _Counter(evaluation.batches * passes, progress)
     for arm in ceilings:
         evaluation.ceiling(arm, counter)
     for name, size in wanted:

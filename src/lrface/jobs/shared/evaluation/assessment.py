@@ -162,6 +162,7 @@ def measure(
             settings=settings.measure,
             device=context.device,
             lpips=load_lpips(settings.measure.lpips, context),
+            memory=context.memory,
             progress=progress,
         )
 
