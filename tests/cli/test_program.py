@@ -128,3 +128,28 @@ def test_the_package_itself_can_be_run(monkeypatch, capsys):
         runpy.run_module("lrface", run_name="__main__")
 
     assert capsys.readouterr().out == f"lrface {lrface.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["train_dsr", "--epochs", "many"], "epochs"), (["nothing"], "got 'nothing'"), (["info", "--colour"], "--colour")],
+    ids=["job", "nothing", "own parser"],
+)
+def test_the_module_of_a_job_is_the_same_command(person, tmp_path, request, words, said):
+    """`python -m lrface.jobs.NAME` stands in scripts; it must never end well with nothing done."""
+    told = [
+        subprocess.run(
+            [sys.executable, "-m", *start, *words[1:]],
+            cwd=tmp_path,
+            env=person(PYTHONPATH=str(request.config.rootpath / "src")),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for start in ([f"lrface.jobs.{words[0]}"], ["lrface", words[0]])
+    ]
+
+    assert [ended.returncode for ended in told] == [1, 1]
+    assert told[0].stderr == told[1].stderr
+    assert told[0].stderr.startswith("error: ")
+    assert said in told[0].stderr

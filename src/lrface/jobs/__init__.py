@@ -2,10 +2,6 @@
 
 import sys
 
-from lrface.cli.process.environment import check
-
-check()
-
 # `python -m lrface.jobs.NAME`, also by torchrun, is `python -m lrface NAME`: Python looks for the module just now.
 if sys.argv[:1] == ["-m"] and (_named := [word for word in sys.orig_argv if word.startswith("lrface.jobs.")]):
     from lrface.cli.program import main
