@@ -134,5 +134,5 @@ def sides():
         given = (shown * 255).round().byte().permute(0, 2, 3, 1).numpy()
         told = scores(features_of(given), fitted())
         why = "logarithms of a spectrum, in float32, behind a rounding to 8 bits"
-        yield f"scores/{size}", told, Tolerance(0.02, 0.05, why)
-        yield f"side/{size}", effective_sides(given), Tolerance(0.02, 0.05, why)
+        yield f"scores/{size}", told, Tolerance(0.1, 0.5, why)
+        yield f"side/{size}", effective_sides(given), Tolerance(0.1, 0.5, why)

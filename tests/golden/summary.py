@@ -19,8 +19,8 @@ WHOLE = 1600
 """Numbers up to which an array is kept as it is."""
 COPIED = 2
 """Pictures of an output of which there is a small copy."""
-HALF = 2.0**-11
-"""Half precision rounds by so much of a value."""
+HALF = 2.0**-10
+"""The largest step of half precision, as a share of a value: two values that all but agree may be a step apart."""
 
 
 @dataclass(frozen=True)
