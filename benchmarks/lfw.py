@@ -47,6 +47,11 @@ def unpacked(sources: list[Path], out: Path) -> Path:
     if len(sources) == 1 and not (sources[0].is_file() and tarfile.is_tarfile(sources[0])):
         return sources[0].resolve()
     done = out / "unpacked"
+    if not hasattr(tarfile, "data_filter"):  # of Python 3.11.4 and later: refuses members that lead outside
+        sys.exit(
+            f"got a tar and Python {sys.version.split()[0]}; expected Python 3.11.4 or later, which unpacks it safely; "
+            "unpack it yourself and name the folder"
+        )
     said = "\n".join(f"{source.resolve()} {source.stat().st_size}" for source in sources)
     if not done.is_file() or done.read_text() != said:
         shutil.rmtree(out, ignore_errors=True)

@@ -64,6 +64,7 @@ def test_folds_that_are_not_there_are_refused(lfw, tmp_path, folds):
         lfw.some_folds(listed(tmp_path), folds, tmp_path / "out")
 
 
+@pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="tars are unpacked by Python 3.11.4 and later")
 def test_tars_are_unpacked_side_by_side_and_once(lfw, tmp_path):
     for name in ("one", "two"):
         (tmp_path / "train" / name).mkdir(parents=True)
@@ -80,6 +81,16 @@ def test_tars_are_unpacked_side_by_side_and_once(lfw, tmp_path):
     assert lfw.unpacked([tmp_path / "train"], tmp_path / "out") == tmp_path / "train"
     with pytest.raises(SystemExit, match="files that are there"):
         lfw.unpacked([tmp_path / "none"], tmp_path / "out")
+
+
+def test_a_python_that_cannot_unpack_safely_does_not_unpack(lfw, tmp_path, monkeypatch):
+    with tarfile.open(tmp_path / "one.tar", "w") as archive:
+        archive.add(Path(__file__), "train/one/1.txt")
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+
+    with pytest.raises(SystemExit, match=r"3\.11\.4 or later"):
+        lfw.unpacked([tmp_path / "one.tar"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_table_has_the_mean_of_the_seeds_and_the_pair_over_direct(lfw, tmp_path):

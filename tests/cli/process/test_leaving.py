@@ -31,12 +31,11 @@ leave(work)
 
 
 def _ended(folder: Path, **how):
-    """A process that counts as one of a command: `python -m lrface.trial_of_leaving`, there for it alone."""
-    (folder / "sitecustomize.py").write_text(f"import lrface\nlrface.__path__.append({str(folder)!r})\n")
-    (folder / "trial_of_leaving.py").write_text(COMMAND.format(**how))
+    """A process that counts as one of a command: by the name of its script."""
+    (folder / "lrface").write_text(COMMAND.format(**how))
     return subprocess.run(
-        [sys.executable, "-m", "lrface.trial_of_leaving"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])},
+        [sys.executable, str(folder / "lrface")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,
