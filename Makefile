@@ -137,7 +137,7 @@ $(STAMP): requirements.lock pyproject.toml
 	if [ -n "$(UV)" ]; then \
 		echo "environment: $$python, with uv"; \
 		[ -x $(VENV)/bin/python ] || "$(UV)" venv --quiet --python "$$python" $(VENV); \
-		"$(UV)" pip sync --quiet --python $(VENV)/bin/python --require-hashes requirements.lock; \
+		"$(UV)" pip sync --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes requirements.lock; \
 		"$(UV)" pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .; \
 	else \
 		echo "environment: $$python, with venv and pip (several minutes: about 3 GB come from the registry)"; \
