@@ -244,9 +244,9 @@ def _words(
     failed = [held for held in gates if not held.passed]
     lines = [
         f"{settings.metric} of {title(in_place.first)}: {100 * gain.value:+.1f} points over {name}, "
-        f"interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}: {decision.value}",
+        f"interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}: the rule says {decision.value}",
     ]
-    lines += [f"gate {held.name}: {'passed' if held.passed else 'FAILED'}: {held.line}" for held in gates]
+    lines += [f"gate {held.name}: {held.line}" for held in gates]
     if direct is not None and any(map(_is_direct, failed)):
         over = direct.differences[settings.metric].change
         lines.append(
@@ -256,7 +256,7 @@ def _words(
     if promoted:
         lines.append("verdict: promote; the rule says so and every gate holds")
     elif decision is Decision.PROMOTE:
-        lines.append(f"verdict: do not promote; {', '.join(held.name for held in failed)} FAILED")
+        lines.append(f"verdict: do not promote; not held: {', '.join(held.name for held in failed)}")
     else:
         lines.append(f"verdict: do not promote; the rule says {decision.value}")
     return lines
