@@ -83,8 +83,19 @@ def forest(found: Sequence[Gain], own: str = PAIR) -> Figure:
     for gain in found:
         if gain.over != before:
             place += 1.3
-            axes.text(0.0, place - 0.95, gain.over, transform=axes.get_yaxis_transform(), fontsize=9, weight="bold",
-                      va="center")  # fmt: skip
+            # the line at zero ends at the words, and does not go through them
+            behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+            axes.text(
+                0.0,
+                place - 0.95,
+                gain.over,
+                transform=axes.get_yaxis_transform(),
+                fontsize=9,
+                weight="bold",
+                va="center",
+                zorder=3,
+                bbox=behind,
+            )
             before = gain.over
         low, value, high = (100.0 * end for end in (gain.change.low, gain.change.value, gain.change.high))
         colour = BETTER if low > 0.0 else WORSE if high < 0.0 else UNTOLD
