@@ -25,7 +25,6 @@ from lrface.data.faces.aligner import Aligner
 from lrface.data.prepare import prepare
 from lrface.data.settings import AlignSettings, CheckSettings, DetectorSettings, ReadSettings, SplitSettings
 from lrface.data.sources.folder import FolderSource
-from lrface.errors import DataError
 from lrface.images.alignment import TEMPLATE
 from lrface.images.procedural import ProceduralSettings, render_faces
 from lrface.images.reading.reader import IMAGE_SUFFIXES, read_image
@@ -138,7 +137,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not options.weights.is_file():
-        raise DataError(f"face detector {options.weights}", got="no such file", expected="YuNet", remedy="name it")
+        sys.exit(f"--weights: got {options.weights}, no such file; expected YuNet; name its .onnx")
+    if options.faces and not options.faces.is_dir():
+        sys.exit(f"--faces: got {options.faces}, no such folder; expected aligned faces; name it, or leave it out")
+    if options.against and not (options.against / "lrface" / "data" / "faces").is_dir():
+        sys.exit(f"--against: got {options.against}; expected the folder src of a version with lrface/data/faces in it")
     if options.child:
         measured(options.child, options.weights, options.out)
         return

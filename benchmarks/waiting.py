@@ -109,6 +109,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if min(options.turns, options.threads, options.steps) < 1 or options.batch < 2 or options.busy < 0:
+        parser.error("expected turns, threads and steps of 1 or more, a batch of 2 or more, busy of 0 or more")
     if options.worker:
         worker(options.steps, options.batch)
         return
