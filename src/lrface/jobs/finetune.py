@@ -22,7 +22,7 @@ from lrface.evaluation.report.report import ReportInput, make_report
 from lrface.evaluation.settings import EvaluationSettings, ProtocolSettings
 from lrface.images.sizes import VLR_MAX, VLR_MIN
 from lrface.jobs.shared.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
-from lrface.jobs.shared.packs import pack_for, recognition_data
+from lrface.jobs.shared.packs import pack_for, recognition_data, rows_of_some_people
 from lrface.jobs.shared.seen import may_be_named, seen_in_all, seen_tags
 from lrface.jobs.shared.stage import Stage, data_tags, log_pack, register_network, stage, trained
 from lrface.models.average import interpolated
@@ -277,8 +277,9 @@ def _show(
     network: EdgeFace,
     dsr: DSR | None,
 ) -> None:
-    """Before and after, side by side, on the validation images: scores, embeddings, people."""
+    """Before and after, side by side, on validation images of as many people as `val_faces` allows."""
     rows = pack.rows(recognition="val")
+    rows = rows_of_some_people(rows, pack.subjects(rows), settings.loop.val_faces)
     names = pack.manifest["source"].to_numpy()[rows]
     try:
         protocol = draw_protocol(rows, pack.subjects(rows), names, ProtocolSettings(), pack.digest)

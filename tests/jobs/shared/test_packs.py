@@ -4,6 +4,7 @@ import os
 import runpy
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from lrface.cli.context import Context
 from lrface.cli.terminal.terminal import Terminal
 from lrface.data.settings import FlatData, FolderData, ListData, PairsData, ReadSettings, SplitFoldersData
 from lrface.errors import DataError
-from lrface.jobs.shared.packs import data_digest, make_pack
+from lrface.jobs.shared.packs import data_digest, make_pack, rows_of_some_people
 
 LONG_AGO = 1_600_000_000_000_000_000
 
@@ -292,3 +293,20 @@ def run_case(make: Path, name: str, out: Path) -> None:
         runpy.run_path(str(make), run_name="__main__")
     finally:
         sys.argv = given
+
+
+@pytest.mark.parametrize(("each", "people", "most"), [(4, 500, 100), (9, 40, 20), (3, 2, 1), (50, 3, 60)])
+def test_of_many_people_some_keep_all_their_rows(each, people, most):
+    subjects = [f"person {place // each}" for place in range(each * people)]
+    rows = np.arange(1000, 1000 + each * people)
+    kept = rows_of_some_people(rows, subjects, most)
+    counts = Counter(subjects[row - 1000] for row in kept)
+    assert set(counts.values()) == {each}
+    assert len(counts) >= 2
+    assert len(kept) <= max(most, 2 * each)
+    assert len(kept) >= min(most, each * people) - each
+
+
+def test_rows_that_are_few_enough_stay():
+    rows = np.array([3, 1, 2])
+    assert rows_of_some_people(rows, ["b", "a", "b"], 3).tolist() == [3, 1, 2]

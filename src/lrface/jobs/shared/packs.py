@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int64
 
 from lrface.cli.context import Context
 from lrface.data.checks.findings import told as told_again
@@ -196,3 +198,21 @@ def recognition_data(pack: Pack, images_per_epoch: int, val_faces: int) -> EdgeF
             pack.faces, val, people, val_faces, gallery=(train[enrolled], labels[enrolled]), vlr=pack.vlr
         ),
     )
+
+
+def rows_of_some_people(
+    rows: Int64[np.ndarray, " n"], subjects: Sequence[str] | np.ndarray, most: int
+) -> Int64[np.ndarray, " k"]:
+    """Every row of some people, evenly spaced among all, who together have about `most` rows; two people at least.
+
+    Args:
+        rows: Rows of a pack.
+        subjects: Whose each row is.
+        most: How many rows are wanted.
+    """
+    people, owner = np.unique(np.asarray(subjects), return_inverse=True)
+    if len(rows) <= most:
+        return rows
+    kept = min(len(people), max(2, len(people) * most // len(rows)))
+    chosen = np.unique(np.linspace(0, len(people) - 1, kept).round().astype(np.int64))
+    return rows[np.isin(owner, chosen)]
