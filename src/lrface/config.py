@@ -153,6 +153,11 @@ class FinetuneSettings(DataJobSettings):
     head: HeadSettings = HeadSettings()
     loop: LoopSettings = LoopSettings(epochs=25, batch_size=32)
     images_per_epoch: int = Field(0, ge=0, description="faces in an epoch, 0 for each face once")
+    val_people: Literal["known", "unseen"] = Field(
+        "known",
+        description="whose faces choose the best epoch: other images of the people who are trained on (known), or "
+        "those of the validation split, who are then left out of the training (unseen)",
+    )
     optim: EdgeFaceOptimSettings = EdgeFaceOptimSettings()
     trainer: TrainerSettings = TrainerSettings()
     mix: MixSettings = MixSettings()
@@ -168,21 +173,17 @@ class FinetuneSettings(DataJobSettings):
         1.0,
         gt=0,
         le=1,
-        description="share of the fine-tuned weights in what is registered, the rest being those of the start; 0.5 "
-        "keeps more of what the start could do on other kinds of faces",
+        description="share of the fine-tuned weights in what is registered, the rest being those of back_to; 0.5 "
+        "keeps more of what that one could do on other people and other kinds of faces",
+    )
+    back_to: str = Field(
+        "start",
+        description="recogniser that tuned_share goes a part of the way back to: start (the one that it starts from), "
+        "or one that the start was fine-tuned from: models:/ URI, path or released name",
     )
     shown_sizes: tuple[int, ...] = Field(
         (12, 16), min_length=1, description="sides of the probes in the report before and after, in pixels"
     )
-
-    @model_validator(mode="after")
-    def _whole_pair(self) -> Self:
-        if self.joint.lr and self.tuned_share < 1:
-            raise ValueError(
-                f"tuned_share={self.tuned_share} with joint.lr={self.joint.lr}: a recogniser that goes a part of the "
-                "way back no longer fits the super-resolver that was trained with it"
-            )
-        return self
 
 
 class TrainDsrSettings(JudgedJobSettings, DataJobSettings):

@@ -8,6 +8,9 @@ import pytest
 
 from lrface.config import FinetuneSettings
 from lrface.jobs.finetune import GENTLE_CLIP, GENTLE_HEAD_LR, _without_sr, gentler
+from lrface.models.edgeface.folder import edgeface_spec
+from lrface.models.edgeface.network import EdgeFace
+from lrface.models.store import write_model
 from lrface.training.edgeface import EdgeFaceTraining
 from lrface.training.settings import MixSettings
 
@@ -189,10 +192,31 @@ def test_without_a_super_resolver_nothing_is_trained_with_it_and_that_is_told(jo
     assert project.registry()["dsr"] == before
 
 
-def test_a_recogniser_of_a_pair_goes_no_part_of_the_way_back(job):
-    line = job("finetune", *SMALL, "--overrides", "joint.lr=1e-3 tuned_share=0.5").refused()
+def test_a_recogniser_of_a_pair_goes_a_part_of_the_way_back_to_the_one_that_is_named(job, project, monkeypatch):
+    better = itertools.count()
+    monkeypatch.setattr(EdgeFaceTraining, "score", lambda self, metrics: [float(next(better))])
+    ended = job(
+        "finetune",
+        *SMALL,
+        "--edgeface",
+        "models:/edgeface@finetuned",
+        "--overrides",
+        "joint.lr=1e-3 optim.backbone_lr=1e-3 tuned_share=0.25 back_to=models:/edgeface@pretrained",
+    )
 
-    assert "tuned_share=0.5" in line
+    assert ended.code == 0, ended.err
+    tuned, restorer = project.version("edgeface", "finetuned"), project.version("dsr", "cycle")
+    assert (tuned.tags["tuned_share"], tuned.tags["back_to"]) == ("0.25", "models:/edgeface/1")
+    assert restorer.tags["supervisor_sha256"] == tuned.tags["weights_sha256"]
+
+
+def test_only_a_recogniser_of_the_same_size_is_gone_back_to(job, tmp_path):
+    other = EdgeFace("xs", seed=1)
+    write_model(tmp_path / "other", other, edgeface_spec(other))
+    line = job("finetune", *SMALL, "--overrides", f"tuned_share=0.5 back_to={tmp_path / 'other'}").refused()
+
+    assert "EdgeFace xs" in line
+    assert "back_to" in line
 
 
 def test_a_teacher_is_told_by_version_and_hash(job, project):
@@ -202,3 +226,18 @@ def test_a_teacher_is_told_by_version_and_hash(job, project):
     version = project.version("edgeface", "direct")
     assert version.tags["teacher_sha256"] == project.version("edgeface", "finetuned").tags["weights_sha256"]
     assert version.tags["teacher"].startswith("models:/edgeface/")
+
+
+def test_that_nothing_was_better_than_the_start_is_told(job, project):
+    ended = job("finetune", "--preset", "smoke", "--epochs", "1", "--overrides", "optim.backbone_lr=0")
+
+    assert ended.code == 0, ended.err
+    assert "warning: start_kept: none of 1 epochs was better on the validation faces than the start" in ended.out
+
+
+def test_people_of_the_validation_split_choose_the_epoch_and_are_in_no_training(job, project):
+    ended = job("finetune", "--preset", "smoke", "--epochs", "1", "--overrides", "val_people=unseen")
+
+    assert ended.code == 0, ended.err
+    assert "identities_disjoint" not in ended.out
+    assert project.run("finetune pretrained").data.params["val_people"] == "unseen"

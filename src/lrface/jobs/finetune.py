@@ -22,7 +22,7 @@ from lrface.evaluation.report.report import ReportInput, make_report
 from lrface.evaluation.settings import EvaluationSettings, ProtocolSettings
 from lrface.images.sizes import VLR_MAX, VLR_MIN
 from lrface.jobs.shared.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
-from lrface.jobs.shared.packs import pack_for, recognition_data, rows_of_some_people
+from lrface.jobs.shared.packs import apart_data, pack_for, recognition_data, rows_of_some_people
 from lrface.jobs.shared.seen import may_be_named, seen_in_all, seen_tags
 from lrface.jobs.shared.stage import Stage, data_tags, log_pack, register_network, stage, trained
 from lrface.models.average import interpolated
@@ -79,11 +79,14 @@ def run_both(settings: FinetuneSettings, context: Context, parent: Run | None = 
     alias = _alias(settings)
     start = load_recogniser(settings.edgeface, context)
     teacher = start if settings.teacher == START else load_recogniser(settings.teacher, context)
+    rest = _rest(settings, start, context)
     resolver = load_super_resolver(settings.dsr, context) if settings.dsr != NONE else None
     pack = pack_for(settings.data, context)
-    data = recognition_data(pack, settings.images_per_epoch, settings.loop.val_faces)
+    rows_for = apart_data if settings.val_people == "unseen" else recognition_data
+    data = rows_for(pack, settings.images_per_epoch, settings.loop.val_faces)
     inputs = {"pack": pack.digest, "edgeface": start.sha256, "dsr": resolver.sha256 if resolver else NONE}
     inputs |= {} if teacher is start else {"teacher": teacher.sha256}
+    inputs |= {} if rest is start else {"back_to": rest.sha256}
     parts = _Parts(start, teacher, resolver)
     cycle = resolver.cycle + 1 if resolver else start.cycle
     word = Alias.DIRECT.value if alias is Alias.DIRECT else "finetune"
@@ -102,6 +105,8 @@ def run_both(settings: FinetuneSettings, context: Context, parent: Run | None = 
     }
     if teacher is not start:
         lineage |= {"teacher": teacher.origin, "teacher_sha256": teacher.sha256}
+    if settings.tuned_share < 1:
+        lineage |= {"tuned_share": settings.tuned_share, "back_to": rest.origin, "back_to_sha256": rest.sha256}
     with stage(
         "finetune",
         settings,
@@ -119,7 +124,7 @@ def run_both(settings: FinetuneSettings, context: Context, parent: Run | None = 
         work.run.set_tags(seen)
         if settings.tuned_share < 1:
             # the figures are of the network at the end of training, which this one is not
-            network, figures = interpolated(start.network, network, settings.tuned_share), {}
+            network, figures = interpolated(rest.network, network, settings.tuned_share), {}
         _show(settings, context, work, pack, start, network, made.dsr or (resolver.network if resolver else None))
         licences = [
             start.licence,
@@ -182,6 +187,25 @@ def _alias(settings: FinetuneSettings) -> Alias:
             remedy="say dsr=none, or alias=finetuned",
         )
     return Alias(settings.alias)
+
+
+def _rest(settings: FinetuneSettings, start: Recogniser, context: Context) -> Recogniser:
+    """The recogniser whose weights have the rest of `tuned_share`.
+
+    Raises:
+        ConfigError: It is of another size than the one that is trained.
+    """
+    if settings.back_to == START or settings.tuned_share == 1:
+        return start
+    rest = load_recogniser(settings.back_to, context)
+    if rest.network.variant != start.network.variant:
+        raise ConfigError(
+            "back_to",
+            got=f"{rest.origin}, EdgeFace {rest.network.variant}",
+            expected=f"EdgeFace {start.network.variant}, as {start.origin}: their weights are averaged",
+            remedy="name the recogniser that the start was fine-tuned from, or leave back_to=start",
+        )
+    return rest
 
 
 def _without_sr(mix: MixSettings) -> MixSettings:
@@ -278,7 +302,7 @@ def _show(
     dsr: DSR | None,
 ) -> None:
     """Before and after, side by side, on validation images of as many people as `val_faces` allows."""
-    rows = pack.rows(recognition="val")
+    rows = pack.rows(superres="val") if settings.val_people == "unseen" else pack.rows(recognition="val")
     rows = rows_of_some_people(rows, pack.subjects(rows), settings.loop.val_faces)
     names = pack.manifest["source"].to_numpy()[rows]
     try:

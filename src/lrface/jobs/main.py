@@ -79,7 +79,9 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
 
         def taught(start: str, wanted: FinetuneSettings) -> dict[str, object]:
             """What is fine-tuned again stays near the first recogniser, as what was fine-tuned before did."""
-            return {"data": data, "edgeface": start} | ({"teacher": first} if _again(start, first, wanted) else {})
+            again = {"teacher": wanted.teacher, "back_to": wanted.back_to} if start != first else {}
+            given = {name: first for name, named in again.items() if named == finetune.START}
+            return {"data": data, "edgeface": start, **given}
 
         def finetuned(start: str, resolver: str) -> str:
             wanted = configs.of("finetune", FinetuneSettings)
@@ -87,17 +89,19 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
             made = finetune.run_both(wanted.model_copy(update=changes), context, work.run)
             return made.edgeface.uri if made.dsr is None else f"{made.edgeface.uri} {made.dsr.uri}"
 
-        def direct(start: str) -> str:
+        def direct(start: str, **more: object) -> str:
             wanted = configs.of(DIRECT, FinetuneSettings)
-            changes = {**taught(start, wanted), "dsr": NONE, "alias": "direct"}
+            changes = {**taught(start, wanted), "dsr": NONE, "alias": "direct", **more}
             return finetune.run(wanted.model_copy(update=changes), context, work.run).uri
 
         first, rival = once("pretrain", pretrained), NONE
         recognisers = {first: Alias.PRETRAINED.value}
         start = first
         if settings.with_direct:
-            rival = once("direct", partial(direct, first))
-            if settings.order == "from_direct":
+            goes_on = settings.order == "from_direct"
+            # Whole where others go on from it: what they end with goes a part of the way back, once.
+            rival = once("direct", partial(direct, first, **({"tuned_share": 1.0} if goes_on else {})))
+            if goes_on:
                 start = rival
                 recognisers[start] = DIRECT_START
                 rival = once("direct, trained on", partial(direct, start))
@@ -146,10 +150,6 @@ def _note(run: Run, told: str, ended: promote.Promotion) -> str:
         (f"the pair, {ended.pair.uri}", version_page(ended.pair.name, ended.pair.version)),
     ]
     return cycle_note(run, ended.table, ended.sentence, links, ended.pictures)
-
-
-def _again(start: str, first: str, wanted: FinetuneSettings) -> bool:
-    return start != first and wanted.teacher == finetune.START
 
 
 def _beside(wanted: Measuring, rival: str) -> Measuring:

@@ -84,6 +84,7 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             device=context.device,
             judge=judge.network if judge else None,
         )
+        training.start_competes = start is not None
         outcome = trained(training, work, context, "train_dsr")
         seen = seen_tags(training, outcome, start.version if start else None)
         work.run.set_tags(seen)

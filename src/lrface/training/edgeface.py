@@ -48,6 +48,7 @@ class EdgeFaceData:
         people: Person of each of these rows, numbered from 0 without gaps.
         images_per_epoch: Faces in an epoch, 0 for each row once.
         validation: The fixed set.
+        judged_apart: Whether its people are meant to be none of those who are trained on.
     """
 
     pack: Pack
@@ -55,6 +56,7 @@ class EdgeFaceData:
     people: Int64[np.ndarray, " m"]
     images_per_epoch: int
     validation: ValidationSet
+    judged_apart: bool = False
 
     @property
     def classes(self) -> int:
@@ -164,7 +166,7 @@ class EdgeFaceTraining(TrainingModule):
             restored_psnr=None if restore is None else float(psnr(shown, hr).mean()),
             restored_change=None if restore is None else float((shown - bicubic).abs().max()),
             similarity=self.start_metrics.get("similarity", 0.0),
-            known_people=float(known.mean()),
+            known_people=None if self.data.judged_apart else float(known.mean()),
             head_accuracy=self._head_accuracy,
             classes=self.data.classes,
         )

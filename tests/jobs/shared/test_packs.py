@@ -16,9 +16,19 @@ import torch
 
 from lrface.cli.context import Context
 from lrface.cli.terminal.terminal import Terminal
-from lrface.data.settings import FlatData, FolderData, ListData, PairsData, ReadSettings, SplitFoldersData
+from lrface.data.settings import (
+    FlatData,
+    FolderData,
+    ListData,
+    PairsData,
+    ProceduralData,
+    ReadSettings,
+    SplitFoldersData,
+    SplitSettings,
+)
 from lrface.errors import DataError
-from lrface.jobs.shared.packs import data_digest, make_pack, rows_of_some_people
+from lrface.images.settings import ProceduralSettings
+from lrface.jobs.shared.packs import apart_data, data_digest, make_pack, recognition_data, rows_of_some_people
 
 LONG_AGO = 1_600_000_000_000_000_000
 
@@ -310,3 +320,30 @@ def test_of_many_people_some_keep_all_their_rows(each, people, most):
 def test_rows_that_are_few_enough_stay():
     rows = np.array([3, 1, 2])
     assert rows_of_some_people(rows, ["b", "a", "b"], 3).tolist() == [3, 1, 2]
+
+
+def drawn(context, subjects, images, **splits):
+    data = ProceduralData(
+        faces=ProceduralSettings(subjects=subjects, images_per_subject=images), splits=SplitSettings(**splits)
+    )
+    return make_pack(data, context)[0]
+
+
+def test_people_apart_are_judged_by_and_not_trained_on(context):
+    pack = drawn(context, 8, 5, val_subjects=3, test_subjects=2)
+    data = apart_data(pack, 0, 100)
+    trained, judged = set(pack.subjects(data.rows)), set(pack.subjects(pack.rows(superres="val")))
+    assert (len(trained), len(judged)) == (3, 3)
+    assert not trained & judged
+    assert not (trained | judged) & set(pack.subjects(pack.rows(superres="test")))
+    assert len(data.rows) == 3 * 5  # no image of theirs is kept back
+    assert data.classes == 3
+    assert len(data.validation.hr) == 3 * 5
+    kept = recognition_data(pack, 0, 100)
+    assert set(pack.subjects(kept.rows)) == trained | judged
+
+
+def test_one_person_apart_judges_nothing(context):
+    pack = drawn(context, 8, 5, val_subjects=1, test_subjects=2)
+    with pytest.raises(DataError, match="val_people=known"):
+        apart_data(pack, 0, 100)

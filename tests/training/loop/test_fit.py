@@ -197,6 +197,19 @@ def test_a_training_that_only_makes_it_worse_ends_where_it_started(make_dsr, too
     assert tools.same(tools.state(module.trained()), before)
 
 
+def test_a_start_that_was_never_trained_is_not_what_is_kept(make_dsr, tools, monkeypatch):
+    module = make_dsr(epochs=2)
+    module.start_competes = False
+    before = tools.state(module.trained())
+    scores = iter([[1.0], [2.0]])
+    monkeypatch.setattr(module, "score", lambda metrics: next(scores))
+    outcome = fit(module, tools.cpu)
+    assert outcome.best_epoch == 1
+    assert outcome.best == outcome.history[1]
+    assert module.start_metrics
+    assert not tools.same(tools.state(module.trained()), before)
+
+
 def test_early_stop_counts_epochs_without_a_new_best(make_dsr, tools, notes, monkeypatch):
     module = make_dsr(epochs=10, patience=2)
     scores = iter([[0.0], [3.0], [2.0], [1.0], [4.0]])

@@ -200,6 +200,32 @@ def recognition_data(pack: Pack, images_per_epoch: int, val_faces: int) -> EdgeF
     )
 
 
+def apart_data(pack: Pack, images_per_epoch: int, val_faces: int) -> EdgeFaceData:
+    """Rows for `finetune`: every image of the people of the train split, judged on those of the val split alone.
+
+    Raises:
+        DataError: Nobody to train on, or fewer than two people with two images to judge by.
+    """
+    train, val = pack.rows(superres="train"), pack.rows(superres="val")
+    train = train[pack.manifest["recognition"].to_numpy()[train] != "none"]
+    people = pack.labels(val)[0] if len(val) else np.zeros(0, np.int64)
+    if not len(train) or (np.bincount(people) > 1).sum() < 2:
+        raise DataError(
+            f"pack {pack.location}",
+            got=f"{len(train)} training images, and {len(val)} validation images of {len(np.unique(people))} people",
+            expected="people to train on, and two or more others with two images each to judge by",
+            remedy="give more people, a larger splits.val_subjects, or val_people=known",
+        )
+    return EdgeFaceData(
+        pack=pack,
+        rows=train,
+        people=pack.labels(train)[0],
+        images_per_epoch=images_per_epoch,
+        validation=validation_set(pack.faces, val, people, val_faces, vlr=pack.vlr),
+        judged_apart=True,
+    )
+
+
 def rows_of_some_people(
     rows: Int64[np.ndarray, " n"], subjects: Sequence[str] | np.ndarray, most: int
 ) -> Int64[np.ndarray, " k"]:

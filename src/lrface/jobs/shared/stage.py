@@ -32,6 +32,7 @@ from lrface.tracking.runs.resume import fingerprint, work_folder
 from lrface.tracking.runs.run import OthersRun, Run
 from lrface.tracking.runs.starting import start_run
 from lrface.tracking.served.signatures import dsr_signature, edgeface_signature
+from lrface.training.loop.findings import start_kept
 from lrface.training.loop.fit import fit
 from lrface.training.loop.module import Outcome, TrainingModule
 from lrface.training.processes import Processes
@@ -135,6 +136,8 @@ def trained(training: TrainingModule, work: Stage, context: Context, what: str) 
             work.run.log_json(list(training.skipped_batches), "skipped.json")
     if context.order is not None:
         raise HelpedError
+    if outcome.epochs and outcome.best_epoch < 0:
+        work.report.finding(start_kept(outcome.epochs))
     return outcome
 
 

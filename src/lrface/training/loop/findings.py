@@ -116,7 +116,7 @@ class FirstLook:
         restored_psnr: Mean PSNR of the super-resolved faces to HR, dB; none without a super-resolver.
         restored_change: Largest difference of super-resolved and bicubic faces; none without a super-resolver.
         similarity: Mean cosine of small faces to their own HR face.
-        known_people: Share of the validation faces whose people are among the classes.
+        known_people: Share of the validation faces whose people are among the classes; none where none is meant to be.
         head_accuracy: Accuracy of the class centres after stage 1; none where there was no stage 1.
         classes: Number of classes.
     """
@@ -127,7 +127,7 @@ class FirstLook:
     restored_psnr: float | None
     restored_change: float | None
     similarity: float
-    known_people: float
+    known_people: float | None
     head_accuracy: float | None
     classes: int
 
@@ -208,4 +208,18 @@ def no_progress(epoch: int, best_epoch: int, after: int = 5) -> Finding | None:
         "no_progress",
         f"no new best since {'the start' if best_epoch < 0 else f'epoch {best_epoch + 1}'}",
         "raise the learning rate if the loss stands still, lower it if it falls while the score does not rise",
+    )
+
+
+def start_kept(epochs: int) -> Finding:
+    """That no epoch was better than the state before the first one.
+
+    Args:
+        epochs: How many there were.
+    """
+    return Finding(
+        "start_kept",
+        f"none of {epochs} epochs was better on the validation faces than the start, so what is registered has the "
+        "weights of the start, unchanged",
+        "train for longer or at another learning rate, or choose the epoch by another figure (optim.select)",
     )

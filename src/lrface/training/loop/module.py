@@ -77,6 +77,10 @@ class TrainingModule(pl.LightningModule):
     stage = "train"
     shown: tuple[str, ...] = ()
     """Validation figures of the line that the terminal shows of an epoch."""
+    start_competes = True
+    """Whether the state before the first step may be the best one. A super-resolver that was never trained is bicubic
+    enlargement, which a recogniser that has learnt on bicubic faces prefers to whatever is new: then nothing would
+    ever be kept of its first training."""
 
     def __init__(self, loop: LoopSettings, seed: int, report: Reporter, folder: Path, device: torch.device) -> None:
         super().__init__()
@@ -176,10 +180,14 @@ class TrainingModule(pl.LightningModule):
         return batch
 
     def on_fit_start(self) -> None:
-        """Take the state before the first step as the first candidate, so that training can only improve on it."""
+        """Take the state before the first step as the first candidate, so that training can only improve on it.
+
+        A network that has never been trained is no candidate (`start_competes`).
+        """
         if not self.best_score:
             start = self._validated("start")
-            self.keep_best(self.score(start), -1)
+            if self.start_competes:
+                self.keep_best(self.score(start), -1)
             self.start_metrics = start
             self.report.metrics({f"val_start/{name}": value for name, value in start.items()}, 0)
 
