@@ -165,6 +165,11 @@ def test_part_of_the_way_back_to_the_start_is_another_version(job, project, monk
     assert (whole.code, half.code) == (0, 0), whole.err + half.err
     assert first.version != second.version
     assert first.tags["weights_sha256"] != second.tags["weights_sha256"]
+    assert "0.5 of the way from models:/edgeface/1 is registered: val similarity" in half.out
+    figures = project.runs("tags.`lrface.job` = 'finetune'")
+    told = [run.data.metrics for run in figures if "val_registered/similarity" in run.data.metrics]
+    assert len(told) == 1
+    assert told[0]["val_registered/similarity"] != told[0]["val_best/similarity"]
 
 
 def test_both_networks_at_once_are_two_versions_that_belong_together(job, project):
@@ -208,6 +213,7 @@ def test_a_recogniser_of_a_pair_goes_a_part_of_the_way_back_to_the_one_that_is_n
     tuned, restorer = project.version("edgeface", "finetuned"), project.version("dsr", "cycle")
     assert (tuned.tags["tuned_share"], tuned.tags["back_to"]) == ("0.25", "models:/edgeface/1")
     assert restorer.tags["supervisor_sha256"] == tuned.tags["weights_sha256"]
+    assert "0.25 of the way from models:/edgeface/1 is registered" in ended.out
 
 
 def test_only_a_recogniser_of_the_same_size_is_gone_back_to(job, tmp_path):

@@ -57,6 +57,7 @@ class _Parts:
     start: Recogniser
     teacher: Recogniser
     resolver: SuperResolver | None
+    rest: Recogniser
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def run_both(settings: FinetuneSettings, context: Context, parent: Run | None = 
     inputs = {"pack": pack.digest, "edgeface": start.sha256, "dsr": resolver.sha256 if resolver else NONE}
     inputs |= {} if teacher is start else {"teacher": teacher.sha256}
     inputs |= {} if rest is start else {"back_to": rest.sha256}
-    parts = _Parts(start, teacher, resolver)
+    parts = _Parts(start, teacher, resolver, rest)
     cycle = resolver.cycle + 1 if resolver else start.cycle
     word = Alias.DIRECT.value if alias is Alias.DIRECT else "finetune"
     if resolver is None:
@@ -122,9 +123,6 @@ def run_both(settings: FinetuneSettings, context: Context, parent: Run | None = 
         made = _tune(settings, context, work, parts, data, word)
         network, figures, seen = made.network, made.figures, made.seen
         work.run.set_tags(seen)
-        if settings.tuned_share < 1:
-            # the figures are of the network at the end of training, which this one is not
-            network, figures = interpolated(rest.network, network, settings.tuned_share), {}
         _show(settings, context, work, pack, start, network, made.dsr or (resolver.network if resolver else None))
         licences = [
             start.licence,
@@ -289,7 +287,17 @@ def _train(
     training.stage = word
     outcome = trained(training, work, context, f"{word} stage 2")
     work.run.log_best(word, outcome.best)
-    return _Trained(network, outcome.best, seen_tags(training, outcome, start.version), dsr)
+    seen = seen_tags(training, outcome, start.version)
+    if settings.tuned_share == 1:
+        return _Trained(network, outcome.best, seen, dsr)
+    mixed = interpolated(parts.rest.network, network, settings.tuned_share)
+    figures = training.figures_of(mixed)
+    work.run.log_metrics({f"val_registered/{name}": value for name, value in figures.items()})
+    told = "  ".join(f"{name} {figures[name]:.3f}" for name in training.shown if name in figures)
+    context.terminal.line(
+        f"{word}: {settings.tuned_share:g} of the way from {parts.rest.origin} is registered: val {told}"
+    )
+    return _Trained(mixed, figures, seen, dsr)
 
 
 def _show(

@@ -189,6 +189,11 @@ class EdgeFaceTraining(TrainingModule):
         if self._best_state:
             self.edgeface.load_state_dict(self._best_state)
 
+    def figures_of(self, network: EdgeFace) -> dict[str, float]:
+        """Validation metrics of another network in the place of the trained one; it stays there."""
+        self.mean, self.edgeface, self._restored = None, network.to(self.device), None
+        return self.validate()
+
     def moved(self) -> None:
         """Move the running mean of the weights."""
         if self.mean is not None:

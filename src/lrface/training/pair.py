@@ -97,6 +97,11 @@ class PairTraining(EdgeFaceTraining):
                 network.load_state_dict({key: of_one[key] for key in network.state_dict()})
         self._best_state = best
 
+    def figures_of(self, network: EdgeFace) -> dict[str, float]:
+        """As of a recogniser alone, behind the super-resolver in its best state."""
+        self.dsr_mean = None
+        return super().figures_of(network)
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Those of the recogniser, and the super-resolver."""
         own = {"params": list(self.dsr.parameters()), "lr": self.joint.lr, "name": "dsr", "clip": self.joint.clip}

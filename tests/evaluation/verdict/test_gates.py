@@ -55,6 +55,8 @@ def test_it_is_said_how_many_people_would_tell():
     assert held.answer == "cannot be told with 60 people; some 240 would tell if the figure stays"
     rising = made(-0.04, 0.01, 0.06, 0.03, Side.AT_MOST, people=10)
     assert rising.needed == 63
+    touching = made(0.0, 0.2, 0.3, 0.0, Side.ABOVE, people=2)
+    assert (touching.state, touching.needed) == (State.UNTOLD, 3)
 
 
 def test_no_number_of_people_is_promised_where_none_would_do():

@@ -85,7 +85,7 @@ class Gate:
         width = self.high - self.figure if self.side is Side.AT_MOST else self.figure - self.low
         if room <= SLACK or (width / room) ** 2 > MOST:
             return None
-        return math.ceil(self.people * (width / room) ** 2)
+        return max(self.people + 1, math.ceil(self.people * (width / room) ** 2))
 
     @property
     def found(self) -> str:
