@@ -6,10 +6,11 @@
     python benchmarks/lfw.py ... --preset many --device cuda --set train_dsr.loop.epochs=20 order=from_direct
 
 `--train` is a folder with a folder of pictures for each person, tars of one, or a pack; `--lfw` a folder with
-`pairs.txt` and `NAME/NAME_0001.jpg`, a tar of it, or insightface's `lfw.bin`; both aligned to 112 x 112. Nobody of LFW
-may be in the training. Everything is done by the ordinary commands, `prepare`, `main` with `direct=true`, and `verify`,
-in a copy of the project for each seed; the same call goes on where a stopped one was. One face of a pair is HR, the
-other made small by antialiased bicubic after alignment; `--verify pairs.small=each` tells both small beside.
+`pairs.txt` and `NAME/NAME_0001.jpg`, a tar of it, or insightface's `lfw.bin` (pairs alone, nobody is named); both
+aligned to 112 x 112. Nobody of LFW may be in the training. Everything is done by the ordinary commands, `prepare`,
+`main` with `direct=true`, and `verify`, in a copy of the project for each seed; the same call goes on where a stopped
+one was. One face of a pair is HR, the other made small by antialiased bicubic after alignment; of a folder all people
+are named as well, whatever `--folds` says; `--verify pairs.small=each` tells both small beside.
 """
 
 import argparse
@@ -138,7 +139,7 @@ def trained(given: argparse.Namespace, pack: Path, seed: int) -> Project:
 
 
 def verified(given: argparse.Namespace, project: Project, lfw: Path, images: Path) -> None:
-    """Every arm of the project under every condition, and the judge's where one is named."""
+    """Every arm of the project under every condition, and the judge's where one is named; then people are named."""
     arms = {"": (PAIRS, f"direct={DIRECT}")}
     if given.judge:
         arms["-judge"] = (str(given.judge.resolve()), "direct=none")
@@ -153,6 +154,14 @@ def verified(given: argparse.Namespace, project: Project, lfw: Path, images: Pat
                 overrides.append(f"images='{images}'")
             words += ["--out", str(out), "--overrides", " ".join(overrides)]
             project.job(step, "verify", words, out / "metrics.json")
+        if not images.is_dir():
+            continue
+        # Naming among many people tells apart what the pairs of two faces cannot.
+        out = project.folder / f"people-{condition}"
+        overrides = [f"sizes=[{sizes}]", f"degradation={condition}", f"direct={DIRECT}"]
+        words = ["--source", str(images), "--kind", "people", "--edgeface", PAIRS, "--dsr", RESOLVERS]
+        words += ["--device", given.device, "--out", str(out), "--overrides", " ".join(overrides)]
+        project.job(f"people-{condition}", "verify", words, out / "metrics.json")
 
 
 def arguments() -> argparse.Namespace:

@@ -30,6 +30,13 @@ ARMS = (
 JUDGED = (("bicubic", "bicubic"), ("dsr_baseline", "DSR baseline"), ("dsr_cycle", "DSR cycle"))
 HIGH = (("hr-pretrained", "pretrained"), ("hr-finetuned", "finetuned"), ("hr-direct", "direct"))
 METRICS = ("accuracy", "tar_at_far_1e-2")
+NAMING = ("rank1", "tpir_at_fpir_1e-1")
+CALLED = {
+    "accuracy": "accuracy",
+    "tar_at_far_1e-2": "TAR at FAR .01",
+    "rank1": "rank-1",
+    "tpir_at_fpir_1e-1": "TPIR at FPIR .1",
+}
 COLOURS = {FLOOR: "#8a8a8a", PAIR: "#1b6ca8", RIVAL: "#d1495b"}
 
 
@@ -46,6 +53,9 @@ def told(projects: Sequence[Path], given: argparse.Namespace) -> tuple[str, Figu
             if not judged.empty:
                 parts += ["Read by a recogniser that took no part in the training:\n"]
                 parts += [_table(judged[judged["set"] == name], JUDGED, (("hr", ""),))]
+        named = _records(projects, f"people-{condition}")
+        if not named.empty:
+            parts += _naming(named, condition)
     parts += ["## What was trained\n", _trained(projects)]
     first = _records(projects, conditions[0])
     return "\n".join(parts) + "\n", _picture(first[first["set"] == first["set"].iloc[0]], conditions[0])
@@ -63,6 +73,18 @@ def _part(found: pd.DataFrame, condition: str, name: str, given: argparse.Namesp
         f"{pairs:,} pairs, {small}{said}; accuracy / TAR at FAR .01, per cent, {spread}.\n",
         _table(found, ARMS, HIGH),
         _gains(found),
+    ]
+
+
+def _naming(found: pd.DataFrame, condition: str) -> list[str]:
+    """The people of the set under one condition, each enrolled by one HR face; who has but one is a stranger."""
+    probes = int(found.loc[found["metric"] == NAMING[0], "n"].max())
+    return [
+        f"## Naming, {condition}: {described(condition)}\n",
+        f"{probes:,} probes among everybody with two pictures or more, one HR face each enrolled; who has but one is a "
+        f"stranger; {' / '.join(CALLED[metric] for metric in NAMING)}, per cent.\n",
+        _table(found, ARMS, HIGH, NAMING),
+        _gains(found, NAMING),
     ]
 
 
@@ -84,9 +106,9 @@ def _of(found: pd.DataFrame, arm: str, size: int, metric: str) -> pd.DataFrame:
     return found[(found["arm"] == arm) & (found["size"] == size) & (found["metric"] == metric)].dropna(subset=["value"])
 
 
-def _cell(found: pd.DataFrame, arm: str, size: int) -> str:
+def _cell(found: pd.DataFrame, arm: str, size: int, metrics: Sequence[str]) -> str:
     parts = []
-    for metric in METRICS:
+    for metric in metrics:
         values = 100 * _of(found, arm, size, metric)["value"].to_numpy(np.float64)
         if values.size:
             parts.append(f"{values.mean():.1f}" + (f" ±{values.std(ddof=1):.1f}" if values.size > 1 else ""))
@@ -97,17 +119,23 @@ def _sizes(found: pd.DataFrame) -> list[int]:
     return sorted(int(size) for size in set(found["size"]) - {112})
 
 
-def _table(found: pd.DataFrame, arms: Sequence[tuple[str, str]], high: Sequence[tuple[str, str]]) -> str:
+def _table(
+    found: pd.DataFrame,
+    arms: Sequence[tuple[str, str]],
+    high: Sequence[tuple[str, str]],
+    metrics: Sequence[str] = METRICS,
+) -> str:
     sizes = _sizes(found)
     lines = ["| arm | " + " | ".join(f"{size} px" for size in sizes) + " |", "| --- " * (len(sizes) + 1) + "|"]
     for arm, label in arms:
         if (found["arm"] == arm).any():
-            lines.append(f"| {label} | " + " | ".join(_cell(found, arm, size) for size in sizes) + " |")
-    whole = ", ".join(f"{label} {_cell(found, arm, 112)}".strip() for arm, label in high if _cell(found, arm, 112))
+            lines.append(f"| {label} | " + " | ".join(_cell(found, arm, size, metrics) for size in sizes) + " |")
+    told = [(label, _cell(found, arm, 112, metrics)) for arm, label in high]
+    whole = ", ".join(f"{label} {cell}".strip() for label, cell in told if cell)
     return "\n".join([*lines, "", *([f"Both faces HR: {whole}.", ""] if whole else [])])
 
 
-def _gains(found: pd.DataFrame) -> str:
+def _gains(found: pd.DataFrame, metrics: Sequence[str] = METRICS) -> str:
     """The pair over the rival: the mean over the seeds of the gain and of the ends of its interval over people."""
     sizes = _sizes(found)
     lines = [
@@ -115,12 +143,12 @@ def _gains(found: pd.DataFrame) -> str:
         "| | " + " | ".join(f"{size} px" for size in sizes) + " |",
         "| --- " * (len(sizes) + 1) + "|",
     ]
-    for metric, label in zip(METRICS, ("accuracy", "TAR at FAR .01"), strict=True):
+    for metric in metrics:
         cells = []
         for size in sizes:
             own = 100 * _of(found, PAIR, size, f"{metric}{OVER}")[["value", "low", "high"]].astype(float).mean()
             cells.append("" if own.isna().all() else f"{own['value']:+.1f} ({own['low']:+.1f} to {own['high']:+.1f})")
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+        lines.append(f"| {CALLED[metric]} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
 
 

@@ -85,7 +85,7 @@ def plan(given: argparse.Namespace, pack_path: Path) -> list[str]:
         lines.append(f"{name:12s} {faces:10,d} {speed:9.1f} {faces / speed / 60:8.1f}")
     arms = 4 * len(given.sizes) * len(given.conditions)
     share = 0.1 * len(_numbers(given.folds)) if given.folds else 1.0
-    measuring = share * LFW_FACES * arms * (1 / rate.restore + 2 / rate.embed) / 60
+    measuring = (share + 1.0) * LFW_FACES * arms * (1 / rate.restore + 2 / rate.embed) / 60  # pairs, then people
     measuring += len(evaluated.sizes) * len(pack.rows(superres="test")) * 4 / rate.restore / 60
     lines.append(f"{'verify':12s} {'':10s} {'':9s} {measuring:8.1f}")
     hours = len(given.seeds) * (whole + measuring) / 60

@@ -118,6 +118,13 @@ def test_the_table_has_the_mean_of_the_seeds_and_the_pair_over_direct(lfw, tmp_p
             record("hr-direct", 112, "accuracy", 0.99),
         ]
         (folder / "metrics.json").write_text(json.dumps(records))
+        named = tmp_path / f"seed{seed}" / "people-clean"
+        named.mkdir()
+        people = [
+            record("dsr_cycle-finetuned", 8, "rank1", accuracy - 0.4),
+            record("dsr_cycle-finetuned", 8, "rank1_over_direct", 0.03, 0.01, 0.05),
+        ]
+        (named / "metrics.json").write_text(json.dumps(people))
 
     text, _ = lfw.lfw_figures.told(
         [tmp_path / "seed0", tmp_path / "seed1"], Namespace(conditions=["clean", "blur"], verify=[])
@@ -129,6 +136,10 @@ def test_the_table_has_the_mean_of_the_seeds_and_the_pair_over_direct(lfw, tmp_p
     assert "## lfw, clean: shrunk by antialiased bicubic" in text
     assert "600 pairs, both faces small;" in text.partition("## lfw_both_small, clean")[2]
     assert "| **bicubic, direct** | 70.0 ±0.0 |" in text
+    naming = text.partition("## Naming, clean")[2]
+    assert "600 probes among everybody" in naming
+    assert "| **DSR cycle, finetuned: the pair** | 42.0 ±2.8 |" in naming
+    assert "| rank-1 | +3.0 (+1.0 to +5.0) |" in naming
     assert "blur" not in text
 
 
