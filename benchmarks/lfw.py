@@ -3,7 +3,7 @@
     python benchmarks/lfw.py --train train_1.tar train_2.tar --lfw lfw_dev.tar --edgeface edgeface_xxs.pt --out FOLDER
     python benchmarks/lfw.py ... --plan                     # what it will take, and nothing else
     python benchmarks/lfw.py ... --folds 1-5 --seeds 0 1 2  # some folds of the list, several trainings
-    python benchmarks/lfw.py ... --preset many --device cuda --set train_dsr.loop.epochs=20 order=from_direct
+    python benchmarks/lfw.py ... --preset many --device cuda --seeds 0 1 2 --beside 3
 
 `--train` is a folder with a folder of pictures for each person, tars of one, or a pack; `--lfw` a folder with
 `pairs.txt` and `NAME/NAME_0001.jpg`, a tar of it, or insightface's `lfw.bin` (pairs alone, nobody is named); both
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import lfw_figures
@@ -101,7 +102,7 @@ class Project:
         """Run a job unless the same was run to its end; a stopped one goes on."""
         mark, said = self.folder / f"{step}.done", json.dumps([name, *words])
         if mark.is_file() and mark.read_text() == said and (result is None or result.exists()):
-            print(f"{step}: done before", flush=True)
+            print(f"{self.folder.name} {step}: done before", flush=True)
             return
         mark.unlink(missing_ok=True)
         started = time.monotonic()
@@ -117,9 +118,10 @@ class Project:
             )
         if ended.returncode:
             last = (self.folder / f"{step}.log").read_text(errors="replace").strip().splitlines()[-1:]
-            sys.exit(f"{step}: ended with {ended.returncode}: {' '.join(last)} (all of it in {self.folder / step}.log)")
+            whole = f"all of it in {self.folder / step}.log"
+            sys.exit(f"{self.folder.name} {step}: ended with {ended.returncode}: {' '.join(last)} ({whole})")
         mark.write_text(said)
-        print(f"{step}: {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
+        print(f"{self.folder.name} {step}: {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
 
 
 def prepared(given: argparse.Namespace) -> Path:
@@ -172,6 +174,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for projects, table and picture")
     parser.add_argument("--preset", default="real", help="of `main`")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--beside", type=int, default=1, help="seeds at once: a card has room for several trainings")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", default=[], help="overrides of `main`")
     parser.add_argument("--prepare", metavar="KEY=VALUE", nargs="+", default=list(PREPARE), help="of `prepare`")
@@ -200,8 +203,8 @@ def main() -> int:
             sys.exit(str(error))
         if given.plan:
             return 0
-        for seed in given.seeds:
-            verified(given, trained(given, pack, seed), lfw, images)
+        with ThreadPoolExecutor(given.beside) as pool:
+            list(pool.map(lambda seed: verified(given, trained(given, pack, seed), lfw, images), given.seeds))
     text, picture = lfw_figures.told([given.out / f"seed{seed}" for seed in given.seeds], given)
     (given.out / "lfw.md").write_text(text)
     picture.savefig(given.out / "lfw.png", metadata={"Software": None})

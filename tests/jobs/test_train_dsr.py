@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lrface.models.edgeface.folder import edgeface_spec
 from lrface.models.edgeface.network import EdgeFace
 from lrface.models.store import write_model
+from lrface.training.dsr import DsrTraining
 from onnx_files import write_recogniser
 
 SMALL = ("--preset", "smoke", "--epochs", "1")
@@ -87,3 +88,12 @@ def test_a_stranger_is_no_supervisor_and_a_supervisor_no_judge(job, project, tmp
     assert "which is there already" in job("train_dsr", *SMALL, *twice).refused()
     assert "needs a judge" in job("train_dsr", *SMALL, "--overrides", "optim.select=judge").refused()
     assert project.registry()["dsr"] == before
+
+
+def test_what_is_no_better_than_bicubic_is_told(job, project, monkeypatch):
+    monkeypatch.setattr(DsrTraining, "score", lambda self, metrics: [0.0])
+    ended = job("train_dsr", *SMALL, "--edgeface", "models:/edgeface@pretrained", "--seed", "6")
+
+    assert ended.code == 0, ended.err
+    assert "warning: below_bicubic: none of 1 epochs was better on the validation faces than bicubic" in ended.out
+    assert "start_kept" not in ended.out

@@ -32,7 +32,7 @@ from lrface.tracking.runs.resume import fingerprint, work_folder
 from lrface.tracking.runs.run import OthersRun, Run
 from lrface.tracking.runs.starting import start_run
 from lrface.tracking.served.signatures import dsr_signature, edgeface_signature
-from lrface.training.loop.findings import start_kept
+from lrface.training.loop.findings import below_bicubic, start_kept
 from lrface.training.loop.fit import fit
 from lrface.training.loop.module import Outcome, TrainingModule
 from lrface.training.processes import Processes
@@ -138,6 +138,8 @@ def trained(training: TrainingModule, work: Stage, context: Context, what: str) 
         raise HelpedError
     if outcome.epochs and outcome.best_epoch < 0:
         work.report.finding(start_kept(outcome.epochs))
+    elif outcome.epochs and training.start_metrics and training.score(training.start_metrics) >= training.best_score:
+        work.report.finding(below_bicubic(outcome.epochs))
     return outcome
 
 

@@ -223,3 +223,16 @@ def start_kept(epochs: int) -> Finding:
         "weights of the start, unchanged",
         "train for longer or at another learning rate, or choose the epoch by another figure (optim.select)",
     )
+
+
+def below_bicubic(epochs: int) -> Finding:
+    """That a super-resolver which started untrained, as bicubic, has come to nothing better.
+
+    Args:
+        epochs: How many there were.
+    """
+    return Finding(
+        "below_bicubic",
+        f"none of {epochs} epochs was better on the validation faces than bicubic, and the best of them is registered",
+        "train for longer, or choose by optim.select=psnr where the supervisor has learnt on bicubic faces",
+    )
