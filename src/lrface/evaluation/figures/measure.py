@@ -211,7 +211,8 @@ class Ruler:
         rows = np.asarray(part.rows)
         scores = (high @ probes.T).numpy()
         pairs = PairScores(scores, self.pair_subjects, self.pair_subjects, rows, rows)
-        return pairs, (high * probes).sum(dim=1).numpy()
+        # A face held against itself comes out a rounding above 1.
+        return pairs, (high * probes).sum(dim=1).clamp(-1.0, 1.0).numpy()
 
 
 def _thinned(pairs: PairScores) -> tuple[np.ndarray, np.ndarray]:
