@@ -190,6 +190,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     given = arguments()
+    if given.beside < 1:
+        sys.exit(f"--beside: got {given.beside}; expected 1 or more; say how many seeds train at once")
     given.out = given.out.resolve()
     given.out.mkdir(parents=True, exist_ok=True)
     images = unpacked([given.lfw], given.out / "lfw")

@@ -93,6 +93,14 @@ def test_a_python_that_cannot_unpack_safely_does_not_unpack(lfw, tmp_path, monke
     assert not (tmp_path / "out").exists()
 
 
+def test_no_seed_at_once_is_refused_before_anything_is_made(lfw, tmp_path, monkeypatch):
+    words = ["--train", "t", "--lfw", "l", "--edgeface", "e", "--out", str(tmp_path / "out"), "--beside", "0"]
+    monkeypatch.setattr("sys.argv", ["lfw.py", *words])
+    with pytest.raises(SystemExit, match="--beside: got 0; expected 1 or more"):
+        lfw.main()
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_table_has_the_mean_of_the_seeds_and_the_pair_over_direct(lfw, tmp_path):
     def record(arm, size, metric, value, low=None, high=None):
         return {

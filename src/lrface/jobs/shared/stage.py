@@ -138,7 +138,8 @@ def trained(training: TrainingModule, work: Stage, context: Context, what: str) 
         raise HelpedError
     if outcome.epochs and outcome.best_epoch < 0:
         work.report.finding(start_kept(outcome.epochs))
-    elif outcome.epochs and training.start_metrics and training.score(training.start_metrics) >= training.best_score:
+    untrained = outcome.epochs and not training.start_competes and training.start_metrics
+    if untrained and training.score(training.start_metrics) >= training.best_score:
         work.report.finding(below_bicubic(outcome.epochs))
     return outcome
 

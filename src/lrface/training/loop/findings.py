@@ -219,8 +219,8 @@ def start_kept(epochs: int) -> Finding:
     """
     return Finding(
         "start_kept",
-        f"none of {epochs} epochs was better on the validation faces than the start, so what is registered has the "
-        "weights of the start, unchanged",
+        f"none of {epochs} epochs was better on the validation faces than the start, so the training ends with the "
+        "weights that it started from",
         "train for longer or at another learning rate, or choose the epoch by another figure (optim.select)",
     )
 
