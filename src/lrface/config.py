@@ -185,6 +185,12 @@ class FinetuneSettings(DataJobSettings):
         (12, 16), min_length=1, description="sides of the probes in the report before and after, in pixels"
     )
 
+    @model_validator(mode="after")
+    def _way_back(self) -> Self:
+        if self.back_to != "start" and self.tuned_share == 1:
+            raise ValueError(f"back_to={self.back_to} with tuned_share=1, which goes no part of the way back; lower it")
+        return self
+
 
 class TrainDsrSettings(JudgedJobSettings, DataJobSettings):
     """`train_dsr`: a super-resolver under a frozen recogniser."""

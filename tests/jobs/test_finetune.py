@@ -225,6 +225,19 @@ def test_only_a_recogniser_of_the_same_size_is_gone_back_to(job, tmp_path):
     assert "back_to" in line
 
 
+def test_a_way_back_to_what_is_no_ancestor_is_told(job, project, tmp_path):
+    other = EdgeFace("xxs", seed=3)
+    write_model(tmp_path / "other", other, edgeface_spec(other))
+    ended = job("finetune", *SMALL, "--overrides", f"tuned_share=0.5 back_to={tmp_path / 'other'}")
+
+    assert ended.code == 0, ended.err
+    assert "warning: way_back_lost: 0.5 of the way from " in ended.out
+
+
+def test_a_way_back_that_is_not_gone_is_refused(job):
+    assert "lower it" in job("finetune", *SMALL, "--overrides", "back_to=models:/edgeface@pretrained").refused()
+
+
 def test_a_teacher_is_told_by_version_and_hash(job, project):
     ended = job("finetune", *SMALL, "--dsr", "none", "--overrides", "teacher=models:/edgeface@finetuned")
 

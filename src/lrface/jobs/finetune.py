@@ -34,6 +34,7 @@ from lrface.tracking.runs.lineage import joined_licences
 from lrface.tracking.runs.run import Run
 from lrface.training.edgeface import EdgeFaceData, EdgeFaceRecipe, EdgeFaceTraining
 from lrface.training.head import cached_embeddings, train_head
+from lrface.training.loop.findings import way_back_lost
 from lrface.training.losses.margin import MarginHead
 from lrface.training.pair import PairTraining
 from lrface.training.settings import JointSettings, MixSettings
@@ -297,6 +298,8 @@ def _train(
     context.terminal.line(
         f"{word}: {settings.tuned_share:g} of the way from {parts.rest.origin} is registered: val {told}"
     )
+    if training.start_metrics and training.score(figures) < training.score(training.start_metrics):
+        work.report.finding(way_back_lost(settings.tuned_share, parts.rest.origin))
     return _Trained(mixed, figures, seen, dsr)
 
 

@@ -236,3 +236,17 @@ def below_bicubic(epochs: int) -> Finding:
         f"none of {epochs} epochs was better on the validation faces than bicubic, and the best of them is registered",
         "train for longer, or choose by optim.select=psnr where the supervisor has learnt on bicubic faces",
     )
+
+
+def way_back_lost(share: float, rest: str) -> Finding:
+    """That a mean of two recognisers' weights is worse than the network that the training started from.
+
+    Args:
+        share: Share of the trained weights.
+        rest: Where the rest is from.
+    """
+    return Finding(
+        "way_back_lost",
+        f"{share:g} of the way from {rest} is worse on the validation faces than the start",
+        "raise tuned_share, and see that back_to is what the start was fine-tuned from: others have no useful mean",
+    )
