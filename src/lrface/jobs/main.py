@@ -79,7 +79,8 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
 
         def taught(start: str, wanted: FinetuneSettings) -> dict[str, object]:
             """What is fine-tuned again stays near the first recogniser, as what was fine-tuned before did."""
-            again = {"teacher": wanted.teacher, "back_to": wanted.back_to} if start != first else {}
+            again = {"teacher": wanted.teacher} if start != first else {}
+            again |= {"back_to": wanted.back_to} if start != first and wanted.tuned_share < 1 else {}
             given = {name: first for name, named in again.items() if named == finetune.START}
             return {"data": data, "edgeface": start, **given}
 
@@ -100,7 +101,9 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
         if settings.with_direct:
             goes_on = settings.order == "from_direct"
             # Whole where others go on from it: what they end with goes a part of the way back, once.
-            rival = once("direct", partial(direct, first, **({"tuned_share": 1.0} if goes_on else {})))
+            rival = once(
+                "direct", partial(direct, first, **({"tuned_share": 1.0, "back_to": finetune.START} if goes_on else {}))
+            )
             if goes_on:
                 start = rival
                 recognisers[start] = DIRECT_START
