@@ -14,6 +14,7 @@ are named as well, whatever `--folds` says; `--verify pairs.small=each` tells bo
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -28,6 +29,8 @@ import lfw_figures
 import lfw_plan
 
 from lrface.errors import LrfaceError
+from lrface.evaluation.protocol.conditions import conditions
+from lrface.images.sizes import FACE_SIZE, VLR_MIN
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("MLproject", "conda.yaml", "conf", "src")
@@ -54,7 +57,7 @@ def unpacked(sources: list[Path], out: Path) -> Path:
             f"got a tar and Python {sys.version.split()[0]}; expected Python 3.11.4 or later, which unpacks it safely; "
             "unpack it yourself and name the folder"
         )
-    said = "\n".join(f"{source.resolve()} {source.stat().st_size}" for source in sources)
+    said = "\n".join(f"{source.resolve()} {state_of(source)}" for source in sources)
     if not done.is_file() or done.read_text() != said:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
@@ -74,8 +77,11 @@ def some_folds(lfw: Path, folds: str | None, out: Path) -> Path:
         sys.exit(f"--folds: got {lfw}; expected a folder with pairs.txt; leave --folds out, or give such a folder")
     head, *lines = (lfw / "pairs.txt").read_text().strip().splitlines()
     first, _, last = folds.partition("-")
-    wanted = range(int(first) - 1, int(last or first))
-    numbers = [int(word) for word in head.split()]
+    try:
+        wanted = range(int(first) - 1, int(last or first))
+        numbers = [int(word) for word in head.split()]
+    except ValueError:
+        wanted, numbers = range(0), []
     if len(numbers) != 2 or not (0 <= wanted.start < wanted.stop <= numbers[0]) or len(wanted) < 2:
         sys.exit(f"--folds: got {folds} of a list that begins {head!r}; expected two folds or more of it, as 1-5")
     size = 2 * numbers[1]
@@ -84,6 +90,19 @@ def some_folds(lfw: Path, folds: str | None, out: Path) -> Path:
     target = out / f"{lfw.name}_{folds}.txt"
     target.write_text("\n".join([f"{len(wanted)}\t{numbers[1]}", *kept]) + "\n")
     return target
+
+
+def state_of(path: Path) -> str:
+    """What tells one state of a file or folder from another: its bytes, or names, sizes and times of all in it."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for place in sorted(path.rglob("*")):
+        if place.is_file():
+            stat = place.stat()
+            digest.update(f"{place.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 class Project:
@@ -98,13 +117,18 @@ class Project:
                 (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, folder / part)
             (folder / "mlruns").mkdir()
 
-    def job(self, step: str, name: str, words: list[str], result: Path | None = None) -> None:
-        """Run a job unless the same was run to its end; a stopped one goes on."""
-        mark, said = self.folder / f"{step}.done", json.dumps([name, *words])
+    def job(self, step: str, name: str, words: list[str], reads: list[Path], result: Path | None = None) -> None:
+        """Run a job unless the same was run to its end on what it reads now; a stopped one goes on.
+
+        What came after it in this project is not done any more where it is run: that was about what it made before.
+        """
+        mark = self.folder / f"{step}.done"
+        said = json.dumps([name, *words, *map(state_of, reads)])
         if mark.is_file() and mark.read_text() == said and (result is None or result.exists()):
             print(f"{self.folder.name} {step}: done before", flush=True)
             return
-        mark.unlink(missing_ok=True)
+        for other in self.folder.glob("*.done") if step == "main" else (mark,):
+            other.unlink(missing_ok=True)
         started = time.monotonic()
         kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
         with (self.folder / f"{step}.log").open("ab") as log:
@@ -130,13 +154,13 @@ def prepared(given: argparse.Namespace) -> Path:
         return source
     pack: Path = given.out / "pack"
     words = ["--data", "folder", "--source", str(source), "--overrides", " ".join(given.prepare), "--out", str(pack)]
-    Project(given.out / "prepare").job("prepare", "prepare", words, pack / "pack.json")
+    Project(given.out / "prepare").job("prepare", "prepare", words, [source], pack / "pack.json")
     return pack
 
 
 def trained(given: argparse.Namespace, pack: Path, seed: int) -> Project:
     project = Project(given.out / f"seed{seed}")
-    project.job("main", "main", lfw_plan.main_words(given, pack, seed))
+    project.job("main", "main", lfw_plan.main_words(given, pack, seed), [pack / "pack.json", given.edgeface])
     return project
 
 
@@ -155,7 +179,8 @@ def verified(given: argparse.Namespace, project: Project, lfw: Path, images: Pat
                 words += ["--kind", "lfw"]
                 overrides.append(f"images='{images}'")
             words += ["--out", str(out), "--overrides", " ".join(overrides)]
-            project.job(step, "verify", words, out / "metrics.json")
+            reads = [images, *([lfw] if lfw.is_file() else []), *([given.judge] if suffix else [])]
+            project.job(step, "verify", words, reads, out / "metrics.json")
         if not images.is_dir():
             continue
         # Naming among many people tells apart what the pairs of two faces cannot.
@@ -163,7 +188,7 @@ def verified(given: argparse.Namespace, project: Project, lfw: Path, images: Pat
         overrides = [f"sizes=[{sizes}]", f"degradation={condition}", f"direct={DIRECT}"]
         words = ["--source", str(images), "--kind", "people", "--edgeface", PAIRS, "--dsr", RESOLVERS]
         words += ["--device", given.device, "--out", str(out), "--overrides", " ".join(overrides)]
-        project.job(f"people-{condition}", "verify", words, out / "metrics.json")
+        project.job(f"people-{condition}", "verify", words, [images], out / "metrics.json")
 
 
 def arguments() -> argparse.Namespace:
@@ -188,13 +213,30 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
-    given = arguments()
+def refuse(given: argparse.Namespace) -> None:
+    """End where something could not be used, which would else be found out after hours of training."""
     if given.beside < 1:
         sys.exit(f"--beside: got {given.beside}; expected 1 or more; say how many seeds train at once")
+    if len(set(given.seeds)) < len(given.seeds):
+        sys.exit(f"--seeds: got {' '.join(map(str, given.seeds))}; expected different ones; name each once")
+    for name, path in (("--edgeface", given.edgeface), ("--judge", given.judge), ("--lfw", given.lfw)):
+        if path is not None and not path.exists():
+            sys.exit(f"{name}: got {path}; expected a file or folder that is there; correct the path")
+    known = conditions()
+    if wrong := [name for name in given.conditions if name not in known]:
+        sys.exit(f"--conditions: got {wrong[0]}; expected some of {', '.join(known)}; correct the name")
+    if wrong := [str(size) for size in given.sizes if not VLR_MIN <= size < FACE_SIZE]:
+        sys.exit(f"--sizes: got {wrong[0]}; expected {VLR_MIN} to {FACE_SIZE - 1}; name sides of small faces")
+
+
+def main() -> int:
+    given = arguments()
+    refuse(given)
     given.out = given.out.resolve()
     given.out.mkdir(parents=True, exist_ok=True)
     images = unpacked([given.lfw], given.out / "lfw")
+    if images.is_dir() and not (images / "pairs.txt").is_file():
+        sys.exit(f"--lfw: got {given.lfw} without pairs.txt; expected a folder or tar with it, or a .bin; add the list")
     lfw = some_folds(images, given.folds, given.out)
     if not given.table:
         print("\n".join(lfw_plan.before(given)), flush=True)

@@ -136,10 +136,12 @@ def _table(
 
 
 def _gains(found: pd.DataFrame, metrics: Sequence[str] = METRICS) -> str:
-    """The pair over the rival: the mean over the seeds of the gain and of the ends of its interval over people."""
+    """The pair over the rival: the mean over the seeds of the gain and of the ends of its interval."""
     sizes = _sizes(found)
+    drawn = found["over"].dropna() if "over" in found else found.iloc[:0]
+    units = str(drawn.iloc[0]) if len(drawn) else "people"
     lines = [
-        "The pair over direct, points, with the 95 % interval over people (means over the seeds of value and ends):\n",
+        f"The pair over direct, points, with the 95 % interval over {units} (value and ends: means over the seeds):\n",
         "| | " + " | ".join(f"{size} px" for size in sizes) + " |",
         "| --- " * (len(sizes) + 1) + "|",
     ]

@@ -73,8 +73,9 @@ def plan(given: argparse.Namespace, pack_path: Path) -> list[str]:
         ("direct", turns * _faces(direct, pack), rate.tune_alone),
         ("baseline", _faces(dsr, pack), rate.dsr),
         ("finetuned", settings.cycles * _faces(tune, pack), rate.tune),
-        ("cycle", settings.cycles * _faces(dsr, pack), rate.dsr),
     ]
+    if not tune.joint.lr:  # else both networks were trained in that stage
+        stages.append(("cycle", settings.cycles * _faces(dsr, pack), rate.dsr))
     lines = [
         f"pack: {len(pack)} faces of {pack.info.subjects} people, {len(pack.rows(superres='train'))} of them train",
         f"{'stage':12s} {'faces':>10s} {'a second':>9s} {'minutes':>8s}",
@@ -121,7 +122,7 @@ class _Rates:
         self.tune_alone = 1 / (1 / embedding + 1 / self.embed)
         mix = tune.mix
         share = mix.sr / (mix.sr + mix.bicubic + mix.hr)
-        self.tune = 1 / (1 / self.tune_alone + share / self.restore)
+        self.tune = 1 / (1 / self.tune_alone + share / (restoring if tune.joint.lr else self.restore))
 
 
 def _rate(network: nn.Module, shape: tuple[int, ...], device: torch.device, *, backward: bool) -> float:

@@ -1,8 +1,10 @@
 """A Ray cluster of this machine with two workers, which the tests start and end."""
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -38,7 +40,7 @@ class Cluster:
 def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """`ray start --head` with two processors."""
     pytest.importorskip("ray", reason="the extra `cluster` is not installed")
-    port = 20_000 + os.getpid() % 10_000
+    port = _free_block(5)
     folder = Path("/tmp") / f"lrface-ray-{os.getpid()}"  # noqa: S108 - names of sockets must be short
     words = ["start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--block"]
     # Ports that are given are not waited for, which a busy machine is too slow for.
@@ -67,6 +69,23 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             os.environ["RAY_AUTH_MODE"] = before
         _end(process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_block(length: int) -> int:
+    """The first of `length` ports side by side that nobody has; processes beside this one look elsewhere first.
+
+    Test workers have process numbers side by side: blocks that begin there would overlap.
+    """
+    for number in range(1_000):
+        first = 20_000 + (os.getpid() + number) % 1_000 * 10
+        with contextlib.ExitStack() as held:
+            try:
+                for port in range(first, first + length):
+                    held.enter_context(socket.socket()).bind(("", port))
+            except OSError:
+                continue
+            return first
+    pytest.skip("no ports are free for Ray on this machine")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -58,7 +58,7 @@ def test_some_folds_are_a_list_of_their_own(lfw, tmp_path):
     assert lfw.some_folds(source, None, tmp_path) == source
 
 
-@pytest.mark.parametrize("folds", ["2", "0-2", "2-4", "3-2"])
+@pytest.mark.parametrize("folds", ["2", "0-2", "2-4", "3-2", "all", "1-"])
 def test_folds_that_are_not_there_are_refused(lfw, tmp_path, folds):
     with pytest.raises(SystemExit, match="expected two folds or more"):
         lfw.some_folds(listed(tmp_path), folds, tmp_path / "out")
@@ -99,6 +99,64 @@ def test_no_seed_at_once_is_refused_before_anything_is_made(lfw, tmp_path, monke
     with pytest.raises(SystemExit, match="--beside: got 0; expected 1 or more"):
         lfw.main()
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"--seeds": ["0", "1", "0"]}, "--seeds: got 0 1 0; expected different ones"),
+        ({"--edgeface": ["nowhere.pt"]}, "--edgeface: got nowhere.pt; expected a file or folder that is there"),
+        ({"--judge": ["nowhere.onnx"]}, "--judge: got nowhere.onnx"),
+        ({"--conditions": ["clean", "fog"]}, "--conditions: got fog; expected some of clean, "),
+        ({"--sizes": ["4"]}, "--sizes: got 4; expected 8 to 111"),
+        ({"--lfw": ["PLACE"]}, "without pairs.txt"),
+    ],
+)
+def test_what_would_be_refused_after_the_training_is_refused_before(lfw, tmp_path, monkeypatch, changed, said):
+    place = str(tmp_path)
+    words = {"--train": [place], "--lfw": [place], "--edgeface": [place], "--out": [f"{place}/out"]} | changed
+    flat = [word.replace("PLACE", place) for name, values in words.items() for word in (name, *values)]
+    monkeypatch.setattr("sys.argv", ["lfw.py", *flat])
+    with pytest.raises(SystemExit, match=re.escape(said)):
+        lfw.main()
+    assert not (tmp_path / "out" / "pack").exists()
+
+
+def test_a_step_is_done_as_long_as_what_it_reads_is_the_same(lfw, tmp_path, monkeypatch):
+    """Once the table of a new training was made of the figures of the one before."""
+    ran, weights, faces = [], tmp_path / "weights.pt", tmp_path / "lfw"
+    faces.mkdir()
+    weights.write_bytes(b"one")
+    monkeypatch.setattr(
+        lfw.subprocess, "run", lambda words, **_: ran.append(words[3]) or subprocess.CompletedProcess(words, 0)
+    )
+    project = lfw.Project(tmp_path / "seed0")
+
+    def all_of_it(*words):
+        ran.clear()
+        project.job("main", "main", list(words), [weights])
+        project.job("verify-clean", "verify", ["--sizes", "8"], [faces])
+        return list(ran)
+
+    assert all_of_it("a") == ["main", "verify"]
+    assert all_of_it("a") == []
+    assert all_of_it("b") == ["main", "verify"]
+    weights.write_bytes(b"two")
+    assert all_of_it("b") == ["main", "verify"]
+    (faces / "1.jpg").touch()
+    assert all_of_it("b") == ["verify"]
+
+
+def test_another_picture_is_another_state(lfw, tmp_path):
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "ann" / "1.jpg").write_bytes(b"one")
+    before = lfw.state_of(tmp_path)
+    assert lfw.state_of(tmp_path) == before
+    (tmp_path / "ann" / "2.jpg").write_bytes(b"one")
+    after = lfw.state_of(tmp_path)
+    assert after != before
+    (tmp_path / "ann" / "2.jpg").write_bytes(b"other")
+    assert lfw.state_of(tmp_path) not in {before, after}
 
 
 def test_the_table_has_the_mean_of_the_seeds_and_the_pair_over_direct(lfw, tmp_path):

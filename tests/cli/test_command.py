@@ -62,7 +62,7 @@ TABLE = [
     ("version of another model", "train_dsr --preset smoke --edgeface models:/dsr@cycle", "a version of dsr"),
     ("the other way round", "evaluate --preset smoke --dsr models:/edgeface@finetuned", "a version of edgeface"),
     ("weights of another network", "pretrain --edgeface SOURCES/resnet.pt", "resnet.pt"),
-    ("no weights at all", "pretrain --edgeface SOURCES/nothing.pt", "which is no path here"),
+    ("no weights at all", "pretrain --edgeface SOURCES/nothing.pt", "nothing.pt: got a name that is no path here"),
     ("no model folder", "export --dsr SOURCES/nothing", "config.json"),
     ("second cycle", "main --preset smoke --overrides cycles=2", "allow_second_cycle=true"),
     ("unknown condition", "evaluate --preset smoke --overrides degradations=[fog]", "fog"),

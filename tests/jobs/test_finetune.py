@@ -172,10 +172,13 @@ def test_part_of_the_way_back_to_the_start_is_another_version(job, project, monk
     assert told[0]["val_registered/similarity"] != told[0]["val_best/similarity"]
 
 
-def test_both_networks_at_once_are_two_versions_that_belong_together(job, project):
-    ended = job("finetune", *SMALL, "--dsr", "models:/dsr@baseline", "--overrides", "joint.lr=1e-3 optim.contrast=1")
+def test_both_networks_at_once_are_two_versions_that_belong_together(job, project, tmp_path):
+    words = ("--dsr", "models:/dsr@baseline", "--overrides", "joint.lr=1e-3 optim.contrast=1", "--out", str(tmp_path))
+    ended = job("finetune", *SMALL, *words)
 
     assert ended.code == 0, ended.err
+    assert {place.name for place in tmp_path.iterdir()} == {"edgeface", "dsr"}
+    assert all((tmp_path / half / "model.safetensors").is_file() for half in ("edgeface", "dsr"))
     tuned, restorer = project.version("edgeface", "finetuned"), project.version("dsr", "cycle")
     assert restorer.tags["supervisor"] == f"models:/edgeface/{tuned.version}"
     assert restorer.tags["supervisor_sha256"] == tuned.tags["weights_sha256"]
@@ -260,3 +263,7 @@ def test_people_of_the_validation_split_choose_the_epoch_and_are_in_no_training(
     assert ended.code == 0, ended.err
     assert "identities_disjoint" not in ended.out
     assert project.run("finetune pretrained").data.params["val_people"] == "unseen"
+    # the smoke cycle's recogniser has learnt on the same pack from nothing
+    assert (
+        "warning: val_people: finetune: models:/edgeface/1 has learnt the validation people of this pack" in ended.out
+    )

@@ -1,11 +1,20 @@
 """`promote`: the decision, the aliases, and the way back."""
 
 import hashlib
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from lrface.data.pack.manifest import read_manifest
+from lrface.images.procedural import ProceduralSettings, render_faces
+from lrface.jobs import promote
 from onnx_files import write_recogniser
 
 QUICK = ("--preset", "smoke")
@@ -69,3 +78,85 @@ def test_a_recogniser_of_others_is_promoted_with_a_super_resolver_in_front(job, 
     assert again.code == 0, again.err
     refused = job("export", "--edgeface", f"models:/edgeface/{count + 1}", "--dsr", "none").refused()
     assert "gives no gradients and cannot be trained" in refused
+
+
+def test_one_that_dies_after_the_alias_has_moved_is_done_when_it_is_started_again(job, project, monkeypatch):
+    """It was held against itself, found no better, and registered a second time as a refusal."""
+    sure = promote._told
+
+    def convinced(verdict, before):
+        return replace(sure(verdict, before), decision="promote", gates=())
+
+    def died(*_):
+        raise OSError("no space left")
+
+    words = ("promote", *QUICK, "--seed", "5")
+    with monkeypatch.context() as patch:
+        patch.setattr(promote, "_told", convinced)
+        patch.setattr(promote, "curves", died)
+        with pytest.raises(OSError, match="no space"):
+            job(*words)
+    registry = project.registry()["lrface"]
+    assert registry[1]["champion"] == registry[0]
+
+    ended = job(*words)
+
+    assert ended.code == 0, ended.err
+    assert f"models:/lrface/{registry[0]} was made champion by this very decision" in ended.out
+    assert project.registry()["lrface"] == registry
+
+
+def test_a_figure_that_cannot_be_copied_out_moves_no_alias(job, project, monkeypatch, tmp_path):
+    sure = promote._told
+    monkeypatch.setattr(
+        promote, "_told", lambda verdict, before: replace(sure(verdict, before), decision="promote", gates=())
+    )
+    before = project.registry()["lrface"][1].get("champion")
+    (tmp_path / "file").write_text("in the way")
+
+    ended = job("promote", *QUICK, "--seed", "6", "--out", str(tmp_path / "file"))
+
+    assert ended.code == 1
+    assert project.registry()["lrface"][1].get("champion") == before
+
+
+def test_people_who_were_trained_on_are_no_test_people(job, project, tmp_path):
+    """Of a folder everybody is a test person, also where the training was on that very folder."""
+    faces = render_faces(ProceduralSettings(subjects=12, images_per_subject=5, seed=5), workers=1)
+    for subject, image, pixels in faces:
+        place = tmp_path / "people" / f"p{subject:02d}" / f"{image}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(pixels)).save(place)
+    source = ("--data", "folder", "--source", str(tmp_path / "people"))
+    splits = "data.splits.val_subjects=4 data.splits.test_subjects=3"
+    made = job("finetune", *QUICK, *source, "--dsr", "none", "--epochs", "1", "--overrides", splits)
+    assert made.code == 0, made.err
+    direct = ("--edgeface", "models:/edgeface@direct", "--dsr", "none")
+
+    told = job("evaluate", *QUICK, *source, *direct)
+    assert told.code == 0, told.err
+    assert "warning: trained_on: 9 of 12 test people have faces that the networks were trained on" in told.out
+    (pack,) = [path.parent for path in project.root.glob("mlruns/packs/people-*/pack.json") if _split(path.parent)]
+    apart = job("evaluate", *QUICK, "--data", "pack", "--source", str(pack), *direct)
+    assert apart.code == 0, apart.err
+    assert "trained_on" not in apart.out
+    # the three who are left are those whom the pack of the training keeps for tests
+    figures = [run.data.metrics for run in project.runs("attributes.run_name = 'evaluate'")[-2:]]
+    shared = {name for name in figures[0] if name.startswith("headline")} or set(figures[0]) & set(figures[1])
+    assert shared
+    assert {name: figures[0][name] for name in shared} == {name: figures[1][name] for name in shared}
+
+    for place in sorted((tmp_path / "people").iterdir())[:]:
+        if place.name in _test_people(pack):
+            shutil.rmtree(place)
+    line = job("promote", *QUICK, *source, *direct).refused()
+    assert "got 9 of 9 with faces that the networks were trained on" in line
+
+
+def _split(pack):
+    return (read_manifest(pack / "manifest.parquet")["superres"] == "train").any()
+
+
+def _test_people(pack):
+    manifest = read_manifest(pack / "manifest.parquet")
+    return set(manifest.loc[manifest["superres"] == "test", "subject"])

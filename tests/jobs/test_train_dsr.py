@@ -5,6 +5,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
+from PIL import Image
+
+from lrface.images.procedural import ProceduralSettings, render_faces
+from lrface.models.dsr.folder import dsr_spec
+from lrface.models.dsr.network import DSR
 from lrface.models.edgeface.folder import edgeface_spec
 from lrface.models.edgeface.network import EdgeFace
 from lrface.models.store import write_model
@@ -97,3 +103,43 @@ def test_what_is_no_better_than_bicubic_is_told(job, project, monkeypatch):
     assert ended.code == 0, ended.err
     assert "warning: below_bicubic: none of 1 epochs was better on the validation faces than bicubic" in ended.out
     assert "start_kept" not in ended.out
+
+
+def test_what_it_starts_from_is_in_its_line_and_its_terms(job, project, tmp_path):
+    restorer = DSR("base")
+    write_model(tmp_path / "start", restorer, dsr_spec(restorer, licence="CC-BY-NC-4.0"))
+
+    ended = job(
+        "train_dsr", *SMALL, "--edgeface", "models:/edgeface@pretrained", "--overrides", f"start='{tmp_path}/start'"
+    )
+
+    assert ended.code == 0, ended.err
+    version = project.version("dsr", "baseline")
+    assert version.tags["start"] == f"{tmp_path}/start"
+    assert len(version.tags["start_sha256"]) == 64
+    assert "CC-BY-NC-4.0" in version.tags["licence"]
+
+
+def test_a_start_of_another_size_is_refused(job, project, tmp_path):
+    before, restorer = project.registry()["dsr"], DSR("base")
+    write_model(tmp_path / "start", restorer, dsr_spec(restorer))
+
+    line = job("train_dsr", *SMALL, "--overrides", f"dsr=edge start='{tmp_path}/start'").refused()
+
+    assert "say dsr=base" in line
+    assert project.registry()["dsr"] == before
+
+
+def test_people_of_one_face_cannot_choose_by_identity(job, photographs, tmp_path):
+    """One face for everybody would be as near to each as can be, and would win."""
+    faces = render_faces(ProceduralSettings(subjects=12, images_per_subject=1, seed=5), workers=1)
+    for subject, image, pixels in faces:
+        place = tmp_path / "people" / f"p{subject}" / f"{image}.png"
+        place.parent.mkdir(parents=True)
+        Image.fromarray(np.asarray(pixels)).save(place)
+    words = ("train_dsr", "--data", "folder", "--source", str(tmp_path / "people"), "--epochs", "1")
+    least = "data.splits.recognition_min_images=1 loop.batch_size=4"
+
+    line = job(*words, "--overrides", least).refused()
+    assert "say optim.select=psnr" in line
+    assert job(*words, "--overrides", f"{least} optim.select=psnr").code == 0

@@ -96,3 +96,39 @@ def test_embedding_in_batches_changes_nothing(tiny_pack):
     whole = embed_all(tiny_pack.faces[:7], embedder, torch.device("cpu"))
     torch.testing.assert_close(embed_all(tiny_pack.faces[:7], embedder, torch.device("cpu"), 3), whole)
     assert not whole.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("people", "each", "most"), [(400, 10, 100), (1_000, 10, 256), (10_000, 5, 1_000), (300, 2, 60)]
+)
+def test_of_many_people_whole_ones_are_judged_by(people, each, most):
+    """Evenly spaced faces would be of as many people as faces: no two of anybody, and so nobody to be found again."""
+    owner = np.repeat(np.arange(people), each)
+    faces = np.zeros((len(owner), 1, 1, 3), dtype=np.uint8)
+
+    made = validation_set(faces, np.arange(len(owner)), owner, most)
+
+    counts = np.unique(made.people, return_counts=True)[1]
+    assert counts.min() >= 2
+    assert len(counts) >= min(people, most // 16)
+    assert len(made.owner) <= most
+    assert most // 4 <= len(made.people) <= most
+    assert len(set(made.size)) == len(SIZES)
+
+
+def test_people_with_one_face_are_passed_over_where_others_have_two():
+    owner = np.concatenate([np.arange(1_000), np.repeat([1_000, 1_001, 1_002], 3)])
+    made = validation_set(np.zeros((len(owner), 1, 1, 3), np.uint8), np.arange(len(owner)), owner, 40)
+    assert set(made.people) == {1_000, 1_001, 1_002}
+
+
+def test_everybody_who_is_searched_for_is_in_the_gallery():
+    owner = np.repeat(np.arange(10_000), 2)
+    faces = np.zeros((30_000, 1, 1, 3), dtype=np.uint8)
+    enrolled = np.arange(20_000, 30_000), np.arange(10_000)
+
+    made = validation_set(faces, np.arange(20_000), owner, 100, gallery=enrolled)
+
+    probes, others = np.split(made.people, [made.owner.max() + 1])
+    assert set(probes) <= set(others)
+    assert len(others) == 100

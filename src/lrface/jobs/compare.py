@@ -32,7 +32,7 @@ def run(settings: CompareSettings, context: Context, parent: Run | None = None) 
     judge = load_judge(settings.judge, settings, context, recognisers)
     networks = with_rival([*(item for item in halves if item is not None), *([judge] if judge else [])], rival)
     pack = pack_for_test(settings.data, context)
-    protocol = test_protocol(pack, settings)
+    protocol = test_protocol(pack, settings, networks, context)
     inputs = {"pack": pack.digest, "protocol": protocol.digest, "direct": rival.sha256 if rival else NONE}
     for name, (recogniser, resolver) in (("a", first), ("b", second)):
         inputs |= {

@@ -12,7 +12,7 @@ from lrface.evaluation.figures.curve import curve_lines, curve_table, smallest_s
 from lrface.evaluation.figures.results import Results
 from lrface.evaluation.report.plots import curve_panels
 from lrface.jobs.shared.evaluation.assessment import arms_of, inputs_of, load_networks, measure, test_protocol
-from lrface.jobs.shared.evaluation.rival import rival_of
+from lrface.jobs.shared.evaluation.rival import rival_of, with_rival
 from lrface.jobs.shared.packs import pack_for_test
 from lrface.jobs.shared.stage import copy_out, log_pack, stage
 from lrface.tracking.names import clean_key
@@ -41,8 +41,8 @@ def run(settings: CurveSettings, context: Context, parent: Run | None = None) ->
     """Measure all arms at all sizes under all conditions."""
     recognisers, resolvers = load_networks(settings, context)
     pack = pack_for_test(settings.data, context)
-    protocol = test_protocol(pack, settings)
     rival = rival_of(settings, recognisers, resolvers, context)
+    protocol = test_protocol(pack, settings, with_rival([*recognisers, *resolvers], rival), context)
     arms = arms_of(recognisers, resolvers, rival)
     inputs = inputs_of(pack, protocol, recognisers, resolvers, rival)
     with (

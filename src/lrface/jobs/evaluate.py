@@ -46,10 +46,10 @@ def run(
     recognisers, resolvers = load_networks(settings, context, labels or {})
     pack = pack_for_test(settings.data, context)
     groups_of(settings.groups, pack)  # what is wrong with it is told before anything is measured
-    protocol = test_protocol(pack, settings)
     rival = rival_of(settings, recognisers, resolvers, context)
     arms = arms_of(recognisers, resolvers, rival)
     networks = with_rival([*recognisers, *resolvers], rival)
+    protocol = test_protocol(pack, settings, networks, context)
     inputs = inputs_of(pack, protocol, recognisers, resolvers, rival)
     with (
         stage("evaluate", settings, context, name="evaluate", inputs=inputs, parent=parent) as work,

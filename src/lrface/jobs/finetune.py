@@ -21,6 +21,7 @@ from lrface.evaluation.report.plots import png, score_histograms
 from lrface.evaluation.report.report import ReportInput, make_report
 from lrface.evaluation.settings import EvaluationSettings, ProtocolSettings
 from lrface.images.sizes import VLR_MAX, VLR_MIN
+from lrface.jobs.shared.inputs import START
 from lrface.jobs.shared.networks import NONE, Recogniser, SuperResolver, load_recogniser, load_super_resolver
 from lrface.jobs.shared.packs import apart_data, pack_for, recognition_data, rows_of_some_people
 from lrface.jobs.shared.seen import may_be_named, seen_in_all, seen_tags
@@ -29,6 +30,7 @@ from lrface.models.average import interpolated
 from lrface.models.dsr.network import DSR
 from lrface.models.edgeface.network import EdgeFace
 from lrface.tracking.names import Alias, VersionTag
+from lrface.tracking.registry.ancestry import line_of
 from lrface.tracking.registry.versions import ModelVersion
 from lrface.tracking.runs.lineage import joined_licences
 from lrface.tracking.runs.run import Run
@@ -39,7 +41,6 @@ from lrface.training.losses.margin import MarginHead
 from lrface.training.pair import PairTraining
 from lrface.training.settings import JointSettings, MixSettings
 
-START = "start"
 GENTLE_HEAD_LR, GENTLE_CLIP = 5e-5, 0.5
 
 
@@ -92,6 +93,10 @@ def run_both(settings: FinetuneSettings, context: Context, parent: Run | None = 
     parts = _Parts(start, teacher, resolver, rest)
     cycle = resolver.cycle + 1 if resolver else start.cycle
     word = Alias.DIRECT.value if alias is Alias.DIRECT else "finetune"
+    if teacher is not start and not settings.optim.anchor and not settings.optim.contrast:
+        context.terminal.line(
+            f"{word}: neither anchor nor contrast has a weight, so teacher={teacher.origin} teaches nothing"
+        )
     if resolver is None:
         if settings.joint.lr:
             context.terminal.line(
@@ -105,6 +110,9 @@ def run_both(settings: FinetuneSettings, context: Context, parent: Run | None = 
         "start_sha256": start.sha256,
         VersionTag.CYCLE: cycle,
     }
+    if settings.val_people == "unseen":
+        lineage |= {"val_people": "unseen"}
+        _tell_known(start, pack, word, context)
     if teacher is not start:
         lineage |= {"teacher": teacher.origin, "teacher_sha256": teacher.sha256}
     if settings.tuned_share < 1:
@@ -151,6 +159,7 @@ def run_both(settings: FinetuneSettings, context: Context, parent: Run | None = 
             VersionTag.SUPERVISOR: tuned.uri,
             "supervisor_sha256": tuned.sha256,
             "start": resolver.origin,
+            "start_sha256": resolver.sha256,
             VersionTag.CYCLE: cycle,
             VersionTag.FACES_SEEN.value: seen[VersionTag.FACES_SEEN.value],
             VersionTag.FACES_IN_ALL.value: seen[VersionTag.FACES_SEEN.value] + seen_in_all(resolver.version),
@@ -162,7 +171,7 @@ def run_both(settings: FinetuneSettings, context: Context, parent: Run | None = 
             alias=Alias.CYCLE,
             licence=licence,
             tags={**terms, VersionTag.JOB: "finetune", **told},
-            out=None if settings.out is None else f"{settings.out.rstrip('/')}/dsr",
+            out=settings.out,
             pack=pack,
             named=may_be_named(seen, Alias.CYCLE, context),
             figures=figures,
@@ -186,6 +195,18 @@ def _alias(settings: FinetuneSettings) -> Alias:
             remedy="say dsr=none, or alias=finetuned",
         )
     return Alias(settings.alias)
+
+
+def _tell_known(start: Recogniser, pack: Pack, word: str, context: Context) -> None:
+    """Tell where the people that nobody is to have seen were trained on before, by what the start was made of."""
+    for version in line_of(context.store, [start.version] if start.version else []):
+        learnt = version.tags.get(VersionTag.JOB) in {"pretrain", "finetune"}
+        if learnt and version.tags.get(VersionTag.PACK) == pack.digest and version.tags.get("val_people") != "unseen":
+            cause = f"{word}: {version.uri} has learnt the validation people of this pack, which are called unseen here"
+            context.terminal.finding(
+                "warning", "val_people", cause, "start from weights that have not met these people"
+            )
+            return
 
 
 def _rest(settings: FinetuneSettings, start: Recogniser, context: Context) -> Recogniser:

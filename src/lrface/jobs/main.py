@@ -22,7 +22,7 @@ from lrface.data.settings import PackData
 from lrface.evaluation.report.lead import aligned
 from lrface.jobs import evaluate, finetune, prepare, pretrain, promote, train_dsr
 from lrface.jobs.shared.done import Done
-from lrface.jobs.shared.inputs import OTHERS, networks_of, weights_digest
+from lrface.jobs.shared.inputs import OTHERS, START, TAUGHT_BY, networks_of, weights_digest
 from lrface.jobs.shared.networks import NONE
 from lrface.jobs.shared.packs import data_digest
 from lrface.jobs.shared.stage import NOT_WORK, stage
@@ -50,8 +50,11 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
         "plan": json.dumps(plan, sort_keys=True),
         "data": data_digest(given, context),
         "edgeface": weights_digest(configs.of("pretrain", PretrainSettings).edgeface.weights, context),
-        **networks_of(configs.of("train_dsr", TrainDsrSettings), context, OTHERS),
+        **networks_of(configs.of("train_dsr", TrainDsrSettings), context, ("start", *OTHERS)),
     }
+    for name in ("finetune", DIRECT):
+        beside = networks_of(configs.of(name, FinetuneSettings), context, TAUGHT_BY)
+        inputs |= {f"{name} {key}": digest for key, digest in beside.items()}
     with stage("main", settings, context, name="cycle", inputs=inputs) as work:
         done = Done(work.folder / "stages.json", context)
         way = context.terminal.journey = Journey(stages_of(settings, configs), work_of(configs, settings.cycles))
@@ -81,7 +84,7 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
             """What is fine-tuned again stays near the first recogniser, as what was fine-tuned before did."""
             again = {"teacher": wanted.teacher} if start != first else {}
             again |= {"back_to": wanted.back_to} if start != first and wanted.tuned_share < 1 else {}
-            given = {name: first for name, named in again.items() if named == finetune.START}
+            given = {name: first for name, named in again.items() if named == START}
             return {"data": data, "edgeface": start, **given}
 
         def finetuned(start: str, resolver: str) -> str:
@@ -102,7 +105,7 @@ def run(settings: MainSettings, context: Context) -> promote.Promotion:
             goes_on = settings.order == "from_direct"
             # Whole where others go on from it: what they end with goes a part of the way back, once.
             rival = once(
-                "direct", partial(direct, first, **({"tuned_share": 1.0, "back_to": finetune.START} if goes_on else {}))
+                "direct", partial(direct, first, **({"tuned_share": 1.0, "back_to": START} if goes_on else {}))
             )
             if goes_on:
                 start = rival

@@ -2,12 +2,13 @@
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lrface.cli.context import Context
 from lrface.config import PRETRAINED, PromoteSettings
-from lrface.errors import ConfigError
+from lrface.errors import ConfigError, WeightsError
 from lrface.evaluation.figures.results import Cell, Results
 from lrface.evaluation.protocol.arms import Arm, bicubic
 from lrface.evaluation.protocol.conditions import CLEAN
@@ -31,7 +32,7 @@ from lrface.jobs.shared.networks import (
 )
 from lrface.jobs.shared.operating_points import operating_points
 from lrface.jobs.shared.packs import pack_for_test
-from lrface.jobs.shared.stage import copy_out, log_pack, stage
+from lrface.jobs.shared.stage import NOT_WORK, copy_out, log_pack, stage
 from lrface.models.onnx.recogniser import OnnxRecogniser
 from lrface.naming.operating_points import POINTS_NAME, OperatingPoints
 from lrface.tracking.names import PAIR, Alias, VersionTag
@@ -41,6 +42,7 @@ from lrface.tracking.registry.pair import pair_ledger, register_pair
 from lrface.tracking.registry.promotion import Gate, Verdict, champion, promote, record_refusal, rollback
 from lrface.tracking.registry.versions import ModelVersion, training_data
 from lrface.tracking.runs.lineage import run_lineage
+from lrface.tracking.runs.resume import fingerprint
 from lrface.tracking.runs.run import Run
 from lrface.tracking.runs.starting import start_run
 
@@ -92,16 +94,21 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
     rival = None if resolver is None else rival_of(settings, [recogniser, reference], [resolver], context)
     judge = load_judge(settings.judge, settings, context, (recogniser, reference))
     pack = pack_for_test(settings.data, context)
-    protocol = test_protocol(pack, settings)
+    others = [item for item in (*(place or (reference,)), judge) if item is not None]
+    networks = with_rival([*halves, *others], rival)
+    protocol = test_protocol(pack, settings, networks, context)
     inputs = {
         "pack": pack.digest,
         "protocol": protocol.digest,
         "edgeface": recogniser.sha256,
         "dsr": resolver.sha256 if resolver else NONE,
         "direct": rival.sha256 if rival else NONE,
-        "champion": before.uri if before else "none",
         "judge": judge.sha256 if judge else NONE,
     }
+    decision = fingerprint("promote", settings.model_dump(mode="json", exclude=set(NOT_WORK)), inputs)
+    if before is not None and before.tags.get(VersionTag.DECISION) == decision:
+        return _made_before(before, context)
+    inputs |= {"champion": before.uri if before else "none"}
     with (
         stage("promote", settings, context, name="promote", inputs=inputs, parent=parent) as work,
         tempfile.TemporaryDirectory() as scratch,
@@ -111,8 +118,6 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         ways = {CANDIDATE: resolver, CHAMPION: place[1] if place else None}
         arms += judge_arms(judge, {name: item.network.forward for name, item in ways.items() if item is not None})
         results = measure(pack, protocol, arms, settings, context)
-        others = [item for item in (*(place or (reference,)), judge) if item is not None]
-        networks = with_rival([*halves, *others], rival)
         pair_arm = next(arm for arm in arms if arm.name == CANDIDATE)
         worth = worth_of(results, arms, pair_arm, networks, rival, settings.sizes, CLEAN, settings.measure)
         comparisons = _comparisons(results, settings, with_champion=place is not None)
@@ -146,13 +151,20 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
             work.run,
             edgeface,
             dsr,
-            tags={VersionTag.PACK: pack.digest, VersionTag.CYCLE: cycle, VersionTag.JOB: "promote"},
+            tags={
+                VersionTag.PACK: pack.digest,
+                VersionTag.CYCLE: cycle,
+                VersionTag.JOB: "promote",
+                VersionTag.DECISION: decision,
+            },
             card=_card(work.run, edgeface, dsr, results, verdict, points),
             points=points,
         )
         for line in ledger_lines(pair_ledger(edgeface, dsr)):
             context.terminal.result(line)
         context.made.versions.append(pair.uri)
+        if settings.out is not None:
+            copy_out(folder, settings.out)  # before an alias moves: this may fail
         told = _told(verdict, before)
         if told.promotes:
             promote(pair, told, work.run)
@@ -160,8 +172,6 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
             record_refusal(pair, told, work.run)
         for line in (*lines, *points.lines()):
             context.terminal.result(line)
-        if settings.out is not None:
-            copy_out(folder, settings.out)
         lead = lead_of(results, arms, headline, worth, comparisons[:1])
         for size, figures in curves(results, lead).items():
             work.run.log_metrics(figures, size)
@@ -173,14 +183,27 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         return Promotion(pair, told.promotes, verdict.lines, verdict.sentence, table, work.run.run_id, shown)
 
 
+def _made_before(pair: ModelVersion, context: Context) -> Promotion:
+    """This very decision has made the champion already, in a run that may have died right after."""
+    line = f"{pair.uri} was made champion by this very decision, on these faces and by this rule; nothing is changed"
+    context.terminal.result(line)
+    context.made.versions.append(pair.uri)
+    return Promotion(pair, promoted=True, lines=(line,), sentence=line, run_id=pair.run_id)
+
+
 def _reference(candidate: AnyRecogniser, context: Context) -> AnyRecogniser:
-    """The recogniser at the beginning of the candidate's line, where the registry has it; else the pretrained one.
+    """The recogniser at the beginning of the candidate's line, where it can be had; else the pretrained one.
 
     One of others has no line: it is held against itself behind bicubic.
     """
     if isinstance(candidate.network, OnnxRecogniser) or candidate.version is None:
         return candidate
     first = origin_of(candidate.version, context)
+    if "start" in first.tags:  # what it was made of was never registered
+        with suppress(WeightsError):
+            start = load_recogniser(first.tags["start"], context)
+            if start.sha256 == first.tags.get("start_sha256"):
+                return start
     return load_recogniser(PRETRAINED if first is candidate.version else first.uri, context)
 
 
@@ -188,7 +211,7 @@ def _how(verdict: deciding.Verdict, rival: AnyRecogniser | None) -> list[str]:
     """How to follow the recommendation."""
     if not verdict.recommends_direct or rival is None or rival.version is None:
         return []
-    return [f"to follow it: promote with edgeface={rival.version.uri} dsr=none, on the same faces"]
+    return [f"to follow it: promote with edgeface={rival.version.uri} dsr=none, on the same test people"]
 
 
 def _arms(

@@ -13,7 +13,7 @@ from lrface.evaluation.figures import sweep as sweeping
 from lrface.evaluation.figures.results import Results
 from lrface.evaluation.report.plots import sweep_curves
 from lrface.jobs.shared.evaluation.assessment import arms_of, inputs_of, load_networks, measure, test_protocol
-from lrface.jobs.shared.evaluation.rival import rival_of
+from lrface.jobs.shared.evaluation.rival import rival_of, with_rival
 from lrface.jobs.shared.packs import pack_for_test
 from lrface.jobs.shared.stage import copy_out, log_pack, stage
 from lrface.tracking.names import clean_key
@@ -26,8 +26,8 @@ def run(settings: SweepSettings, context: Context, parent: Run | None = None) ->
     """Sweep every arm at one size."""
     recognisers, resolvers = load_networks(settings, context)
     pack = pack_for_test(settings.data, context)
-    protocol = test_protocol(pack, settings)
     rival = rival_of(settings, recognisers, resolvers, context)
+    protocol = test_protocol(pack, settings, with_rival([*recognisers, *resolvers], rival), context)
     arms = [arm for arm in arms_of(recognisers, resolvers, rival) if not arm.is_ceiling and arm.takes(settings.size)]
     inputs = inputs_of(pack, protocol, recognisers, resolvers, rival)
     swept, rows = {}, []

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 from lrface.cli.context import Context
 from lrface.config import TrainDsrSettings
+from lrface.data.pack.pack import Pack
 from lrface.errors import ConfigError
 from lrface.images.sheet import contact_sheet
 from lrface.jobs.shared.evaluation.strangers import load_judge
@@ -14,7 +16,7 @@ from lrface.jobs.shared.networks import NONE, Recogniser, SuperResolver, load_re
 from lrface.jobs.shared.packs import pack_for, super_resolution_data
 from lrface.jobs.shared.seen import may_be_named, seen_tags
 from lrface.jobs.shared.stage import data_tags, log_pack, register_network, stage, trained
-from lrface.models.dsr.network import DSR
+from lrface.models.dsr.network import DSR, VARIANTS
 from lrface.tracking.names import Alias, VersionTag
 from lrface.tracking.notes import NOTE, job_note, picture
 from lrface.tracking.registry.versions import ModelVersion
@@ -36,7 +38,10 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
     alias = _alias(settings, everyone)
     pack = pack_for(settings.data, context)
     data = super_resolution_data(pack, settings.images_per_epoch, settings.drawn_share, settings.loop.val_faces)
-    start = None if settings.start == NONE else load_super_resolver(settings.start, context)
+    if settings.optim.select != "psnr":
+        _may_be_chosen_by_identity(data.validation.people, pack, settings.optim.select)
+    start = _start(settings, context)
+    parts = (*everyone, *((start,) if start else ()))
     inputs = {"pack": pack.digest, "supervisor": supervisor.sha256, "start": start.sha256 if start else NONE}
     inputs |= {f"supervisor_{place}": item.sha256 for place, item in enumerate(others, start=2)}
     inputs |= {"judge": judge.sha256} if judge else {}
@@ -49,6 +54,8 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
     if others:
         lineage["supervisors"] = ", ".join(item.origin for item in everyone)
         lineage["supervisors_sha256"] = ", ".join(item.sha256 for item in everyone)
+    if start is not None:
+        lineage |= {"start": start.origin, "start_sha256": start.sha256}
     if judge is not None:
         lineage |= {"judge": judge.origin, "judge_sha256": judge.sha256}
     with stage(
@@ -66,6 +73,12 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
         if settings.loss.weights()["perceptual"] == 0:
             context.terminal.line("train_dsr: the perceptual term is off")
             work.run.set_tags({"perceptual": "off"})
+        own, drawn = map(len, data.groups)
+        if own and drawn and settings.drawn_share and not settings.images_per_epoch:
+            context.terminal.line(
+                f"train_dsr: {drawn} drawn faces of {own + drawn} are shown once an epoch, as every other; drawn_share "
+                "counts with images_per_epoch"
+            )
         network = _network(settings, start)
         training = DsrTraining(
             network,
@@ -97,9 +110,9 @@ def run(settings: TrainDsrSettings, context: Context, parent: Run | None = None)
             restorer,
             made=context.made,
             alias=alias,
-            licence=joined_licences([*(item.licence for item in everyone), pack.info.licence or "unknown"]),
+            licence=joined_licences([*(item.licence for item in parts), pack.info.licence or "unknown"]),
             tags={
-                **data_tags(pack, *(item.version for item in everyone)),
+                **data_tags(pack, *(item.version for item in parts)),
                 VersionTag.JOB: "train_dsr",
                 **lineage,
                 **seen,
@@ -145,6 +158,41 @@ def _ancestors(supervisor: Recogniser) -> dict[str, str]:
     if version is None or VersionTag.SUPER_RESOLVER not in version.tags:
         return {}
     return {"supervisor_super_resolver": version.tags[VersionTag.SUPER_RESOLVER]}
+
+
+def _may_be_chosen_by_identity(people: Int64[np.ndarray, " n"], pack: Pack, select: str) -> None:
+    """Refuse what could not tell a super-resolver that keeps people apart from one that makes all faces one.
+
+    Raises:
+        ConfigError: Nobody of those who are judged by has two faces, or there is one person alone.
+    """
+    each = np.unique(people, return_counts=True)[1]
+    if len(each) < 2 or each.max() < 2:
+        raise ConfigError(
+            f"optim.select={select}",
+            got=f"{len(people)} faces of {len(each)} people in the val split of {pack.location}",
+            expected="two people or more, one with two faces: else one face for everybody would be the best",
+            remedy="say optim.select=psnr, or give more faces of each person",
+        )
+
+
+def _start(settings: TrainDsrSettings, context: Context) -> SuperResolver | None:
+    """The super-resolver that is trained on.
+
+    Raises:
+        ConfigError: It is of another size than the one that is asked for.
+    """
+    if settings.start == NONE:
+        return None
+    start = load_super_resolver(settings.start, context)
+    if start.network.settings != (settings.network or VARIANTS[settings.dsr]):
+        raise ConfigError(
+            f"dsr={settings.dsr}",
+            got=f"start={start.origin}, which is {start.network.variant}, {start.network.settings}",
+            expected="a start of the size that is to be trained",
+            remedy=f"say dsr={start.network.variant}, or start=none",
+        )
+    return start
 
 
 def _network(settings: TrainDsrSettings, start: SuperResolver | None) -> DSR:

@@ -70,6 +70,7 @@ class VersionTag(StrEnum):
     FILES = "files"
     NETWORK = "network"
     POINTS = "operating_points"
+    DECISION = "decision"
 
 
 _BRACKETED = re.compile(r"\[([^\]]*)\]")

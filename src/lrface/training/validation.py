@@ -17,6 +17,8 @@ from lrface.metrics.verification import dprime, tar_at_far
 
 SIZES = (8, 12, 16, 24, 32)
 _REAL = 0
+MATES = 4
+"""Most faces of a person where not everybody can be judged by."""
 FARS = {"1e-1": 1e-1, "1e-2": 1e-2, "1e-3": 1e-3}
 
 Embedder = Callable[[Float[Tensor, "n 3 112 112"]], Float[Tensor, "n d"]]
@@ -74,7 +76,9 @@ def validation_set(
 ) -> ValidationSet:
     """Choose at most `most` small faces: evenly spaced faces, each at every size where there is room for it.
 
-    A real VLR image counts as one more size.
+    A real VLR image counts as one more size. Where most of the evenly spaced faces would be the only one of their
+    person, as with thousands of people, up to `MATES` faces of each of fewer people are chosen instead: recognition is
+    judged by faces that have another. Of a gallery those people are kept first, then others, `most` in all.
 
     Args:
         faces: All faces of a pack.
@@ -82,24 +86,55 @@ def validation_set(
         people: Person of each.
         most: Most small faces.
         sizes: Their sides, in pixels.
-        gallery: Rows and people of faces that are only searched among.
+        gallery: Rows and people of faces that are only searched among, one face of each person.
         vlr: Real VLR images of all faces of the pack, where it has them.
     """
     sizes = sizes if vlr is None else (*sizes, _REAL)
     distinct = max(2, min(len(rows), max(most // len(sizes), min(len(rows), most) // 2)))
     places = np.unique(np.linspace(0, len(rows) - 1, distinct).round().astype(np.int64))
+    if gallery is None and len(places) < len(rows) and _alone(people[places]) > 0.5:
+        places = _with_mates(people, distinct)
     each = max(1, min(len(sizes), most // len(places)))
     owner = np.repeat(np.arange(len(places)), each)
     size = np.array([sizes[(index * each + turn) % len(sizes)] for index in range(len(places)) for turn in range(each)])
     chosen, named = rows[places], people[places]
     if gallery is not None:
-        chosen, named = np.concatenate([chosen, gallery[0]]), np.concatenate([named, gallery[1]])
+        kept = _enrolled(gallery[1], people[places], max(2, most))
+        chosen, named = np.concatenate([chosen, gallery[0][kept]]), np.concatenate([named, gallery[1][kept]])
     real = size == _REAL
     given = None
     if vlr is not None:
         given = vlr[rows[places]]
         size[real] = given.shape[1]
     return ValidationSet(hr=faces[chosen], people=named, owner=owner, size=size, real=real, vlr=given)
+
+
+def _alone(people: Int64[np.ndarray, " n"]) -> float:
+    """The share of faces that are the only one of their person."""
+    return float((np.unique(people, return_counts=True)[1] == 1).sum() / len(people))
+
+
+def _with_mates(people: Int64[np.ndarray, " n"], wanted: int) -> Int64[np.ndarray, " k"]:
+    """Places of about `wanted` faces: up to `MATES`, evenly spaced, of each of some people who have two or more."""
+    order = np.argsort(people, kind="stable")
+    first, counts = np.unique(people[order], return_index=True, return_counts=True)[1:]
+    able = np.flatnonzero(counts > 1)
+    if not len(able):
+        return np.unique(np.linspace(0, len(people) - 1, wanted).round().astype(np.int64))
+    each = np.minimum(counts, MATES)
+    some = max(2, round(wanted / each[able].mean()))
+    kept = able[np.unique(np.linspace(0, len(able) - 1, min(some, len(able))).round().astype(np.int64))]
+    spaced = [first[one] + np.linspace(0, counts[one] - 1, each[one]).round().astype(np.int64) for one in kept]
+    return np.sort(order[np.concatenate(spaced)])
+
+
+def _enrolled(people: Int64[np.ndarray, " g"], wanted: Int64[np.ndarray, " m"], most: int) -> Int64[np.ndarray, " k"]:
+    """Places of a gallery that are kept: those of the people who are searched for, then the first of the others."""
+    if len(people) <= most:
+        return np.arange(len(people))
+    searched = np.isin(people, wanted)
+    others = np.flatnonzero(~searched)[: max(0, most - int(searched.sum()))]
+    return np.sort(np.concatenate([np.flatnonzero(searched), others]))
 
 
 def recognition_metrics(

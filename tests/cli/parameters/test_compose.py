@@ -235,3 +235,20 @@ def test_composing_leaves_hydra_ready_for_the_next_job():
     assert settle(epochs="1").loop.epochs == 1
     assert re.match("config of", refusal(epochs="x"))
     assert settle(epochs="2").loop.epochs == 2
+
+
+@pytest.mark.parametrize("kind", ["folder", "list", "celeba"])
+def test_a_preset_for_pictures_says_how_any_kind_of_pictures_is_split(kind):
+    """`data=folder` beside the preset once brought back the splits of no preset: other test people, and no word."""
+    alone = settle("finetune", preset="many", source="/x").data.splits
+    assert (alone.val_subjects, alone.test_subjects) == (24, 24)
+    assert settle("finetune", preset="many", data=kind, source="/x").data.splits == alone
+    assert settle("finetune", preset="many", data="pack", source="/x").data.kind == "pack"
+    assert settle("finetune", preset="many", data="procedural").data.splits != alone
+
+
+def test_a_source_without_its_kind_and_a_key_of_a_stage_are_told_how():
+    with pytest.raises(ConfigError, match="say data=folder"):
+        settle("finetune", preset="smoke", source="/x")
+    with pytest.raises(ConfigError, match=r"the name in front|its name in front: finetune\.tuned_share"):
+        settle("main", preset="smoke", overrides=free_overrides("tuned_share=0.5"))

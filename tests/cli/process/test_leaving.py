@@ -71,3 +71,12 @@ def test_called_on_the_way_it_leaves_the_process_alone():
     assert (ended.returncode, ended.stdout) == (0, "left 3\n")
     with pytest.raises(SystemExit, match="4"):
         leave(lambda: 4)
+
+
+def test_whoever_reads_may_go_away():
+    command = f"{sys.executable} -c 'from lrface.cli.program import main; main([])' | true; echo ${{PIPESTATUS[0]}}"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    slow = command.replace("from lrface", "import time; time.sleep(1); from lrface")
+    ended = subprocess.run(["bash", "-c", slow], env=environment, capture_output=True, text=True, check=False)
+    assert ended.stderr == ""
+    assert ended.stdout == "141\n"

@@ -95,3 +95,10 @@ def test_the_answer_names_the_sizes():
     assert lines[0].endswith("accuracy of dsr over bicubic-direct: better at 8 px, worse at 16 px")
     assert any("+3.00 [+1.00, +5.00]" in line for line in lines)
     assert gain_lines(found, "other") == []
+
+
+def test_what_the_intervals_are_drawn_over_is_told():
+    gain = {"accuracy": Interval(0.03, 0.01, 0.05)}
+    named, unnamed = gain_records("lfw", "dsr", 8, gain, 300), gain_records("bin", "dsr", 8, gain, 300, "pairs")
+    assert "95 % intervals over people:" in "\n".join(gain_lines([*named, *unnamed], "lfw"))
+    assert "95 % intervals over pairs:" in "\n".join(gain_lines([*named, *unnamed], "bin"))

@@ -82,7 +82,7 @@ def test_a_server_that_dies_comes_back_and_dies_for_good_loses_nothing(cycle, tr
 
         again = subprocess.run([*words, "--overrides", hasty], capture_output=True, check=False, **how)
         assert again.returncode == 0, again.stderr
-        assert "epoch" not in again.stdout
+        assert "dsr epoch" not in again.stdout
         run = client.get_run(run.info.run_id)
         assert run.info.status == "FINISHED"
         assert _points(client, run)["train/loss"] == expected["train/loss"]

@@ -4,7 +4,7 @@ import torch
 
 from lrface.cli.context import Context
 from lrface.cli.terminal.terminal import Terminal
-from lrface.config import TrainDsrSettings
+from lrface.config import FinetuneSettings, TrainDsrSettings
 from lrface.data.settings import ProceduralData
 from lrface.jobs.shared.inputs import inputs_of, weights_digest
 
@@ -37,3 +37,16 @@ def test_all_networks_of_a_training_count(tmp_path):
         )
         found.append(tuple(inputs_of(settings, context).items()))
     assert len(set(found)) == 4
+
+
+def test_whoever_teaches_a_fine_tuning_counts(tmp_path):
+    context = Context(tmp_path, None, Terminal(), torch.device("cpu"), {})
+    found = []
+    plain = FinetuneSettings(data=ProceduralData(), edgeface="edgeface_xxs", dsr="none")
+    for changed in ("", "teacher", "back_to"):
+        for name in ("teacher", "back_to"):
+            (tmp_path / name).write_bytes(f"{name} {changed == name}".encode())
+        named = {name: str(tmp_path / name) for name in ("teacher", "back_to")}
+        found.append(tuple(inputs_of(plain.model_copy(update=named), context).items()))
+    assert len(set(found)) == 3
+    assert not {"teacher", "back_to"} & set(inputs_of(plain, context))

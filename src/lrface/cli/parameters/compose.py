@@ -19,6 +19,9 @@ from lrface.config import JobSettings
 from lrface.errors import ConfigError
 
 Schema = TypeVar("Schema", bound=JobSettings)
+MADE = ("pack", "procedural")
+"""Kinds of data that are no pictures: a pack is split, and drawn people are as their preset draws them."""
+NO_DATA = "no data"
 
 
 def config_folder() -> Path:
@@ -63,7 +66,7 @@ def given_overrides(
     if "data" in chosen and has_data:
         composing.append(f"data={_group_choice('data', chosen['data'])}")
     if "preset" in chosen:
-        composing += _preset(job, chosen["preset"], with_data=has_data and "data" not in chosen)
+        composing += _preset(job, chosen["preset"], chosen.get("data") if has_data else NO_DATA)
     keys = {
         parameter.name: parameter.key
         for parameter in parameters
@@ -201,7 +204,8 @@ def validated(job: str, schema: type[Schema], values: Mapping[str, object]) -> S
             f"config of {job}",
             got="; ".join(problems),
             expected="keys and values of its schema",
-            remedy="correct the parameter or override",
+            remedy="correct the parameter or override"
+            + ("; the key of a stage has its name in front: finetune.tuned_share" if job == "main" else ""),
         ) from error
 
 
@@ -229,6 +233,8 @@ def _problem(schema: type[BaseModel], place: tuple[int | str, ...], kind: str, m
         # the second part is no key, but which kind of source it is
         place, suffix = (place[0], *place[2:]), f" of data={place[1]}"
     dotted = ".".join(str(part) for part in place) + suffix
+    if kind == "extra_forbidden" and dotted == "data.source of data=procedural":
+        return "source without data, which draws people; say data=folder, or what else it is"
     if kind == "extra_forbidden":
         name = str(place[-1])
         near = difflib.get_close_matches(name, _siblings(schema, place[:-1]), n=1) or difflib.get_close_matches(
@@ -281,13 +287,22 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
 
 
-def _preset(job: str, preset: str, *, with_data: bool) -> list[str]:
+def _preset(job: str, preset: str, data: str | None) -> list[str]:
+    """The parts of a preset: its own for the job, and what it says of the data where that fits the chosen kind."""
     folder = config_folder() / "preset"
     known = sorted({path.stem for path in folder.glob("*/*.yaml")})
     if preset not in known:
-        raise ConfigError("preset", got=preset, expected=", ".join(known), remedy="choose one of these")
-    parts = (["data"] if with_data else []) + [job]
+        raise ConfigError("preset", got=preset, expected=", ".join(presets_of(job)), remedy="choose one of these")
+    pictures = data is not None and data not in (*MADE, NO_DATA)
+    fits = data is None or (pictures and _reads_pictures(folder / "data" / f"{preset}.yaml"))
+    parts = (["data"] if fits else []) + [job]
     return [f"+preset/{part}={preset}" for part in parts if (folder / part / f"{preset}.yaml").is_file()]
+
+
+def _reads_pictures(path: Path) -> bool:
+    """Whether a preset's data is some kind of pictures: how these are split is the same for every kind."""
+    named = OmegaConf.select(OmegaConf.load(path), "defaults", default=()) if path.is_file() else ()
+    return any(choice not in MADE for entry in named for choice in dict(entry).values())
 
 
 def _group_choice(group: str, choice: str) -> str:

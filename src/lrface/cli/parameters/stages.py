@@ -115,8 +115,9 @@ def work_of(configs: Configs, cycles: int) -> dict[str, float]:
         "evaluate": tested * len(evaluating.sizes) * len(evaluating.degradations),
         PROMOTE: 0.5 * tested * len(promoting.sizes),
     }
+    restored = tuning.mix.sr / (tuning.mix.sr + tuning.mix.bicubic + tuning.mix.hr) if tuning.joint.lr else 0.0
     for number in range(1, cycles + 1):
-        work[f"finetune {number}"] = 0.3 * seen(tuning)
+        work[f"finetune {number}"] = (0.3 + restored * (1.1 if dsr.dsr == "base" else 0.55)) * seen(tuning)
         work[f"train_dsr cycle {number}"] = work["train_dsr baseline"]
     return work
 

@@ -3,6 +3,7 @@
 import atexit
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,12 +34,16 @@ class QuickEnd:
 
 
 def leave(work: Callable[[], int]) -> NoReturn:
-    """Do the work of a command, and end the process with the exit code that it returns."""
+    """Do the work of a command, and end the process with the exit code that it returns, or that of a broken pipe."""
     end = QuickEnd()
     if started():
         atexit.register(end)
-    code = work()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        code = work()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # who read it has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
     end.code = code
     sys.exit(code)

@@ -1,6 +1,7 @@
 """What one arm gains over another on the same labelled pairs, with its interval over people."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -80,10 +81,12 @@ def tar_replicates(scores: np.ndarray, same: np.ndarray, weights: np.ndarray, fa
     return rates_at(let_in, passed[:, above], np.array([far]))[:, 0]
 
 
-def gain_records(name: str, arm: str, size: int, found: dict[str, Interval], pairs: int) -> list[PublicRecord]:
-    """Gains of an arm at a size as records; the metric says over whom."""
+def gain_records(
+    name: str, arm: str, size: int, found: dict[str, Interval], pairs: int, drawn: str = "people"
+) -> list[PublicRecord]:
+    """Gains of an arm at a size as records; the metric says over whom, `drawn` what the bootstrap draws."""
     return [
-        made((name, arm, size), f"{metric}{OVER}", change.value, pairs, (change.low, change.high))
+        replace(made((name, arm, size), f"{metric}{OVER}", change.value, pairs, (change.low, change.high)), over=drawn)
         for metric, change in found.items()
     ]
 
@@ -100,6 +103,11 @@ def gain_table(records: Sequence[PublicRecord], name: str) -> pd.DataFrame:
     return pd.DataFrame([{"arm": arm, "px": size, **figures} for (arm, size), figures in rows.items()])
 
 
+def drawn_of(records: Sequence[PublicRecord], name: str) -> str:
+    """What the intervals of the gains on a set are drawn over: people, or pairs where nobody is named."""
+    return next((entry.over for entry in records if entry.set == name and entry.over), "people")
+
+
 def gain_lines(records: Sequence[PublicRecord], name: str) -> list[str]:
     """Whether super-resolution earns its place on a set, in words, and by how much."""
     table = gain_table(records, name)
@@ -114,4 +122,8 @@ def gain_lines(records: Sequence[PublicRecord], name: str) -> list[str]:
         parts = [f"better at {listed(better)}" if better else "", f"worse at {listed(worse)}" if worse else ""]
         said = ", ".join(part for part in parts if part) or "no difference is shown at any size"
         lines.append(f"{QUESTION} {name}, {leading} of {arm} over bicubic-direct: {said}")
-    return [*lines, f"{name}, points over bicubic-direct, 95 % intervals:", *table.to_string(index=False).splitlines()]
+    return [
+        *lines,
+        f"{name}, points over bicubic-direct, 95 % intervals over {drawn_of(records, name)}:",
+        *table.to_string(index=False).splitlines(),
+    ]

@@ -24,6 +24,7 @@ class PublicRecord:
         n: Pairs or probes that it is made of.
         published: What the network's authors give for it, None where they give nothing.
         reason: Why there is no value, else None.
+        over: What the bootstrap of its interval draws, people or pairs; None where it has none.
     """
 
     set: str
@@ -36,6 +37,7 @@ class PublicRecord:
     n: int
     published: float | None = None
     reason: str | None = None
+    over: str | None = None
 
     def key(self) -> str:
         """Gives set/arm/size/metric."""

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lrface.evaluation.page import ABSENT, Report, escaped, image_tag, table_tag, whole_page
-from lrface.evaluation.public.gain import OVER, gain_lines, gain_table
+from lrface.evaluation.public.gain import OVER, drawn_of, gain_lines, gain_table
 from lrface.evaluation.public.records import PublicRecord
 from lrface.evaluation.report.plots import CEILING, SIDE, arm_colours, new_axes, png
 from lrface.evaluation.report.several_page import TITLE as SEVERAL
@@ -117,7 +117,8 @@ def _gains(records: Sequence[PublicRecord], name: str) -> str:
         return ""
     said = "".join(f"<p>{escaped(line)}</p>" for line in lines if line.startswith(QUESTION))
     rows = [[ABSENT if pd.isna(cell) else escaped(cell) for cell in row] for row in table.to_numpy()]
-    note = "<p class=soft>points over bicubic-direct; 95 % intervals by bootstrap over people</p>"
+    drawn = drawn_of(records, name)
+    note = f"<p class=soft>points over bicubic-direct; 95 % intervals by bootstrap over {drawn}</p>"
     return f'<div class="card verdict">{said}{table_tag(list(table.columns), rows)}{note}</div>'
 
 

@@ -215,5 +215,7 @@ def evaluate_pairs(
         if size is not None and arm.upscaler is not bicubic and direct.takes(size):
             scores = evaluation.scores(arm, size), evaluation.scores(direct, size)
             over = gains(*scores, pairs, evaluation.settings)
-            found += gain_records(pairs.name, arm.name, size, over, len(pairs.same))
+            found += gain_records(
+                pairs.name, arm.name, size, over, len(pairs.same), "pairs" if pairs.people is None else "people"
+            )
     return found

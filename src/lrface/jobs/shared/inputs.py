@@ -13,7 +13,11 @@ from lrface.tracking.registry.versions import is_registry_uri, resolve
 
 OTHERS = ("supervisors", "judge")
 """Keys of networks that no stage of a cycle makes."""
-_NETWORKS = ("edgeface", "dsr", "start", *OTHERS)
+TAUGHT_BY = ("teacher", "back_to")
+"""Keys of recognisers beside the one that is fine-tuned."""
+START = "start"
+"""What these say where they mean that one itself."""
+_NETWORKS = ("edgeface", "dsr", "start", *OTHERS, *TAUGHT_BY)
 
 
 def inputs_of(settings: JobSettings, context: Context) -> dict[str, str]:
@@ -37,6 +41,8 @@ def networks_of(settings: JobSettings, context: Context, names: tuple[str, ...])
     for name in names:
         given = getattr(settings, name, None)
         reference = given.weights if isinstance(given, EdgeFaceSource) else given
+        if reference == START and name in TAUGHT_BY:
+            continue
         if isinstance(reference, str):
             found[name] = weights_digest(reference, context)
         elif isinstance(reference, tuple):

@@ -144,10 +144,10 @@ def load_recogniser(
         path = fetch_released(reference, context.root / "mlruns" / "weights")
     elif not path.exists():
         raise WeightsError(
-            "recogniser",
-            got=f"{reference}, which is no path here",
+            f"recogniser {reference}",
+            got="a name that is no path here",
             expected=f"models:/edgeface@ALIAS, a path, or one of {', '.join((DRAWN, *RELEASED))}",
-            remedy="correct edgeface",
+            remedy="correct the path, or the name",
         )
     network, loaded = load_edgeface(path, variant, allow_missing)
     recorded = read_spec(path).licence if path.is_dir() else (LICENCE if released else "unknown")

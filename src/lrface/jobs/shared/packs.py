@@ -183,12 +183,12 @@ def recognition_data(pack: Pack, images_per_epoch: int, val_faces: int) -> EdgeF
             f"pack {pack.location}",
             got=f"{len(train)} training and {len(val)} validation images for recognition",
             expected="some of each",
-            remedy="give at least 5 images of each person, or lower splits.recognition_min_images",
+            remedy="give at least 5 images of each person, or lower data.splits.recognition_min_images",
         )
     labels, names = pack.labels(train)
     number = {name: place for place, name in enumerate(names)}
     people = np.array([number[name] for name in pack.subjects(val)], dtype=np.int64)
-    enrolled = np.unique(labels, return_index=True)[1][: max(2, val_faces)]
+    enrolled = np.unique(labels, return_index=True)[1]
     return EdgeFaceData(
         pack=pack,
         rows=train,
@@ -214,7 +214,7 @@ def apart_data(pack: Pack, images_per_epoch: int, val_faces: int) -> EdgeFaceDat
             f"pack {pack.location}",
             got=f"{len(train)} training images, and {len(val)} validation images of {len(np.unique(people))} people",
             expected="people to train on, and two or more others with two images each to judge by",
-            remedy="give more people, a larger splits.val_subjects, or val_people=known",
+            remedy="give more people, a larger data.splits.val_subjects, or val_people=known",
         )
     return EdgeFaceData(
         pack=pack,

@@ -63,7 +63,7 @@ def shared_order(
     Args:
         groups: Rows of each source.
         shares: How much of an epoch each source gets; they need not sum to one.
-        count: Faces in an epoch; 0 takes every row of every group once, whatever the shares.
+        count: Faces in an epoch; 0 takes every row once of every group that has a share, however large.
         seed: Seed of the training.
         epoch: Number of the epoch, from 0.
         locality: As `epoch_order` takes it.
@@ -80,7 +80,8 @@ def shared_order(
             remedy="give faces, or a share to a group that has some",
         )
     if count == 0:
-        return epoch_order(np.concatenate(groups), seed, epoch, locality=locality)
+        every = [rows for rows, share in zip(groups, shares, strict=True) if share > 0 or whole <= 0]
+        return epoch_order(np.concatenate(every), seed, epoch, locality=locality)
     chosen = [
         _many(rows, round(count * share / whole), seed, epoch, locality)
         for rows, share in zip(groups, shares, strict=True)

@@ -27,6 +27,7 @@ from lrface.images.sizes import FACE_SIZE, VLR_MAX, VLR_MIN
 from lrface.jobs.shared.evaluation.lpips import load_lpips
 from lrface.jobs.shared.evaluation.rival import rival_arms, seen_words
 from lrface.jobs.shared.evaluation.strangers import judge_arms, load_judge
+from lrface.jobs.shared.evaluation.trained_on import untrained_rows
 from lrface.jobs.shared.networks import NONE, AnyRecogniser, SuperResolver, load_any_recogniser, load_super_resolver
 from lrface.tracking.names import Alias, arm_metric
 from lrface.tracking.runs.lineage import run_lineage
@@ -119,13 +120,15 @@ def inputs_of(
     }
 
 
-def test_protocol(pack: Pack, settings: EvaluateSettings) -> Protocol:
+def test_protocol(
+    pack: Pack, settings: EvaluateSettings, networks: Sequence[AnyRecogniser | SuperResolver], context: Context
+) -> Protocol:
     """Draw gallery and probes from the people who are in no training; those of the val split choose the threshold.
 
     Raises:
-        EvaluationError: The pack has no test people, or too few of their images.
+        EvaluationError: The pack has no test people, or too few of their images, or the networks know them.
     """
-    rows = pack.rows(superres="test")
+    rows = untrained_rows(pack, networks, context)
     if not len(rows):
         raise EvaluationError(
             f"pack {pack.location}",
