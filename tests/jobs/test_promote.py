@@ -146,7 +146,12 @@ def test_people_who_were_trained_on_are_no_test_people(job, project, tmp_path):
     assert shared
     assert {name: figures[0][name] for name in shared} == {name: figures[1][name] for name in shared}
 
-    for place in sorted((tmp_path / "people").iterdir())[:]:
+    # a set of one's own is read as it is, and told
+    own = job("verify", "--source", str(tmp_path / "people"), "--kind", "people", *direct, "--overrides", "sizes=[16]")
+    assert own.code == 0, own.err
+    assert "warning: trained_on: 45 of 60 faces of people are faces that the networks were trained on" in own.out
+
+    for place in sorted((tmp_path / "people").iterdir()):
         if place.name in _test_people(pack):
             shutil.rmtree(place)
     line = job("promote", *QUICK, *source, *direct).refused()
@@ -160,3 +165,15 @@ def _split(pack):
 def _test_people(pack):
     manifest = read_manifest(pack / "manifest.parquet")
     return set(manifest.loc[manifest["superres"] == "test", "subject"])
+
+
+def test_direct_from_a_file_is_held_against_that_file_where_nothing_else_is_registered(job, copy_project, tmp_path):
+    fresh = copy_project(tmp_path / "fresh")
+    words = (*QUICK, "--dsr", "none", "--edgeface")
+    made = job("finetune", *words, "drawn", "--epochs", "1", folder=fresh.root)
+    assert made.code == 0, made.err
+
+    ended = job("promote", *words, "models:/edgeface@direct", folder=fresh.root)
+
+    assert ended.code == 0, ended.err
+    assert set(fresh.registry()) == {"edgeface", "lrface"}

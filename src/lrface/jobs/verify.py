@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from lrface.data.checks.findings import Collector
 from lrface.data.checks.fit import check_fits
 from lrface.data.faces.aligner import Aligner
 from lrface.data.faces.fit import Fit
+from lrface.data.measure import hash_pixels
 from lrface.data.settings import CheckSettings
 from lrface.errors import ConfigError, EvaluationError
 from lrface.evaluation.protocol.arms import Arm
@@ -31,6 +32,7 @@ from lrface.images.reading.levels import light
 from lrface.images.sizes import FACE_SIZE
 from lrface.jobs.shared.evaluation.assessment import arms_of, load_networks
 from lrface.jobs.shared.evaluation.rival import direct_arm, rival_of, with_rival
+from lrface.jobs.shared.evaluation.trained_on import known_faces
 from lrface.jobs.shared.networks import NONE, AnyRecogniser
 from lrface.jobs.shared.stage import copy_out, stage
 from lrface.tracking.names import clean_key
@@ -55,7 +57,9 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
     recognisers, resolvers = load_networks(settings, context)
     rival = rival_of(settings, recognisers, resolvers, context)
     arms = arms_of(recognisers, resolvers, rival)
+    networks = with_rival([*recognisers, *resolvers], rival)
     sets = _sets(settings, context)
+    _tell_known(sets, known_faces(networks, context), context)
     for arm in arms:
         refused = [size for size in settings.sizes if not arm.takes(size)]
         if refused:
@@ -76,7 +80,6 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
             work.run.log_dataset(name, found.digest, source=name, rows=rows, context="test")
             records += _measured(found, arms, settings, context, direct_arm(arms, rival))
         records = with_published(records, _networks(arms, recognisers), FACE_SIZE)
-        networks = with_rival([*recognisers, *resolvers], rival)
         report = make_public_report(
             records,
             about={name: text for found in sets.values() for name, text in _about(found, settings).items()},
@@ -139,6 +142,16 @@ def _sets(settings: VerifySettings, context: Context) -> dict[str, AnySet]:
             sets[name] = found
             progress(done, len(wanted))
     return sets
+
+
+def _tell_known(sets: Mapping[str, AnySet], known: frozenset[str], context: Context) -> None:
+    """Tell how many faces of each set are, to the pixel, faces that the networks have learnt from."""
+    for name, found in sets.items():
+        if known and not isinstance(found, SearchSet):
+            count = sum(hash_pixels(face) in known for face in found.faces)
+            if count:
+                cause = f"{count} of {len(found.faces)} faces of {name} are faces that the networks were trained on"
+                context.terminal.finding("warning", "trained_on", cause, "measure on people who were in no training")
 
 
 def _unlit(found: AnySet) -> list[str]:

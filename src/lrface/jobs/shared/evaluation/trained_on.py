@@ -29,22 +29,10 @@ def untrained_rows(
         EvaluationError: Fewer than two people are left.
     """
     rows = pack.rows(superres="test")
-    versions = [item.version for item in networks if item.version is not None]
-    behind = {key: place for key, place in packs_behind(context.store, versions).items() if key != pack.digest}
-    if not behind or not len(rows):
+    known = known_faces(networks, context, pack.digest)
+    if not known or not len(rows):
         return rows
     sha256, people = pack.manifest["sha256"].to_numpy()[rows], pack.subjects(rows)
-    known: set[str] = set()
-    for digest, place in behind.items():
-        manifest = _manifest(digest, place, context)
-        if manifest is None:
-            context.terminal.line(
-                f"test people are not held against the faces of pack {digest[:12]}, which networks were trained on and "
-                "which is not here"
-            )
-            continue
-        learnt = manifest["superres"].isin(("train", "val")) | manifest["recognition"].isin(("train", "val"))
-        known.update(manifest.loc[learnt, "sha256"])
     trained = np.unique(people[[face in known for face in sha256]])
     if not len(trained):
         return rows
@@ -65,6 +53,28 @@ def untrained_rows(
         "give other people, or the pack of the training, which keeps its test people apart (data=pack)",
     )
     return kept
+
+
+def known_faces(networks: Sequence[AnyRecogniser | SuperResolver], context: Context, but: str = "") -> frozenset[str]:
+    """Hashes of the faces that networks, or any that these were made of, have learnt from; of packs but one.
+
+    A pack that is not there any more is told.
+    """
+    versions = [item.version for item in networks if item.version is not None]
+    known: set[str] = set()
+    for digest, place in packs_behind(context.store, versions).items():
+        if digest == but:
+            continue
+        manifest = _manifest(digest, place, context)
+        if manifest is None:
+            context.terminal.line(
+                f"test people are not held against the faces of pack {digest[:12]}, which networks were trained on and "
+                "which is not here"
+            )
+            continue
+        learnt = manifest["superres"].isin(("train", "val")) | manifest["recognition"].isin(("train", "val"))
+        known.update(manifest.loc[learnt, "sha256"])
+    return frozenset(known)
 
 
 def _manifest(digest: str, place: str, context: Context) -> pd.DataFrame | None:
