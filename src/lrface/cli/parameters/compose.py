@@ -234,7 +234,7 @@ def _problem(schema: type[BaseModel], place: tuple[int | str, ...], kind: str, m
         place, suffix = (place[0], *place[2:]), f" of data={place[1]}"
     dotted = ".".join(str(part) for part in place) + suffix
     if kind == "extra_forbidden" and dotted == "data.source of data=procedural":
-        return "source without data, which draws people; say data=folder, or what else it is"
+        return "source with data=procedural, which draws people; say data=folder, or what else it is"
     if kind == "extra_forbidden":
         name = str(place[-1])
         near = difflib.get_close_matches(name, _siblings(schema, place[:-1]), n=1) or difflib.get_close_matches(
