@@ -248,6 +248,10 @@ def test_a_teacher_is_told_by_version_and_hash(job, project):
     version = project.version("edgeface", "direct")
     assert version.tags["teacher_sha256"] == project.version("edgeface", "finetuned").tags["weights_sha256"]
     assert version.tags["teacher"].startswith("models:/edgeface/")
+    assert "teaches nothing" not in ended.out
+    idle = "teacher=models:/edgeface@finetuned optim.anchor=0 optim.contrast=0"
+    told = job("finetune", *SMALL, "--dsr", "none", "--overrides", idle)
+    assert "neither anchor nor contrast has a weight, so teacher=models:/edgeface/" in told.out
 
 
 def test_that_nothing_was_better_than_the_start_is_told(job, project):

@@ -80,7 +80,7 @@ def test_a_recogniser_of_others_is_promoted_with_a_super_resolver_in_front(job, 
     assert "gives no gradients and cannot be trained" in refused
 
 
-def test_one_that_dies_after_the_alias_has_moved_is_done_when_it_is_started_again(job, project, monkeypatch):
+def test_one_that_dies_after_the_alias_has_moved_is_done_when_it_is_started_again(job, project, monkeypatch, tmp_path):
     """It was held against itself, found no better, and registered a second time as a refusal."""
     sure = promote._told
 
@@ -104,6 +104,10 @@ def test_one_that_dies_after_the_alias_has_moved_is_done_when_it_is_started_agai
     assert ended.code == 0, ended.err
     assert f"models:/lrface/{registry[0]} was made champion by this very decision" in ended.out
     assert project.registry()["lrface"] == registry
+    # its report is there for whoever asks for it now
+    assert job(*words, "--out", str(tmp_path)).code == 0
+    assert {"report.html", "metrics.json"} <= {place.name for place in tmp_path.iterdir()}
+    assert project.registry()["lrface"] == registry
 
 
 def test_a_figure_that_cannot_be_copied_out_moves_no_alias(job, project, monkeypatch, tmp_path):
@@ -114,9 +118,9 @@ def test_a_figure_that_cannot_be_copied_out_moves_no_alias(job, project, monkeyp
     before = project.registry()["lrface"][1].get("champion")
     (tmp_path / "file").write_text("in the way")
 
-    ended = job("promote", *QUICK, "--seed", "6", "--out", str(tmp_path / "file"))
+    line = job("promote", *QUICK, "--seed", "6", "--out", str(tmp_path / "file")).refused()
 
-    assert ended.code == 1
+    assert str(tmp_path / "file") in line
     assert project.registry()["lrface"][1].get("champion") == before
 
 
@@ -142,14 +146,14 @@ def test_people_who_were_trained_on_are_no_test_people(job, project, tmp_path):
     assert "trained_on" not in apart.out
     # the three who are left are those whom the pack of the training keeps for tests
     figures = [run.data.metrics for run in project.runs("attributes.run_name = 'evaluate'")[-2:]]
-    shared = {name for name in figures[0] if name.startswith("headline")} or set(figures[0]) & set(figures[1])
-    assert shared
-    assert {name: figures[0][name] for name in shared} == {name: figures[1][name] for name in shared}
+    assert len(figures[0]) > 10
+    assert figures[0] == figures[1]
 
     # a set of one's own is read as it is, and told
     own = job("verify", "--source", str(tmp_path / "people"), "--kind", "people", *direct, "--overrides", "sizes=[16]")
     assert own.code == 0, own.err
     assert "warning: trained_on: 45 of 60 faces of people are faces that the networks were trained on" in own.out
+    assert "45 of 60 faces of people" in project.run("verify").data.tags["trained_on"]
 
     for place in sorted((tmp_path / "people").iterdir()):
         if place.name in _test_people(pack):

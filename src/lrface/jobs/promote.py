@@ -40,7 +40,7 @@ from lrface.tracking.notes import NOTE, job_note, picture
 from lrface.tracking.registry.licences import ledger_lines, terms_of
 from lrface.tracking.registry.pair import pair_ledger, register_pair
 from lrface.tracking.registry.promotion import Gate, Verdict, champion, promote, record_refusal, rollback
-from lrface.tracking.registry.versions import ModelVersion, training_data
+from lrface.tracking.registry.versions import ModelVersion, fetch_artifacts, training_data
 from lrface.tracking.runs.lineage import run_lineage
 from lrface.tracking.runs.resume import fingerprint
 from lrface.tracking.runs.run import Run
@@ -107,7 +107,7 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
     }
     decision = fingerprint("promote", settings.model_dump(mode="json", exclude=set(NOT_WORK)), inputs)
     if before is not None and before.tags.get(VersionTag.DECISION) == decision:
-        return _made_before(before, context)
+        return _made_before(before, settings.out, context)
     inputs |= {"champion": before.uri if before else "none"}
     with (
         stage("promote", settings, context, name="promote", inputs=inputs, parent=parent) as work,
@@ -183,8 +183,16 @@ def run(settings: PromoteSettings, context: Context, parent: Run | None = None) 
         return Promotion(pair, told.promotes, verdict.lines, verdict.sentence, table, work.run.run_id, shown)
 
 
-def _made_before(pair: ModelVersion, context: Context) -> Promotion:
-    """This very decision has made the champion already, in a run that may have died right after."""
+def _made_before(pair: ModelVersion, out: str | None, context: Context) -> Promotion:
+    """This very decision has made the champion already, in a run that may have died right after.
+
+    Raises:
+        RegistryError: Its report is asked for, and is not there any more.
+    """
+    if out is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            uri = f"runs:/{pair.run_id}/evaluation"
+            copy_out(fetch_artifacts(context.store, uri, Path(scratch), f"the report of {pair.uri}"), out)
     line = f"{pair.uri} was made champion by this very decision, on these faces and by this rule; nothing is changed"
     context.terminal.result(line)
     context.made.versions.append(pair.uri)

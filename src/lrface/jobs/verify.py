@@ -59,7 +59,9 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
     arms = arms_of(recognisers, resolvers, rival)
     networks = with_rival([*recognisers, *resolvers], rival)
     sets = _sets(settings, context)
-    _tell_known(sets, known_faces(networks, context), context)
+    learnt = _learnt(sets, known_faces(networks, context))
+    for cause in learnt.values():
+        context.terminal.finding("warning", "trained_on", cause, "measure on people who were in no training")
     for arm in arms:
         refused = [size for size in settings.sizes if not arm.takes(size)]
         if refused:
@@ -82,7 +84,11 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
         records = with_published(records, _networks(arms, recognisers), FACE_SIZE)
         report = make_public_report(
             records,
-            about={name: text for found in sets.values() for name, text in _about(found, settings).items()},
+            about={
+                name: f"{text}; {learnt[key]}" if key in learnt else text
+                for key, found in sets.items()
+                for name, text in _about(found, settings).items()
+            },
             versions={item.origin: f"sha256 {item.sha256}" for item in networks} | dict(run_lineage(context.root)),
             licences=[f"{item.origin}: {item.licence}" for item in networks],
             heading=f"Public sets: {', '.join(sets)}",
@@ -91,6 +97,8 @@ def run(settings: VerifySettings, context: Context, parent: Run | None = None) -
         report.save(folder)
         (folder / "metrics.json").write_text(json.dumps([asdict(entry) for entry in records], indent=1))
         work.run.log_artifacts(folder, FOLDER)
+        if learnt:
+            work.run.set_tags({"trained_on": "; ".join(learnt.values())})
         work.run.log_table(table_of(records), f"{FOLDER}/table.csv")
         figures = {entry.key(): entry.value for entry in records if entry.value is not None}
         work.run.log_metrics({clean_key(f"{FOLDER}/{key}"): value for key, value in figures.items()})
@@ -144,14 +152,17 @@ def _sets(settings: VerifySettings, context: Context) -> dict[str, AnySet]:
     return sets
 
 
-def _tell_known(sets: Mapping[str, AnySet], known: frozenset[str], context: Context) -> None:
-    """Tell how many faces of each set are, to the pixel, faces that the networks have learnt from."""
+def _learnt(sets: Mapping[str, AnySet], known: frozenset[str]) -> dict[str, str]:
+    """How many faces of a set are, to the pixel, faces that the networks have learnt from, where there are any."""
+    told = {}
     for name, found in sets.items():
         if known and not isinstance(found, SearchSet):
             count = sum(hash_pixels(face) in known for face in found.faces)
             if count:
-                cause = f"{count} of {len(found.faces)} faces of {name} are faces that the networks were trained on"
-                context.terminal.finding("warning", "trained_on", cause, "measure on people who were in no training")
+                told[name] = (
+                    f"{count} of {len(found.faces)} faces of {name} are faces that the networks were trained on"
+                )
+    return told
 
 
 def _unlit(found: AnySet) -> list[str]:

@@ -80,3 +80,19 @@ def test_whoever_reads_may_go_away():
     ended = subprocess.run(["bash", "-c", slow], env=environment, capture_output=True, text=True, check=False)
     assert ended.stderr == ""
     assert ended.stdout == "141\n"
+
+
+def test_another_pipe_that_breaks_is_no_reader_who_went_away(tmp_path):
+    """Swallowed, it would have been an end without a word."""
+    (tmp_path / "lrface").write_text(
+        COMMAND.replace('raise ValueError("', 'raise BrokenPipeError("').format(failing=True, code=0)
+    )
+    ended = subprocess.run(
+        [sys.executable, str(tmp_path / "lrface")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "BrokenPipeError: nobody expected that" in ended.stderr

@@ -21,6 +21,10 @@ def test_without_a_count_every_row_of_every_group_comes_once():
     assert list(order) != [*ROWS, 50, 51]
 
 
+def test_without_a_count_a_group_without_a_share_does_not_come():
+    assert sorted(shared_order([ROWS, np.array([50, 51])], [1.0, 0.0], 0, 3, 1)) == [*ROWS]
+
+
 def test_an_order_is_a_function_of_seed_and_epoch():
     orders = [tuple(shared_order([ROWS], [1.0], 0, seed, epoch)) for seed, epoch in [(1, 0), (1, 0), (1, 1), (2, 0)]]
     assert orders[0] == orders[1]

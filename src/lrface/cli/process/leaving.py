@@ -3,6 +3,7 @@
 import atexit
 import logging
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable
@@ -33,6 +34,13 @@ class QuickEnd:
         os._exit(self.code)
 
 
+def _unread() -> bool:
+    """Whether whoever read standard output has gone, as `| head` does; any other pipe may break as well."""
+    watch = select.poll()
+    watch.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
+
+
 def leave(work: Callable[[], int]) -> NoReturn:
     """Do the work of a command, and end the process with the exit code that it returns, or that of a broken pipe."""
     end = QuickEnd()
@@ -42,7 +50,9 @@ def leave(work: Callable[[], int]) -> NoReturn:
         code = work()
         sys.stdout.flush()
         sys.stderr.flush()
-    except BrokenPipeError:  # who read it has gone, as `| head` does
+    except BrokenPipeError:
+        if not _unread():
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
     end.code = code

@@ -1,7 +1,7 @@
 """What a version was made of: the versions before it, and the packs that these were trained on."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mlflow.exceptions import MlflowException
 
@@ -24,8 +24,8 @@ _PARENTS = (
 _TRAINING_JOBS = {"pretrain", "finetune", "train_dsr"}
 
 
-def line_of(store: Store, versions: Iterable[ModelVersion]) -> list[ModelVersion]:
-    """Versions and all that they were made of, as far as the registry still has it."""
+def line_of(store: Store, versions: Iterable[ModelVersion], parents: Sequence[str] = _PARENTS) -> list[ModelVersion]:
+    """Versions and all that they were made of, as far as the registry still has it; `parents` are the tags that say."""
     found: dict[str, ModelVersion] = {}
     waiting = list(versions)
     while waiting:
@@ -33,7 +33,7 @@ def line_of(store: Store, versions: Iterable[ModelVersion]) -> list[ModelVersion
         if version.uri in found:
             continue
         found[version.uri] = version
-        named = (name for tag in _PARENTS for name in version.tags.get(tag, "").split(", "))
+        named = (name for tag in parents for name in version.tags.get(tag, "").split(", "))
         for name in named:
             if is_registry_uri(name) and name not in found:
                 try:

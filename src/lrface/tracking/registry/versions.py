@@ -192,6 +192,15 @@ def download(store: Store, version: ModelVersion, to: Path) -> Path:
 
 def fetch(store: Store, uri: str, scratch: Path, what: str | None = None) -> Path:
     """Download the model folder below a model URI into ``scratch`` and return where it lies; ``what`` names it."""
+    return fetch_artifacts(store, uri, scratch, what) / DATA
+
+
+def fetch_artifacts(store: Store, uri: str, scratch: Path, what: str | None = None) -> Path:
+    """Download what lies below an artifact URI (``runs:/ID/FOLDER``) into ``scratch``; ``what`` names it.
+
+    Raises:
+        RegistryError: It cannot be had.
+    """
     try:
         got = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(scratch), tracking_uri=store.uri)
     except Exception as error:
@@ -201,7 +210,7 @@ def fetch(store: Store, uri: str, scratch: Path, what: str | None = None) -> Pat
             expected=f"its files in the artifact store ({DATA})",
             remedy="see that the artifact store is up and that the files were not deleted",
         ) from error
-    return Path(got) / DATA
+    return Path(got)
 
 
 def recorded_files(version: ModelVersion) -> dict[str, str]:

@@ -18,6 +18,7 @@ from lrface.models.export.timing import latency_ms
 from lrface.models.onnx.recogniser import OnnxRecogniser
 from lrface.models.size import count_mflops
 from lrface.tracking.names import EDGEFACE, Alias, VersionTag
+from lrface.tracking.registry.ancestry import line_of
 from lrface.tracking.registry.versions import ModelVersion, is_registry_uri, resolve, versions_of
 
 AUTO = "auto"
@@ -79,13 +80,10 @@ def origin_of(version: ModelVersion, context: Context) -> ModelVersion:
 
 
 def _line(version: ModelVersion | None, context: Context) -> set[str]:
-    """Hashes of the weights of a version and of all that it was made from."""
-    found: set[str] = set()
-    while version is not None:
-        found |= {version.sha256, version.tags.get("start_sha256", ""), version.tags.get("source_sha256", "")}
-        start = version.tags.get("start", "")
-        version = resolve(context.store, start) if is_registry_uri(start) else None
-    return found - {""}
+    """Hashes of the weights of a version and of all that it was trained on from."""
+    line = line_of(context.store, [version] if version else [], ("start",))
+    tags = (item.tags.get(name, "") for item in line for name in ("start_sha256", "source_sha256"))
+    return {*(item.sha256 for item in line), *tags} - {""}
 
 
 def with_rival(networks: Sequence[Network], rival: AnyRecogniser | None) -> list[Network]:
