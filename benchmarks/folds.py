@@ -230,7 +230,7 @@ def line(
 
 def pair_lines(fold: Fold, table: Path, number: int) -> list[dict[str, object]]:
     """TAR over labelled pairs (columns file, file, same), either image of a pair being the small one."""
-    pairs = pd.read_csv(table)
+    pairs = pd.read_csv(table, float_precision="round_trip")
     first, second, same = (pairs.iloc[:, place] for place in range(3))
     names = sorted({*first, *second})
     place = {name: number for number, name in enumerate(names)}

@@ -1,6 +1,8 @@
 """What tests of several folders need: the real faces beside the project, and a small pack of drawn ones."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,16 @@ def tiny_pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
         recognition=recognition,
         licence="CC0-1.0",
     )
+
+
+@pytest.fixture(autouse=True)
+def _terminations_answered_as_before() -> Iterator[None]:
+    """What a test leaves at a signal, the tests after it would be ended by."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    after = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, before)
+    assert after is before
 
 
 @pytest.fixture

@@ -79,3 +79,17 @@ def test_the_pages_of_the_networks_give_their_sizes():
         assert [line.count("|") for line in table.splitlines() if line.startswith("| `")] == [7] * len(rows)
         for row in rows:
             assert f"| {networks.cells(row)} |" in table
+
+
+def test_no_number_in_a_text_is_guessed_by_what_dies_of_it():
+    """pandas' own reading of floats is killed by 1e3000000000, as an identifier may be; Python's is not."""
+    safe = ("dtype=str", 'float_precision="round_trip"')
+    calls = {
+        f"{path.relative_to(ROOT)}: {call}"
+        for folder in ("src", "tests", "benchmarks", "docs")
+        for path in (ROOT / folder).rglob("*.py")
+        if path != Path(__file__)
+        for call in re.findall(r"read_csv\(.*|to_numeric\(.*", path.read_text())
+    }
+    assert len(calls) > 5
+    assert not {call for call in calls if not any(word in call for word in safe)}

@@ -400,3 +400,17 @@ def test_a_wheel_carries_the_configs_and_composes_them(tmp_path):
         check=True,
     )
     assert done.stdout.split() == [str(tmp_path / "unpacked" / "lrface" / "_conf"), "edge"]
+
+
+def test_a_test_that_kills_its_process_ends_the_run_and_is_named(tmp_path):
+    """By itself xdist waits for ever afterwards, where files of one test are the last."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "tests").mkdir()
+    for number in range(12):
+        body = "import os; os._exit(3)" if number == 4 else "pass"
+        (tmp_path / "tests" / f"test_{number:02d}.py").write_text(f"def test():\n    {body}\n")
+    words = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile"]
+    own = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    ended = subprocess.run(words, cwd=tmp_path, env=own, capture_output=True, text=True, timeout=600, check=False)
+    assert ended.returncode == 1, ended.stdout
+    assert "crashed while running 'tests/test_04.py::test'" in ended.stdout

@@ -45,7 +45,7 @@ def main() -> int:
     FigureCanvasAgg(figure)
     faces, curve = figure.subplots(1, 2, width_ratios=(2.2, 1))
     _draw_faces(faces, network)
-    _draw_curve(curve, pd.read_csv(given.curve / "curve.csv"))
+    _draw_curve(curve, pd.read_csv(given.curve / "curve.csv", float_precision="round_trip"))
     given.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(given.out, metadata={"Software": None})
     sys.stdout.write(f"{given.out}: {given.out.stat().st_size / 1000:.0f} kB\n")

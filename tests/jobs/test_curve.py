@@ -12,7 +12,7 @@ def test_all_sizes_and_conditions_are_in_one_table_and_one_plot(job, project, tm
     )
 
     assert ended.code == 0, ended.err
-    table = pd.read_csv(tmp_path / "curve.csv")
+    table = pd.read_csv(tmp_path / "curve.csv", float_precision="round_trip")
     small = table[table["arm"] != "hr"]
     cells = set(small[["arm", "degradation", "size"]].itertuples(index=False, name=None))
     conditions = ("clean", "all")

@@ -69,7 +69,7 @@ def test_every_figure_is_in_its_range_and_inside_its_interval(records):
 
 
 def test_every_person_of_a_folder_is_a_test_person(folder):
-    subjects = pd.read_csv(folder / "subjects.csv")
+    subjects = pd.read_csv(folder / "subjects.csv", float_precision="round_trip")
 
     assert subjects["subject"].nunique() + _strangers(folder) == 5
 

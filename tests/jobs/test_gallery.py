@@ -48,7 +48,7 @@ def test_enrol_identify_list_export_remove_import(job, project, people):
 
     asked = ("--source", str(people / "probe"), "--threshold", "-1", "--out", str(people / "out"))
     assert job("gallery", "--action", "identify", *asked, *PAIR, *gallery).code == 0
-    found = pd.read_csv(people / "out" / "identified.csv")
+    found = pd.read_csv(people / "out" / "identified.csv", float_precision="round_trip")
     assert list(found.columns) == ["picture", "name", "score", "margin", "side", "threshold", "rate", "came_as"]
     assert set(found["name"]) <= {"person 0", "person 1", "person 2"}
     assert found["score"].between(-1, 1).all()
@@ -75,7 +75,7 @@ def test_the_pictures_of_a_folder_are_one_probe(job, people):
     asked = ("gallery", "--action", "identify", "--probes", "folders", "--threshold", "-1", *PAIR, *gallery)
     ended = job(*asked, "--source", str(people / "enrol"), "--out", str(people / "out"))
     assert ended.code == 0, ended.err
-    found = pd.read_csv(people / "out" / "identified.csv")
+    found = pd.read_csv(people / "out" / "identified.csv", float_precision="round_trip")
     assert list(found["folder"]) == ["person 0", "person 1", "person 2"]
     assert list(found["name"]) == list(found["folder"])
     assert list(found["pictures"]) == [2, 2, 2]

@@ -40,7 +40,7 @@ def test_a_killed_grid_goes_on_with_the_trials_that_are_left(job, project, monke
     trials = project.children(parent)
     assert parent.info.status == "FINISHED"
     assert [trial.data.params["loss.l1"] for trial in trials] == ["1.0", "3.0"]
-    table = pd.read_csv(tmp_path / "trials.csv")
+    table = pd.read_csv(tmp_path / "trials.csv", float_precision="round_trip")
     assert set(table["run"]) == {trial.info.run_id for trial in trials}
     assert table["psnr"].tolist() == sorted(table["psnr"], reverse=True)
     assert parent.data.metrics["search/psnr"] == table["psnr"][0]
@@ -63,7 +63,8 @@ def test_trials_are_spread_over_a_cluster_and_are_those_of_a_grid(job, project, 
     parent = project.runs("tags.`lrface.job` = 'search'")[-1]
     trials = project.children(parent)
     assert sorted(trial.data.params["loss.l1"] for trial in trials) == ["1.0", "3.0"]
-    assert set(pd.read_csv(tmp_path / "trials.csv")["run"]) == {trial.info.run_id for trial in trials}
+    runs = pd.read_csv(tmp_path / "trials.csv", float_precision="round_trip")["run"]
+    assert set(runs) == {trial.info.run_id for trial in trials}
 
 
 def test_a_launcher_and_a_cluster_are_one_too_many(job):

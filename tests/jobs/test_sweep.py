@@ -15,7 +15,7 @@ def test_each_arm_has_a_table_and_a_best_threshold(job, project, tmp_path):
     run = project.run("sweep")
     assert project.artifacts(run, "sweep") >= {"bicubic.csv", "dsr.csv"}
     assert -1 <= run.data.metrics["sweep/dsr/threshold_by_correct"] <= 1
-    table = pd.read_csv(f"{run.info.artifact_uri.removeprefix('file://')}/sweep/dsr.csv")
+    table = pd.read_csv(f"{run.info.artifact_uri.removeprefix('file://')}/sweep/dsr.csv", float_precision="round_trip")
     assert (table[["correct", "wrong", "unknown"]].sum(axis=1).round(6) == 1).all()
     assert table["threshold"].is_monotonic_increasing
 
@@ -28,7 +28,7 @@ def test_calibrated_threshold_and_the_one_in_use_stand_beside_the_best(job, proj
     )
 
     assert ended.code == 0, ended.err
-    table = pd.read_csv(tmp_path / "thresholds.csv")
+    table = pd.read_csv(tmp_path / "thresholds.csv", float_precision="round_trip")
     assert list(table["rule"]) == ["most_correct", "false_alarm", "calibrated", "in_use"]
     rows = table.set_index("rule")
     assert rows.loc["in_use", "threshold"] == 0.2

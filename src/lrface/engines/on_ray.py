@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,9 +45,16 @@ class RayEngine:
         self._ray = ray
         self._known: dict[Callable[..., Any], Any] = {}
         self._own = not ray.is_initialized()
-        if self._own:
-            self._connect()
-        self._look()
+        self._before = signal.getsignal(signal.SIGTERM)
+        try:
+            if self._own:
+                self._connect()
+                if self._before is not signal.SIG_DFL:  # Ray ends with an exit of its own, a run in order
+                    self._hand_back()
+            self._look()
+        except BaseException:
+            self.close()
+            raise
         cpus = ray.cluster_resources().get("CPU", 0.0)
         self.workers = settings.workers or max(1, int(cpus // settings.cpus))
 
@@ -112,6 +121,12 @@ class RayEngine:
         """Cancel what is under way, and leave the cluster."""
         if self._own:
             self._ray.shutdown()
+            self._hand_back()
+
+    def _hand_back(self) -> None:
+        """Let a termination be answered as before, as far as this is the thread that may say so."""
+        if self._before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._before)
 
 
 def _knock(address: str, wait: float) -> None:

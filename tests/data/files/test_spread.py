@@ -1,5 +1,6 @@
 """Ray and submitit as they are: a cluster of two workers on this machine, one of which is killed."""
 
+import signal
 import socket
 import threading
 import time
@@ -73,6 +74,25 @@ def test_a_bad_picture_ends_it_as_it_does_here(ray_cluster, small_chunks, write_
         packed(folder, tmp_path / "pack", engine="ray", address=ray_cluster.address)
     assert str(there.value) == str(here.value)
     assert not (tmp_path / "pack").exists()
+
+
+def test_a_termination_is_answered_as_before(ray_cluster):
+    """Ray puts an exit of its own there, and leaves it when it goes: a run would end as one that failed."""
+    settings = ClusterSettings(engine="ray", address=ray_cluster.address)
+
+    def ours(number, frame):
+        raise KeyboardInterrupt
+
+    with engine_of(settings):
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # else its workers would stay
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    signal.signal(signal.SIGTERM, ours)
+    try:
+        with engine_of(settings):
+            assert signal.getsignal(signal.SIGTERM) is ours
+        assert signal.getsignal(signal.SIGTERM) is ours
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def test_a_cluster_that_does_not_answer_is_one_line():

@@ -48,6 +48,11 @@ def changed(change: Callable[[str], str]) -> str:
     return "\n".join(["path,subject", *map(change, ROWS)])
 
 
+def changed_point(value: str) -> str:
+    """A list of which the first number of the landmarks is something else."""
+    return f"path,subject,{COLUMNS}\n{ROWS[0]},{value}{POINTS[2:]}"
+
+
 def parquet(rows: pd.DataFrame) -> Callable[[Path], Path]:
     def write(root: Path) -> Path:
         rows.to_parquet(root / "list.parquet")
@@ -160,6 +165,10 @@ TABLE = [
            refused="no column x1"),
     Listed("landmarks with decimal commas", f'path,subject,{COLUMNS}\n{ROWS[0]},"38,3",{POINTS[3:]}',
            refused=r"landmarks: .*38,3.*expected numbers with a decimal point"),
+    Listed("landmarks that pandas cannot read and live", changed_point("1e3000000000"),
+           refused="landmarks: 1e3000000000; expected numbers with an end"),
+    Listed("landmarks without an end", changed_point("-inf"), refused="landmarks: -inf; expected numbers with an end"),
+    Listed("landmarks as Python writes numbers", changed_point("1_0"), refused="landmarks: '1_0' is no number"),
 ]  # fmt: skip
 
 

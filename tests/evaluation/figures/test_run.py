@@ -2,6 +2,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -102,12 +103,21 @@ def test_it_is_read_back_as_written(found, tmp_path):
     assert back.records == found.records
     assert back.protocol == found.protocol
     assert back.cells == found.cells
+    pd.testing.assert_frame_equal(back.subjects, found.subjects.reset_index(drop=True), check_exact=True)
     for cell in found.cells:
         np.testing.assert_array_equal(back.kept[cell].mated.rank, found.kept[cell].mated.rank)
         assert set(back.kept[cell].replicates) == set(found.kept[cell].replicates)
     (tmp_path / "out" / "scores.npz").write_bytes(b"nothing")
     with pytest.raises(EvaluationError, match="evaluate again"):
         load_results(tmp_path / "out")
+
+
+def test_people_are_read_back_by_whatever_name(found, tmp_path):
+    people = found.subjects.copy()
+    names = dict(zip(people["subject"].unique(), ["NA", "1e3000000000", "007", "null"], strict=False))
+    people["subject"] = people["subject"].replace(names)
+    replace(found, subjects=people).save(tmp_path)
+    assert load_results(tmp_path).subjects["subject"].tolist() == people["subject"].tolist()
 
 
 def test_the_same_seed_gives_the_same_records_and_batches_do_not_matter(small, found):

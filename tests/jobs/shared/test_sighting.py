@@ -56,7 +56,7 @@ def test_every_face_of_a_folder_of_photographs(identify, tmp_path):
 
     assert ended.code == 0, ended.err
     assert "3 faces of 3 photographs: 3 named, 0 unknown" in ended.out
-    table = pd.read_csv(tmp_path / "out" / "identified.csv")
+    table = pd.read_csv(tmp_path / "out" / "identified.csv", float_precision="round_trip")
     assert list(table.columns) == ["picture", "face", *photograph.COLUMNS]
     assert list(table["picture"]) == ["a.png", "a.png", "day two/b.jpg.png"]
     assert list(table["face"]) == [1, 2, 1]
@@ -109,7 +109,7 @@ def test_a_film(identify, tmp_path):
 
     assert ended.code == 0, ended.err
     assert "2 faces in 12 frames: 2 named, 0 unknown" in ended.out
-    table = pd.read_csv(tmp_path / "out" / "tracks.csv")
+    table = pd.read_csv(tmp_path / "out" / "tracks.csv", float_precision="round_trip")
     assert list(table.columns) == list(video.COLUMNS)
     assert list(table["frames"]) == [12, 12]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"tracks.csv", "a street.annotated.avi"}

@@ -67,7 +67,8 @@ def test_artifacts(run, tmp_path):
     assert run.flush()
     assert _text(run, "notes/a.md") == "grüße"
     assert json.loads(_text(run, "b.json")) == {"b": [1, 2]}
-    assert pd.read_csv(io.StringIO(_text(run, "tables/c.csv"))).to_dict("list") == {"x": [1, 2], "y": ["a", "b"]}
+    table = pd.read_csv(io.StringIO(_text(run, "tables/c.csv")), float_precision="round_trip")
+    assert table.to_dict("list") == {"x": [1, 2], "y": ["a", "b"]}
     assert "e.txt" in _paths(run)
     assert _paths(run, "in/folder") == ["in/folder/e.txt"]
     assert _paths(run, "out") == ["out/e.txt"]

@@ -5,6 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -143,13 +144,39 @@ def numbers(rows: pd.DataFrame, names: Sequence[str], what: str) -> np.ndarray:
     """Gives columns as floats, rows x columns; NaN where a cell is empty.
 
     Raises:
-        DataError: A cell is no number.
+        DataError: A cell is no number, or an infinite one.
     """
     try:
-        return np.stack([pd.to_numeric(rows[name].replace("", None)).to_numpy(dtype=float) for name in names], axis=1)
-    except (ValueError, TypeError) as error:
+        found = np.stack([_floats(rows[name]) for name in names], axis=1)
+    except ValueError as error:
         got = f"landmarks: {error}"
         raise DataError(what, got=got, expected="numbers with a decimal point", remedy="correct them") from error
+    endless = np.argwhere(np.isinf(found))
+    if len(endless):
+        row, column = (int(place) for place in endless[0])
+        got = f"landmarks: {rows[names[column]].iloc[row]}"
+        raise DataError(what, got=got, expected="numbers with an end", remedy="correct them")
+    return found
+
+
+def _floats(column: pd.Series) -> np.ndarray:
+    """What pandas would make of it, which is killed by a cell like 1e3000000000: its table of powers ends before."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(dtype=float, na_value=np.nan)
+    return np.array([_float(value) for value in column], dtype=float)
+
+
+def _float(value: object) -> float:
+    if isinstance(value, str):
+        text = value.strip()
+        if "_" in text:  # Python's own way of writing 1000
+            raise ValueError(f"{value!r} is no number")
+        return float(text) if text else float("nan")
+    if value is None or value is pd.NA:
+        return float("nan")
+    if isinstance(value, (int, float, Decimal, np.number)):
+        return float(value)
+    raise ValueError(f"{value!r} is no number")
 
 
 def _from_csv(path: Path, what: str, notes: list[str]) -> pd.DataFrame:

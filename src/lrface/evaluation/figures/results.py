@@ -299,6 +299,17 @@ def _kept(arrays: Mapping[str, np.ndarray], cell: Cell) -> Kept:
     )
 
 
+def _people(path: Path) -> pd.DataFrame:
+    """The table of people as it was written: one may be called NA; pandas' own guess at floats can end the process."""
+    return pd.read_csv(
+        path,
+        dtype={"subject": str, "arm": str},
+        keep_default_na=False,
+        na_values=[""],
+        float_precision="round_trip",
+    )
+
+
 def load_results(folder: Path) -> Results:
     """Reads what `Results.save` wrote; nothing in it is unpickled.
 
@@ -309,7 +320,7 @@ def load_results(folder: Path) -> Results:
     try:
         records = tuple(Record(**entry) for entry in json.loads((folder / METRICS_FILE).read_text("utf-8")))
         about = json.loads((folder / NOTES_FILE).read_text("utf-8"))
-        subjects = pd.read_csv(folder / SUBJECTS_FILE, dtype={"subject": str, "arm": str})
+        subjects = _people(folder / SUBJECTS_FILE)
         with np.load(folder / SCORES_FILE, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         kept = {cell: _kept(arrays, cell) for cell in _cells(arrays)}
