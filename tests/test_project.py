@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from lrface.cli import program as cli
 from lrface.cli.parameters import space
 from lrface.cli.parameters import stages as cycle
-from lrface.cli.parameters.compose import settings_for
+from lrface.cli.parameters.compose import check_preset, settings_for
 from lrface.cli.parameters.entry_points import COMMON, PARAMETERS
 from lrface.config import SCHEMAS
 
@@ -178,6 +178,7 @@ def test_a_command_that_is_shown_composes(words):
     given = {parameter.name: "" for parameter in parameters}
     given |= dict(words[place + 1].split("=", 1) for place, word in enumerate(words) if word == "-P")
 
+    check_preset(job, given)
     found = settings_for(
         job,
         SCHEMAS[job],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from lrface.cli.parameters import space
 from lrface.cli.parameters import stages as cycle
 from lrface.cli.parameters.arguments import Parser, log_named
-from lrface.cli.parameters.compose import free_overrides, settings_for
+from lrface.cli.parameters.compose import check_preset, free_overrides, settings_for
 from lrface.cli.parameters.entry_points import COMMON, PARAMETERS, Parameter
 from lrface.cli.parameters.help import help_texts
 from lrface.cli.process.importing import imported
@@ -41,6 +41,7 @@ def command(job: str, arguments: Sequence[str] | None = None) -> int:
         terminal = terminal_of(log_named(words))
         parameters = (*COMMON, *PARAMETERS[job])
         given = _parse(job, parameters, words)
+        check_preset(job, given)
         own = OWN.get(job, free_overrides)(given["overrides"])
         settings = settings_for(job, SCHEMAS[job], given, parameters, own)
         # what they start is refused before anything starts

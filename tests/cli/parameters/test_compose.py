@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lrface.base.project import project_root
 from lrface.cli.parameters import compose
-from lrface.cli.parameters.compose import config_folder, free_overrides, settings_for
+from lrface.cli.parameters.compose import check_preset, config_folder, free_overrides, presets_of, settings_for
 from lrface.cli.parameters.entry_points import COMMON, DATA, Parameter
 from lrface.config import (
     SCHEMAS,
@@ -146,6 +146,23 @@ def test_a_preset_brings_its_data_unless_other_data_are_named():
 def test_an_unknown_preset_lists_those_there_are():
     message = refusal(preset="smok")
     assert "smoke" in message.split("expected")[1]
+
+
+@pytest.mark.parametrize(
+    ("job", "preset", "expected"),
+    [
+        ("finetune", "fast", "expected demo, drawn, many, real, smoke; choose one of these"),
+        ("gallery", "demo", "expected none, since no preset changes anything in gallery; leave it out"),
+        ("finetune", "fst", "expected demo, drawn, many, real, smoke"),
+    ],
+)
+def test_a_preset_that_changes_nothing_in_a_job_is_refused(job, preset, expected):
+    """`finetune preset=fast` once trained as without one, and said nothing."""
+    with pytest.raises(ConfigError, match=f"preset: got {preset}; {expected}"):
+        check_preset(job, {"preset": preset})
+    for fine in ("", "auto", *presets_of(job)):
+        check_preset(job, {"preset": fine})
+    check_preset("main", {"preset": "fast"})
 
 
 @pytest.mark.parametrize("job", sorted(SCHEMAS))

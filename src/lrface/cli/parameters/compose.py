@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from lrface.cli.parameters.arguments import NOT_GIVEN
 from lrface.cli.parameters.entry_points import Parameter
 from lrface.cli.parameters.twice import refuse_twice
-from lrface.config import JobSettings
+from lrface.config import SCHEMAS, JobSettings
 from lrface.errors import ConfigError
 
 Schema = TypeVar("Schema", bound=JobSettings)
@@ -278,8 +278,27 @@ def _groups(annotation: object) -> list[type[BaseModel]]:
 def presets_of(job: str) -> list[str]:
     """The presets that change something in a job."""
     folder = config_folder() / "preset"
-    parts = {job, "data"} if job != "main" else {path.name for path in folder.iterdir()}
+    parts = {job, *({"data"} & set(SCHEMAS[job].model_fields))}
+    if job in {"main", "search"}:  # which hand them to other jobs
+        parts = {path.name for path in folder.iterdir()}
     return sorted({path.stem for part in parts for path in (folder / part).glob("*.yaml")})
+
+
+def check_preset(job: str, given: Mapping[str, str]) -> None:
+    """Refuse a preset that changes nothing in a job; stages of a cycle may have such ones.
+
+    Raises:
+        ConfigError: It is another job's, or none at all.
+    """
+    preset, known = given.get("preset", ""), presets_of(job)
+    if preset in NOT_GIVEN or preset in known:
+        return
+    raise ConfigError(
+        "preset",
+        got=preset,
+        expected=", ".join(known) or f"none, since no preset changes anything in {job}",
+        remedy="choose one of these" if known else "leave it out",
+    )
 
 
 def choices(group: str) -> list[str]:

@@ -14,7 +14,12 @@ def help_texts(job: str, schema: type[JobSettings], parameters: Sequence[Paramet
     keys = {key.name: key for key in keys_of(schema) if not key.of}
     for parameter in parameters:
         if parameter.name == "preset":
-            facts = [", ".join(presets_of(job)), "default none of them"]
+            known = presets_of(job)
+            facts = (
+                [", ".join(known), "default none of them"]
+                if known
+                else ["default none; no preset changes anything here"]
+            )
         elif parameter.name == "data":
             facts = [", ".join(choices("data")), "default procedural"]
         elif parameter.name == "log":

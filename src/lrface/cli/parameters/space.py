@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override
 from hydra.errors import HydraException
 
-from lrface.cli.parameters.compose import composed, free_overrides, given_overrides, validated
+from lrface.cli.parameters.compose import check_preset, composed, free_overrides, given_overrides, validated
 from lrface.cli.parameters.entry_points import COMMON, PARAMETERS
 from lrface.config import SCHEMAS, HyperSearchSettings
 from lrface.errors import ConfigError
@@ -46,6 +46,7 @@ def space_of(settings: HyperSearchSettings, given: Mapping[str, str]) -> Space:
     parameters = (*COMMON, *PARAMETERS[job])
     chosen = {parameter.name: given.get(parameter.name, "") for parameter in parameters}
     chosen["out"] = ""
+    check_preset(job, chosen)
     parts = given_overrides(job, SCHEMAS[job], chosen, parameters)
     launching = [part.lstrip("+") for part in parts if part.lstrip("+").startswith(HYDRA)]
     parts = [part for part in parts if not part.lstrip("+~").startswith((HYDRA, CLUSTER))]
