@@ -3,6 +3,8 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lrface.data.pack.manifest import manifest_digest
@@ -139,6 +141,24 @@ def test_damaged_faces_are_refused(pack):
         open_pack(pack.root)
     path.unlink()
     with pytest.raises(DataError, match="no such file"):
+        open_pack(pack.root)
+
+
+def test_faces_whose_head_has_no_end_are_refused(pack):
+    path = pack.root / "faces.npy"
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b")", b" ", 1))
+    with pytest.raises(DataError, match="damaged"):
+        open_pack(pack.root)
+
+
+def test_a_manifest_with_text_that_is_none_is_refused(pack):
+    path = pack.root / "manifest.parquet"
+    table = pq.read_table(path)
+    place = table.schema.get_field_index("subject")
+    bad = pa.Array.from_buffers(pa.string(), len(table), pa.array([b"\xff"] * len(table)).buffers())
+    pq.write_table(table.set_column(place, table.schema.field(place), bad), path)
+    with pytest.raises(DataError, match="no text"):
         open_pack(pack.root)
 
 

@@ -107,9 +107,26 @@ def test_it_is_read_back_as_written(found, tmp_path):
     for cell in found.cells:
         np.testing.assert_array_equal(back.kept[cell].mated.rank, found.kept[cell].mated.rank)
         assert set(back.kept[cell].replicates) == set(found.kept[cell].replicates)
-    (tmp_path / "out" / "scores.npz").write_bytes(b"nothing")
-    with pytest.raises(EvaluationError, match="evaluate again"):
-        load_results(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"nothing",
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:200] + bytes(200) + data[400:],
+        lambda data: data[:40] + b"\xff" + data[41:],
+    ],
+)
+@pytest.mark.parametrize("name", ["scores.npz", "metrics.json", "notes.json", "protocol.json"])
+def test_what_is_damaged_is_one_line(found, tmp_path, name, damage):
+    found.save(tmp_path)
+    path = tmp_path / name
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(EvaluationError, match=r"evaluate again|as `evaluate` writes it") as caught:
+        load_results(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_people_are_read_back_by_whatever_name(found, tmp_path):

@@ -90,7 +90,10 @@ def read_manifest(path: Path) -> pd.DataFrame:
         got = ", ".join(f"{entry.name} {entry.type}" for entry in table.schema)
         wanted = ", ".join(f"{entry.name} {entry.type}" for entry in expected)
         raise DataError(what, got=f"columns {got}", expected=f"columns {wanted}", remedy=remedy)
-    manifest: pd.DataFrame = table.to_pandas()
+    try:
+        manifest: pd.DataFrame = table.to_pandas()
+    except (pa.ArrowException, ValueError) as error:
+        raise DataError(what, got=f"no text ({error})", expected="a manifest", remedy=remedy) from error
     _check_values(manifest, what, remedy)
     return manifest
 

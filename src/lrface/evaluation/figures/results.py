@@ -3,10 +3,13 @@
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -26,6 +29,10 @@ NOTES_FILE = "notes.json"
 SEPARATOR = "/"
 AUTO, ONE = "auto", "one_threshold"
 """Ways to a threshold: one for each size, and one for all sizes."""
+_DAMAGED = (
+    *(OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RuntimeError),
+    *(BadZipFile, zlib.error, TokenError),
+)
 NAME_SAFE = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -321,7 +328,7 @@ def load_results(folder: Path) -> Results:
         records = tuple(Record(**entry) for entry in json.loads((folder / METRICS_FILE).read_text("utf-8")))
         about = json.loads((folder / NOTES_FILE).read_text("utf-8"))
         subjects = _people(folder / SUBJECTS_FILE)
-        with np.load(folder / SCORES_FILE, allow_pickle=False) as stored:
+        with (folder / SCORES_FILE).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         kept = {cell: _kept(arrays, cell) for cell in _cells(arrays)}
         same = about["protocol"] == protocol.digest
@@ -335,7 +342,7 @@ def load_results(folder: Path) -> Results:
             seed=int(about["seed"]),
             notes=tuple(about["notes"]),
         )
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except _DAMAGED as error:
         raise EvaluationError(
             f"evaluation in {folder}",
             got=f"{type(error).__name__}: {error}".splitlines()[0],
