@@ -37,6 +37,7 @@ def test_the_enrolled_picture_is_the_first_in_natural_order():
     assert protocol.gallery == Part((9,), ("a",))
     assert protocol.mated.rows == (8, 7)
     assert sorted(["s10", "s2", "s1x"], key=natural_key) == ["s1x", "s2", "s10"]
+    assert sorted(["s1²", "²", "s1", "٣"], key=natural_key) == ["٣", "s1", "s1²", "²"]
 
 
 @settings(max_examples=25, deadline=None)

@@ -199,7 +199,13 @@ def test_photographs_need_an_alignment(lfw, faces):
 
 
 @pytest.mark.parametrize(
-    ("text", "got"), [("", "numbers"), ("10 300\nonly two", "only two"), ("1 1\nNobody 1 2", "Nobody_0001")]
+    ("text", "got"),
+    [
+        ("", "numbers"),
+        ("10 300\nonly two", "only two"),
+        ("1 1\nNobody 1 2", "Nobody_0001"),
+        ("² 1\nAnn 1 2", "numbers"),
+    ],
 )
 def test_pairs_that_are_none_are_refused(lfw, text, got):
     (lfw / "pairs.txt").write_text(text)

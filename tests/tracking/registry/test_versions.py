@@ -32,6 +32,7 @@ def test_by_alias_and_by_number(store, make_version):
         ("models:/dsr@cycle", "got no model of that name; there are edgeface"),
         ("models:/edgeface", "expected models:/name@alias or models:/name/3"),
         ("models:/edgeface/latest", "expected models:/name@alias"),
+        ("models:/edgeface/²", "expected models:/name@alias"),
         ("edgeface@pretrained", "expected models:/name@alias"),
     ],
 )

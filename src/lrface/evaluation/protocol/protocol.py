@@ -139,7 +139,7 @@ def load_protocol(path: Path) -> Protocol:
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Gives a sorting key by which img2 comes before img10."""
     return tuple(
-        (0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in re.split(r"([0-9]+)", name) if piece
+        (0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in re.split(r"([0-9]+)", name) if piece
     )
 
 

@@ -105,7 +105,7 @@ def read_lfw_pairs(
     """
     lines = [line.strip() for line in _lines(pairs)]
     header, body = (lines[0].split() if lines else []), [line for line in lines[1:] if line]
-    if not header or not all(field.isdigit() for field in header) or not body:
+    if not header or not all(field.isdecimal() for field in header) or not body:
         raise broken(f"pairs {pairs}", repr(lines[:1]), "a first line with numbers, then pairs", "give LFW's pairs.txt")
     folds = int(header[0]) if len(header) > 1 else 10
     wanted = [_lfw_pair(line, number, pairs) for number, line in enumerate(body, start=2)]

@@ -69,7 +69,7 @@ def resolve(store: Store, uri: str) -> ModelVersion:
             what there is.
     """
     match = _URI.match(uri)
-    if match is None or (match["version"] is not None and not match["version"].isdigit()):
+    if match is None or (match["version"] is not None and not match["version"].isdecimal()):
         raise RegistryError(
             f"model URI {uri!r}",
             got="something else",

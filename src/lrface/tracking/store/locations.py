@@ -57,7 +57,7 @@ def refuse_file_store(root: Path) -> None:
         RegistryError: ``mlruns/<number>/meta.yaml`` lies in the project.
     """
     for meta in sorted((root / "mlruns").glob("*/meta.yaml")):
-        if meta.parent.name.isdigit():
+        if meta.parent.name.isdecimal():
             raise RegistryError(
                 f"tracking store of {root}",
                 got=f"runs of an older MLflow, kept as files ({meta})",
