@@ -1,5 +1,6 @@
 """The house as its documentation draws it, and how many doors a person meets behind each."""
 
+import ast
 import importlib.util
 import re
 import sys
@@ -83,13 +84,13 @@ def test_the_pages_of_the_networks_give_their_sizes():
 
 def test_no_number_in_a_text_is_guessed_by_what_dies_of_it():
     """pandas' own reading of floats is killed by 1e3000000000, as an identifier may be; Python's is not."""
-    safe = ("dtype=str", 'float_precision="round_trip"')
-    calls = {
-        f"{path.relative_to(ROOT)}: {call}"
+    safe = {"dtype=str", "float_precision='round_trip'"}
+    calls = [
+        (f"{path.relative_to(ROOT)}:{node.lineno}", {ast.unparse(word) for word in node.keywords})
         for folder in ("src", "tests", "benchmarks", "docs")
         for path in (ROOT / folder).rglob("*.py")
-        if path != Path(__file__)
-        for call in re.findall(r"read_csv\(.*|to_numeric\(.*", path.read_text())
-    }
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"read_csv", "to_numeric"}
+    ]
     assert len(calls) > 5
-    assert not {call for call in calls if not any(word in call for word in safe)}
+    assert not [place for place, words in calls if not words & safe]
