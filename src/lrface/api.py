@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from lrface.base.given_paths import given_path
 from lrface.base.project import project_root
 from lrface.data.faces.crowd import Crowd, Seen
 from lrface.data.faces.yunet import DOWNLOAD, yunet_cache
@@ -241,10 +242,10 @@ def load(
     if place.startswith(("models:", "runs:")):
         from lrface.tracking.registry.reading import fetched_pair  # only now: a folder needs no MLflow
 
-        root = project_root() if project is None else Path(project).expanduser()
+        root = project_root() if project is None else given_path(project)
         with fetched_pair(place, root) as (version, folder):
             return _read(folder, version.uri, chosen, version.licence, crowd, estimate_side)
-    folder = Path(place).expanduser()
+    folder = given_path(place)
     if not folder.exists() and "://" in place:
         raise RegistryError(
             f"pair {place}", got="an address of another kind", expected=_EXPECTED, remedy="name one of these"

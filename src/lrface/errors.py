@@ -4,7 +4,10 @@ Each message is one line: what was got, what was expected, what to do. The jobs 
 code that is not 0; a traceback is shown only when it is asked for.
 """
 
+import re
 from typing import Any
+
+_ENDS = re.compile(r"\s*[\n\r]\s*")
 
 
 class LrfaceError(Exception):
@@ -18,7 +21,8 @@ class LrfaceError(Exception):
     """
 
     def __init__(self, what: str, *, got: str, expected: str, remedy: str) -> None:
-        super().__init__(f"{what}: got {got}; expected {expected}; {remedy}")
+        # What libraries and people write has ends of lines in it.
+        super().__init__(_ENDS.sub(" ", f"{what}: got {got}; expected {expected}; {remedy}"))
         self.what = what
         self.got = got
         self.expected = expected

@@ -5,6 +5,7 @@ import unicodedata
 
 from lrface.errors import DataError
 
+_LONGEST = 4096
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -34,8 +35,11 @@ def clean_name(text: str, what: str) -> str:
         The name in Unicode normal form C.
 
     Raises:
-        DataError: The name is empty, or holds control characters or bytes that are no text.
+        DataError: The name is empty, longer than a path can be, or holds control characters or bytes that are no text.
     """
+    if len(text) > _LONGEST:
+        got = f"{text[:20]!r} and {len(text) - 20:,} characters more"
+        raise DataError(what, got=got, expected=f"at most {_LONGEST:,} characters", remedy="shorten it")
     if text.isascii() and text.isprintable() and text.strip():
         return text  # nearly every name; what follows is for the others
     name = unicodedata.normalize("NFC", text)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lrface.base.given_paths import given_path
 from lrface.cli.context import Context
 from lrface.config import GallerySettings, NamingJobSettings
 from lrface.data.checks.findings import Finding
@@ -229,7 +230,7 @@ def open_namer(settings: NamingJobSettings, context: Context, gallery: Gallery) 
 
 
 def _source(settings: GallerySettings) -> Path:
-    return Path(_needed(settings.source, "source", settings.action)).expanduser()
+    return given_path(_needed(settings.source, "source", settings.action))
 
 
 def _tell(report: Report, path: Path, findings: list[Finding], pictures: list[Picture], context: Context) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lrface.base.given_paths import given_path
 from lrface.cli.context import Context
 from lrface.config import VerifySettings
 from lrface.data.checks.findings import Collector
@@ -130,10 +131,10 @@ def _sets(settings: VerifySettings, context: Context) -> dict[str, AnySet]:
         EvaluationError: A set cannot be read.
         ConfigError: Two sets bear one name.
     """
-    images = Path(settings.images).expanduser() if settings.images else None
+    images = given_path(settings.images) if settings.images else None
     fits: list[tuple[str, tuple[int, int], Fit]] = []
     align = _align(settings, fits)
-    wanted = [found for source in settings.source for found in find_sets(Path(source).expanduser(), settings.kind)]
+    wanted = [found for source in settings.source for found in find_sets(given_path(source), settings.kind)]
     sets: dict[str, AnySet] = {}
     with context.terminal.progress("read sets") as progress:
         for done, entry in enumerate(wanted, start=1):

@@ -222,6 +222,10 @@ def test_mappings_and_escaped_spaces_arrive():
         ("--seed=3", "got '--seed=3'; expected key=value; write seed=3"),
         ("out=${nowhere}", "nowhere"),
         ("preset=smoke", "preset"),
+        ("data=1", "config of finetune: got "),
+        ("data=null", "config of finetune: got "),
+        ("seed=" + "1" * 5000, "config of finetune: got Exceeds the limit"),
+        ("k" * 5000 + "=1", "config of finetune: got "),
     ],
 )
 def test_an_override_that_is_none_is_one_line(text, said):

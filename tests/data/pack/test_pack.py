@@ -147,9 +147,19 @@ def test_damaged_faces_are_refused(pack):
 def test_faces_whose_head_has_no_end_are_refused(pack):
     path = pack.root / "faces.npy"
     data = path.read_bytes()
-    path.write_bytes(data.replace(b")", b" ", 1))
-    with pytest.raises(DataError, match="damaged"):
-        open_pack(pack.root)
+    for damage in ((b")", b" "), (b"'|u1'", b"',u1'"), (b"(20", b"(-2"), (b"False", b"Falsy")):
+        path.write_bytes(data.replace(*damage, 1))
+        with pytest.raises(DataError, match=r"faces .*: got"):
+            open_pack(pack.root)
+
+
+def test_what_a_manifest_says_of_pandas_is_not_asked(pack):
+    """Damaged there, it once ended in a traceback, and columns could become rows' names."""
+    path = pack.root / "manifest.parquet"
+    table = pq.read_table(path)
+    for told in (b"{}", b"no JSON", b'{"columns": [], "index_columns": ["superres"], "column_indexes": []}'):
+        pq.write_table(table.replace_schema_metadata({b"pandas": told}), path)
+        assert open_pack(pack.root).manifest.equals(pack.manifest)
 
 
 def test_a_manifest_with_text_that_is_none_is_refused(pack):

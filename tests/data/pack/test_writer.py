@@ -118,6 +118,7 @@ def test_a_place_that_is_no_folder_is_refused(tmp_path, faces, subjects):
     [
         ({"subject": "  "}, "an empty name"),
         ({"subject": "a\tb"}, "control characters"),
+        ({"subject": "1" * 5000}, "4,980 characters more; expected at most 4,096"),
         ({"name": "a/\udcff.png"}, "no UTF-8"),
     ],
 )

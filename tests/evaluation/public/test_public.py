@@ -245,6 +245,19 @@ def test_the_first_line_of_a_list_holds_what_it_promises_or_is_told(lfw, head, n
     assert not note or note in notes[0]
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (['"a.png,b.png,1', *["a.png,b.png,0"] * 20_000], "line .*field larger than field limit"),
+        (["a" * 300 + ".png,b.png,1"], "line 1: got a path longer than paths can be"),
+    ],
+)
+def test_a_table_of_pairs_with_a_loose_quote_is_one_line(tmp_path, lines, said):
+    (tmp_path / "pairs.csv").write_text("\n".join(lines))
+    with pytest.raises(EvaluationError, match=said):
+        read_pair_table(tmp_path / "pairs.csv", tmp_path)
+
+
 def test_a_picture_paired_with_itself_is_told(lfw):
     lines = (lfw / "pairs.txt").read_text().splitlines()
     first = next(place for place, line in enumerate(lines) if place and len(line.split()) == 3)

@@ -219,6 +219,7 @@ def test_rows_of_one_track_get_one_name(folder, gallery):
         ({"fpir": 0.01, "threshold": 0.3}, "expected one of threshold, fpir and fmr"),
         ({"fpir": 1e-6}, "too few: 10000 searches"),
         ({"fmr": 2.0}, "expected a rate above 0"),
+        ({"fmr": 10**400}, "expected a rate above 0"),
         ({"fpir": "often"}, "expected a rate above 0"),
     ],
 )

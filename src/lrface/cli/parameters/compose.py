@@ -171,7 +171,7 @@ def composed(job: str, overrides: Sequence[str]) -> dict[str, object]:
             expected="a value for it",
             remedy=f"give {str(error.full_key).rpartition('.')[2]}",
         ) from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
         listed = next((part.lstrip("+") for part in overrides if _bare_comma(part)), None)
         if listed is not None:  # Hydra would advise a sweep, which these jobs do not know
             raise ConfigError(

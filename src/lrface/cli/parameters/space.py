@@ -1,11 +1,12 @@
 """What a search tries out: which overrides are the same in every trial, which differ, and what cannot be searched."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 
 from lrface.cli.parameters.compose import check_preset, composed, free_overrides, given_overrides, validated
@@ -14,6 +15,7 @@ from lrface.config import SCHEMAS, HyperSearchSettings
 from lrface.errors import ConfigError
 
 HYDRA, CLUSTER = "hydra", "cluster."
+_MOST_VALUES = 10_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def space_of(settings: HyperSearchSettings, given: Mapping[str, str]) -> Space:
     parts = [part for part in parts if not part.lstrip("+~").startswith((HYDRA, CLUSTER))]
     try:
         parsed = OverridesParser.create().parse_overrides(parts)
-    except HydraException as error:
+    except (HydraException, ValueError) as error:
         got = " ".join(str(error).split())
         raise ConfigError("overrides", got=got, expected="key=value", remedy="correct the override") from error
     sweeps = [override for override in parsed if override.is_sweep_override()]
@@ -111,13 +113,31 @@ def _refuse(settings: HyperSearchSettings, space: Space) -> None:
 
 
 def _values(sweep: Override) -> list[str]:
-    """What a sweep may set its key to: every choice, of a range or an interval the ends."""
-    value = sweep.value()
+    """What a sweep may set its key to: every choice, of a range or an interval the ends.
+
+    Raises:
+        ConfigError: A range without an end, or of too many values; an interval whose ends are none; something else.
+    """
+    value, key = sweep.value(), key_of(sweep)
     if isinstance(value, IntervalSweep):
         ends = [cast(float, value.start), cast(float, value.end)]
+        if not all(map(math.isfinite, ends)):
+            raise _no_values(key, f"interval({ends[0]},{ends[1]})", "an interval with two ends")
         return [str(int(end) if "int" in value.tags else end) for end in ends]
+    if isinstance(value, RangeSweep):
+        start, stop, step = (float(cast(float, part)) for part in (value.start, value.stop, value.step))
+        if not step or not math.isfinite((stop - start) / step) or abs(stop - start) / abs(step) > _MOST_VALUES:
+            raise _no_values(key, f"range({value.start},{value.stop},{value.step})", f"{_MOST_VALUES} values or fewer")
+    elif not isinstance(value, ChoiceSweep):
+        raise _no_values(key, f"{type(value).__name__}", "values, a range or an interval")
     every = [str(element) for element in sweep.sweep_string_iterator()]
+    if not every:
+        raise _no_values(key, "a range without a value in it", "a value or more")
     return every if isinstance(value, ChoiceSweep) else [every[0], every[-1]]
+
+
+def _no_values(key: str, got: str, expected: str) -> ConfigError:
+    return ConfigError(f"search over {key}", got=got, expected=expected, remedy="correct the override")
 
 
 def key_of(sweep: Override) -> str:

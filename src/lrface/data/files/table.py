@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from lrface.errors import DataError
 
@@ -50,7 +49,7 @@ def read_table(path: Path, what: str, notes: list[str]) -> pd.DataFrame:
         return _from_csv(path, what, notes)
     try:
         return pd.read_parquet(path, partitioning=None)
-    except (ValueError, OSError, pa.ArrowException) as error:
+    except Exception as error:  # the file's own words on how pandas is to see it may be damaged in any way
         got = f"no table ({error})"
         raise DataError(what, got=got, expected="CSV or Parquet", remedy="correct the file") from error
 
@@ -146,37 +145,40 @@ def numbers(rows: pd.DataFrame, names: Sequence[str], what: str) -> np.ndarray:
     Raises:
         DataError: A cell is no number, or an infinite one.
     """
-    try:
-        found = np.stack([_floats(rows[name]) for name in names], axis=1)
-    except ValueError as error:
-        got = f"landmarks: {error}"
-        raise DataError(what, got=got, expected="numbers with a decimal point", remedy="correct them") from error
-    endless = np.argwhere(np.isinf(found))
-    if len(endless):
-        row, column = (int(place) for place in endless[0])
-        got = f"landmarks: {rows[names[column]].iloc[row]}"
-        raise DataError(what, got=got, expected="numbers with an end", remedy="correct them")
+    return np.stack([_floats(rows[name], f"{what}, column {name}") for name in names], axis=1)
+
+
+def _floats(column: pd.Series, what: str) -> np.ndarray:
+    """What pandas would make of it, which is killed by a cell like 1e3000000000: its table of powers ends before."""
+    if pd.api.types.is_numeric_dtype(column):
+        found = column.to_numpy(dtype=float, na_value=np.nan)
+        strange = np.flatnonzero(np.isinf(found))
+    else:
+        cells = column.tolist()
+        found = np.array([_float(value) for value in cells], dtype=float)
+        empty = np.array([value is None or value is pd.NA or _is_empty(value) for value in cells], dtype=bool)
+        strange = np.flatnonzero(~np.isfinite(found) & ~empty)
+    if len(strange):
+        place = int(strange[0])
+        got = f"{column.iloc[place]!r} in row {place + 1}"
+        raise DataError(what, got=got, expected="numbers with a decimal point", remedy="correct them")
     return found
 
 
-def _floats(column: pd.Series) -> np.ndarray:
-    """What pandas would make of it, which is killed by a cell like 1e3000000000: its table of powers ends before."""
-    if pd.api.types.is_numeric_dtype(column):
-        return column.to_numpy(dtype=float, na_value=np.nan)
-    return np.array([_float(value) for value in column], dtype=float)
+def _is_empty(value: object) -> bool:
+    return not value.strip() if isinstance(value, str | bytes) else value != value
 
 
 def _float(value: object) -> float:
+    """NaN for what is empty, and for what is no number."""
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
     if isinstance(value, str):
-        text = value.strip()
-        if "_" in text:  # Python's own way of writing 1000
-            raise ValueError(f"{value!r} is no number")
-        return float(text) if text else float("nan")
-    if value is None or value is pd.NA:
-        return float("nan")
-    if isinstance(value, (int, float, Decimal, np.number)):
-        return float(value)
-    raise ValueError(f"{value!r} is no number")
+        try:
+            return float("nan" if "_" in value else value)  # 1_000 is Python's own way of writing
+        except ValueError:
+            return float("nan")
+    return float(value) if isinstance(value, int | float | Decimal | np.number) else float("nan")
 
 
 def _from_csv(path: Path, what: str, notes: list[str]) -> pd.DataFrame:

@@ -81,7 +81,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
         raise DataError(what, got="no such file", expected="the manifest of a pack", remedy=remedy)
     try:
         table = pq.read_table(path, partitioning=None)  # or a folder named lr=0.1 becomes a column
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(what, got=f"no Parquet ({error})", expected="a manifest", remedy=remedy) from error
     expected = SCHEMA
     if VLR_COLUMN in table.column_names:
@@ -91,7 +91,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
         wanted = ", ".join(f"{entry.name} {entry.type}" for entry in expected)
         raise DataError(what, got=f"columns {got}", expected=f"columns {wanted}", remedy=remedy)
     try:
-        manifest: pd.DataFrame = table.to_pandas()
+        manifest: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
     except (pa.ArrowException, ValueError) as error:
         raise DataError(what, got=f"no text ({error})", expected="a manifest", remedy=remedy) from error
     _check_values(manifest, what, remedy)

@@ -1,7 +1,6 @@
 """From settings to a source."""
 
-from pathlib import Path
-
+from lrface.base.given_paths import given_path
 from lrface.data.pack.remote.s3 import is_s3
 from lrface.data.settings import (
     AnyImageData,
@@ -54,7 +53,7 @@ def _images(data: AnyImageData) -> Source:
             expected="files on a disk; of what lies on S3 only packs are read",
             remedy="set data=pack where it is a pack, else copy the files to a disk",
         )
-    path = Path(data.source).expanduser()
+    path = given_path(data.source)
     match data:
         case FolderData():
             return FolderSource(path, data.read)

@@ -3,13 +3,10 @@
 import json
 import math
 import re
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -29,10 +26,6 @@ NOTES_FILE = "notes.json"
 SEPARATOR = "/"
 AUTO, ONE = "auto", "one_threshold"
 """Ways to a threshold: one for each size, and one for all sizes."""
-_DAMAGED = (
-    *(OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, RuntimeError),
-    *(BadZipFile, zlib.error, TokenError),
-)
 NAME_SAFE = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -342,7 +335,7 @@ def load_results(folder: Path) -> Results:
             seed=int(about["seed"]),
             notes=tuple(about["notes"]),
         )
-    except _DAMAGED as error:
+    except Exception as error:  # zip, JSON, CSV and NumPy's heads, damaged in any way
         raise EvaluationError(
             f"evaluation in {folder}",
             got=f"{type(error).__name__}: {error}".splitlines()[0],

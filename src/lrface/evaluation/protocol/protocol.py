@@ -118,8 +118,8 @@ def load_protocol(path: Path) -> Protocol:
             notes=tuple(content["notes"]),
             **parts,
         )
-        written, version = content["sha256"], content["format"]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        written, version = str(content["sha256"]), content["format"]
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise EvaluationError(
             f"protocol {path}",
             got=f"{type(error).__name__}: {error}".splitlines()[0],

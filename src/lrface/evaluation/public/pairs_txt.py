@@ -2,7 +2,7 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,7 +72,7 @@ def _pictures_of(folder: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def _picture_of(folder: Path, listed: dict[str, dict[str, tuple[Path, ...]]], name: str, number: int) -> Path:
-    if Path(name).name == name:
+    if Path(name).name == name and len(name.encode()) < 240:
         if name not in listed:
             listed[name] = _pictures_of(folder / name)
         found = listed[name].get(f"{name}_{number:04d}", ())
@@ -105,7 +105,7 @@ def read_lfw_pairs(
     """
     lines = [line.strip() for line in _lines(pairs)]
     header, body = (lines[0].split() if lines else []), [line for line in lines[1:] if line]
-    if not header or not all(field.isdecimal() for field in header) or not body:
+    if not header or not all(field.isdecimal() and len(field) < 10 for field in header) or not body:
         raise broken(f"pairs {pairs}", repr(lines[:1]), "a first line with numbers, then pairs", "give LFW's pairs.txt")
     folds = int(header[0]) if len(header) > 1 else 10
     wanted = [_lfw_pair(line, number, pairs) for number, line in enumerate(body, start=2)]
@@ -166,13 +166,16 @@ def read_pair_table(
     ends = backslashes = decimals = 0
     base = folder.resolve()
     head = ""
-    for number, row in enumerate(csv.reader(_lines(table)), start=1):
+    for number, row in enumerate(_rows(table), start=1):
         fields = [field.strip() for field in row]
         if len(fields) == 4 and not fields[3]:
             fields.pop()
             ends += 1
         if not any(fields):
             continue
+        if any(_is_too_long(field) for field in fields):
+            got = "a path longer than paths can be"
+            raise broken(f"{table}, line {number}", got, "file,file,1 or 0", "mend the quotes")
         if not wanted and not head and fields[-1].lower() not in FLAGS and not _is_pair(fields, base):
             head = ",".join(row)
             _check_separator(table, head)
@@ -204,6 +207,19 @@ def read_pair_table(
     dealt = _dealt(same, folds)
     wanted, same = [wanted[place] for place in dealt], [same[place] for place in dealt]
     return _made(name or table.stem, wanted, {path: path for pair in wanted for path in pair}, same, folds, align)
+
+
+def _rows(table: Path) -> Iterator[list[str]]:
+    rows = csv.reader(_lines(table))
+    try:
+        yield from rows
+    except csv.Error as error:  # as of a quote that does not end
+        got = f"{error}"
+        raise broken(f"{table}, line {rows.line_num}", got, "file,file,1 or 0", "mend the quotes before it") from error
+
+
+def _is_too_long(field: str) -> bool:
+    return len(field.encode()) > 4000 or any(len(part.encode()) > 255 for part in field.split("/"))
 
 
 def _is_pair(fields: Sequence[str], base: Path) -> bool:

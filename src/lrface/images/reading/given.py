@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
+from lrface.base.given_paths import given_path
 from lrface.errors import DataError
 from lrface.images.reading.levels import LevelsError, as_rgb
 from lrface.images.reading.reader import BadImageError, decode_image, read_image
@@ -31,7 +32,7 @@ def picture_of(given: Picture, what: str = "picture") -> UInt8[np.ndarray, "h w 
     """
     try:
         if isinstance(given, str | os.PathLike):
-            path = Path(given).expanduser()
+            path = given_path(Path(given))
             return read_image(path, f"{what} {path}", MOST_PIXELS)
         if isinstance(given, bytes):
             return decode_image(given, what, MOST_PIXELS)

@@ -1,8 +1,8 @@
 """What a job reads, as hashes: whoever goes on with work begun earlier must not go on with work on something else."""
 
 import hashlib
-from pathlib import Path
 
+from lrface.base.given_paths import given_path
 from lrface.cli.context import Context
 from lrface.config import DataJobSettings, EdgeFaceSource, JobSettings
 from lrface.jobs.shared.packs import data_digest
@@ -59,7 +59,7 @@ def weights_digest(reference: str, context: Context) -> str:
     if is_registry_uri(reference):
         version = resolve(context.store, reference)
         return version.sha256 or version.uri
-    path = shipped_folder() if is_shipped(reference) else Path(reference).expanduser()
+    path = shipped_folder() if is_shipped(reference) else given_path(reference)
     if path.is_file():
         return file_sha256(path)
     if path.is_dir():

@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from lrface.base.given_paths import given_path
 from lrface.cli.context import Context
 from lrface.config import OnePairSettings
 from lrface.errors import WeightsError
@@ -92,7 +93,7 @@ def load_any_recogniser(reference: str, context: Context, onnx: OnnxSettings) ->
         with tempfile.TemporaryDirectory() as scratch:
             network, _ = read_onnx_folder(download(context.store, version, Path(scratch) / "model"))
         return AnyRecogniser(network, version.uri, _label(reference), network.sha256, version.licence, 0, version)
-    path = Path(reference).expanduser()
+    path = given_path(reference)
     if is_onnx_folder(path):
         network, spec = read_onnx_folder(path)
         return AnyRecogniser(network, reference, _label(reference), network.sha256, spec.licence, 0)
@@ -134,7 +135,7 @@ def load_recogniser(
             cycle=int(version.tags.get(VersionTag.CYCLE, "0")),
             version=version,
         )
-    path = Path(reference).expanduser()
+    path = given_path(reference)
     if is_onnx(path) or is_onnx_folder(path):
         raise _untrainable(reference)
     if is_shipped(reference):
@@ -210,7 +211,7 @@ def _version(reference: str, wanted: str, context: Context) -> ModelVersion:
 
 
 def _dsr_from_path(reference: str) -> tuple[DSR, ModelSpec]:
-    path = Path(reference).expanduser()
+    path = given_path(reference)
     if not path.is_dir():
         raise WeightsError(
             "super-resolver",
@@ -236,7 +237,7 @@ def load_one_pair(settings: OnePairSettings, context: Context) -> tuple[AnyRecog
         return load_any_recogniser(settings.edgeface, context, settings.onnx_input), resolver
     if is_registry_uri(settings.pair):
         return load_pair(_version(settings.pair, PAIR, context), context)
-    folder = Path(settings.pair).expanduser()
+    folder = given_path(settings.pair)
     if not (folder / EDGEFACE).is_dir() or not (folder / DSR_NAME).is_dir():
         raise WeightsError(
             f"pair {settings.pair}",

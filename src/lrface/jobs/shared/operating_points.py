@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from lrface.base.given_paths import given_path
 from lrface.cli.context import Context
 from lrface.config import OnePairSettings
 from lrface.data.pack.pack import Pack
@@ -110,7 +111,7 @@ def points_of_pair(
         return None
     sha256 = recogniser.sha256, resolver.sha256 if resolver else NONE
     if not is_registry_uri(settings.pair):
-        return read_points(Path(settings.pair).expanduser(), *sha256)
+        return read_points(given_path(settings.pair), *sha256)
     version = recogniser.version or resolve(context.store, settings.pair)
     if version.name != PAIR:
         return None

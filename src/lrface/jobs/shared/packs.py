@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
+from lrface.base.given_paths import given_path
 from lrface.cli.context import Context
 from lrface.data.checks.findings import told as told_again
 from lrface.data.faces.yunet import read_weights
@@ -108,8 +109,8 @@ def data_digest(data: DataSettings, context: Context) -> str:
 
 def _open(data: PackData, context: Context) -> Pack:
     if not is_s3(data.source):
-        return open_pack(Path(data.source).expanduser())
-    cache = context.root / "mlruns" / "cache" if data.cache is None else Path(data.cache).expanduser()
+        return open_pack(given_path(data.source))
+    cache = context.root / "mlruns" / "cache" if data.cache is None else given_path(data.cache)
     return open_streamed_pack(data.source, cache, int(data.cache_gb * 1e9))
 
 
@@ -128,7 +129,7 @@ def _name(data: ProceduralData | AnyImageData, source: Source, context: Context)
     if isinstance(data, ProceduralData):
         stem = "procedural"
     else:
-        place = Path(data.source).expanduser().resolve()
+        place = given_path(data.source).resolve()
         stem, root = place.name, place if place.is_dir() else place.parent
         # The detector counts by its content, not by its place, and who reads not at all.
         read = description["read"]

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 from pydantic import ValidationError
 
+from lrface.base.given_paths import given_path
 from lrface.base.locks import locked
 from lrface.errors import DataError, RegistryError
 from lrface.naming.gallery.entry import KEY, PRINT_BYTES, Enrolled, Entry, check_name, check_width, enrolled, templates
@@ -94,7 +95,7 @@ class FileGallery(Gallery):
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser().absolute()
+        self.path = given_path(path).absolute()
         self.place = str(self.path)
         self._guard = threading.Lock()
         self._read: tuple[tuple[int, int, int, int], _Content] | None = None

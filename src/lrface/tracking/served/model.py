@@ -305,7 +305,7 @@ def _asked(params: Mapping[str, object] | None) -> Request:
     rates = {}
     for key in ("fpir", "fmr"):
         rate = given[key]
-        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float)):
+        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 1):
             raise _refused(f"got {key} {rate!r}; expected a rate above 0 and up to 1; correct it, or leave it out")
         rates[key] = None if rate is None else float(rate)
     try:

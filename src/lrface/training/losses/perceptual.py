@@ -6,7 +6,6 @@ with four weighted layers and the L1 norm.
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import VGG16_Weights, VGG19_Weights, vgg16, vgg19
 
+from lrface.base.given_paths import given_path
 from lrface.errors import WeightsError
 from lrface.training.losses.settings import LAYERS, PerceptualSettings
 from lrface.training.losses.terms import at_least_single
@@ -94,7 +94,7 @@ def _imagenet_state(settings: PerceptualSettings) -> dict[str, Tensor]:
                 remedy="fetch that file by hand and give its path as loss.perceptual_network.weights=PATH, "
                 "or switch the term off with loss.perceptual_network.weights=none",
             ) from error
-    path = Path(settings.weights).expanduser()
+    path = given_path(settings.weights)
     if not path.is_file():
         raise WeightsError(
             f"{title} weights",

@@ -1,7 +1,6 @@
 """The perceptual loss with the weights that its settings name."""
 
-from pathlib import Path
-
+from lrface.base.given_paths import given_path
 from lrface.models.weights.backbones import read_backbone
 from lrface.training.losses.perceptual import PerceptualLoss
 from lrface.training.losses.settings import PerceptualSettings
@@ -14,5 +13,5 @@ def perceptual_loss(settings: PerceptualSettings) -> PerceptualLoss:
         WeightsError: The weights cannot be had, or are not the known ones.
     """
     if settings.network == "vgg16" and settings.weights != "imagenet":
-        return PerceptualLoss(settings, read_backbone(Path(settings.weights).expanduser(), "vgg16").state())
+        return PerceptualLoss(settings, read_backbone(given_path(settings.weights), "vgg16").state())
     return PerceptualLoss(settings)

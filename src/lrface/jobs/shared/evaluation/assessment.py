@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lrface.base.given_paths import given_path
 from lrface.cli.context import Context
 from lrface.config import ArmJobSettings, EvaluateSettings
 from lrface.data.pack.pack import Pack
@@ -235,7 +236,7 @@ def groups_of(path: str, pack: Pack) -> dict[str, str]:
     if path == NONE:
         return {}
     try:
-        table = pd.read_csv(Path(path).expanduser(), dtype=str, keep_default_na=False, nrows=10_000_000)
+        table = pd.read_csv(given_path(path), dtype=str, keep_default_na=False, nrows=10_000_000)
         named = table.loc[table["group"] != "", ["subject", "group"]].drop_duplicates()
     except (OSError, ValueError, KeyError) as error:
         raise DataError(

@@ -1,7 +1,6 @@
 """LPIPS for an evaluation, from weights that are named by path."""
 
-from pathlib import Path
-
+from lrface.base.given_paths import given_path
 from lrface.cli.context import Context
 from lrface.jobs.shared.networks import NONE
 from lrface.metrics.lpips import Lpips
@@ -16,7 +15,7 @@ def load_lpips(weights: str, context: Context) -> Lpips | None:
     """
     if weights == NONE:
         return None
-    backbone = read_backbone(Path(weights).expanduser())
+    backbone = read_backbone(given_path(weights))
     linear = backbone.linear or lpips_linear(backbone.network)
     context.terminal.line(f"LPIPS by {backbone.network}, sha256 {backbone.sha256[:12]}")
     return Lpips(backbone.network, backbone.convolutions, linear).to(context.device)
