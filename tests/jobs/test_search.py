@@ -91,6 +91,7 @@ def test_a_search_by_mlflow_run_has_its_trials_below_it(project, mlflow_run):
         (("--overrides", "loss.l1=1"), "no key with several values"),
         (("--overrides", "loss.l1=interval(1,2)"), "a grid over the interval of loss.l1"),
         (("--overrides", "seed=range(1,10,0)"), "search over seed: got range(1,10,0"),
+        (("--overrides", f"seed=range(1,{10**400})"), "expected 10000 values or fewer"),
         (("--overrides", "seed=range(10,1)"), "a range without a value in it"),
         (("--overrides", "seed=range(1,1e18)"), "expected 10000 values or fewer"),
         (("--overrides", "seed=1,2 loss.l1=glob(*)"), "search over loss.l1: got Glob"),

@@ -6,6 +6,7 @@ Each line of the table is a list of the same four pictures, photos/0.png to phot
 import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lrface.data.files.table import numbers
 from lrface.data.settings import ReadSettings
 from lrface.data.source import Report
 from lrface.data.sources.listed_table import ListSource
@@ -164,10 +166,10 @@ TABLE = [
     Listed("landmarks without the first column", f"path,subject,{COLUMNS[3:]}\n{ROWS[0]},{POINTS[3:]}",
            refused="no column x1"),
     Listed("landmarks with decimal commas", f'path,subject,{COLUMNS}\n{ROWS[0]},"38,3",{POINTS[3:]}',
-           refused=r"column x1: got '38,3' in row 1; expected numbers with a decimal point"),
+           refused=r"column x1: got '38,3' in row 1 below the head; expected numbers with a decimal point"),
     Listed("landmarks that pandas cannot read and live", changed_point("1e3000000000"),
-           refused="column x1: got '1e3000000000' in row 1; expected numbers with a decimal point"),
-    Listed("landmarks without an end", changed_point("-inf"), refused="column x1: got '-inf' in row 1"),
+           refused="column x1: got '1e3000000000' in row 1 below the head; expected numbers with a decimal point"),
+    Listed("landmarks without an end", changed_point("-inf"), refused="column x1: got '-inf' in row 1 below the head"),
     Listed("landmarks that are none, in words", changed_point("nan"), refused="column x1: got 'nan' in row 1"),
     Listed("landmarks as Python writes numbers", changed_point("1_0"), refused="column x1: got '1_0' in row 1"),
 ]  # fmt: skip
@@ -212,3 +214,27 @@ def test_a_path_that_really_ends_in_a_space_or_holds_a_backslash_stays(photos):
     names = [face.source for face in ListSource(photos / "list.csv", ReadSettings(workers=1)).items(report)]
     assert names == ["a.png ", "b\\c.png"]
     assert report.notes == []
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [Decimal("1.5"), None],
+        [1.5, float("nan")],
+        pd.array([1.5, None], dtype="Float64"),
+        [b"1.5", b""],
+        ["1.5", " "],
+        pd.array(["1.5", None], dtype="string"),
+        pd.array(["1.5", None], dtype="string[pyarrow]"),
+    ],
+)
+def test_numbers_are_read_however_a_file_keeps_them(cells):
+    found = numbers(pd.DataFrame({"x": cells}), ["x"], "list")
+    np.testing.assert_array_equal(found, [[1.5], [np.nan]])
+
+
+@pytest.mark.parametrize("cell", [np.array([1.0, 2.0]), [1.0], "x", Decimal("Infinity"), float("inf"), pd.Timestamp(0)])
+def test_what_is_no_number_is_named_by_its_place(cell):
+    rows = pd.DataFrame({"x": pd.Series([1.5, cell], dtype=object)})
+    with pytest.raises(DataError, match=r"list, column x: got .* in row 2 below the head; expected numbers"):
+        numbers(rows, ["x"], "list")

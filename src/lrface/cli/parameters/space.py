@@ -125,7 +125,10 @@ def _values(sweep: Override) -> list[str]:
             raise _no_values(key, f"interval({ends[0]},{ends[1]})", "an interval with two ends")
         return [str(int(end) if "int" in value.tags else end) for end in ends]
     if isinstance(value, RangeSweep):
-        start, stop, step = (float(cast(float, part)) for part in (value.start, value.stop, value.step))
+        try:
+            start, stop, step = (float(cast(float, part)) for part in (value.start, value.stop, value.step))
+        except OverflowError:  # a whole number of hundreds of digits
+            start, stop, step = 0.0, math.inf, 1.0
         if not step or not math.isfinite((stop - start) / step) or abs(stop - start) / abs(step) > _MOST_VALUES:
             raise _no_values(key, f"range({value.start},{value.stop},{value.step})", f"{_MOST_VALUES} values or fewer")
     elif not isinstance(value, ChoiceSweep):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -160,13 +161,15 @@ def _floats(column: pd.Series, what: str) -> np.ndarray:
         strange = np.flatnonzero(~np.isfinite(found) & ~empty)
     if len(strange):
         place = int(strange[0])
-        got = f"{column.iloc[place]!r} in row {place + 1}"
+        got = f"{column.iloc[place]!r} in row {place + 1} below the head"
         raise DataError(what, got=got, expected="numbers with a decimal point", remedy="correct them")
     return found
 
 
 def _is_empty(value: object) -> bool:
-    return not value.strip() if isinstance(value, str | bytes) else value != value
+    if isinstance(value, str | bytes):
+        return not value.strip()
+    return isinstance(value, float | Decimal) and math.isnan(value)
 
 
 def _float(value: object) -> float:

@@ -29,6 +29,7 @@ def picture_of(given: Picture, what: str = "picture") -> UInt8[np.ndarray, "h w 
 
     Raises:
         DataError: It is no picture, or larger than 64 megapixels.
+        ConfigError: It is a path that can be none.
     """
     try:
         if isinstance(given, str | os.PathLike):
