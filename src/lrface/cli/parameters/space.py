@@ -130,7 +130,11 @@ def _values(sweep: Override) -> list[str]:
         except OverflowError:  # a whole number of hundreds of digits
             start, stop, step = 0.0, math.inf, 1.0
         if not step or not math.isfinite((stop - start) / step) or abs(stop - start) / abs(step) > _MOST_VALUES:
-            raise _no_values(key, f"range({value.start},{value.stop},{value.step})", f"{_MOST_VALUES} values or fewer")
+            raise _no_values(
+                key,
+                f"range({value.start},{value.stop},{value.step})",
+                f"a step, an end, and {_MOST_VALUES} values or fewer",
+            )
     elif not isinstance(value, ChoiceSweep):
         raise _no_values(key, f"{type(value).__name__}", "values, a range or an interval")
     every = [str(element) for element in sweep.sweep_string_iterator()]
